@@ -1,0 +1,113 @@
+//! The event log port: Kafka's shape, three adapters, one contract suite.
+//!
+//! Topics have a fixed number of partitions; a partition is an append-only sequence of records with growing offsets
+//! (possibly with holes); acknowledgements come later; nothing is promised across partitions unless the adapter says so.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use orderledger_domain::position::TopicPartition;
+
+use crate::Error;
+
+/// A header of a record: name and value.
+pub type Header = (String, Bytes);
+
+/// A record as a writer hands it in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Where it goes; the writer chooses the partition, never the log.
+    pub to: TopicPartition,
+    /// The record's key, if any.
+    pub key: Option<Bytes>,
+    /// The record's value; `None` is Kafka's null value.
+    pub value: Option<Bytes>,
+    /// The record's headers, in order.
+    pub headers: Vec<Header>,
+}
+
+/// A record as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its offset in its partition.
+    pub offset: u64,
+    /// The log's append time, in milliseconds since 1970 (Kafka's LogAppendTime).
+    pub recorded_at_ms: i64,
+    /// The record's key, if any.
+    pub key: Option<Bytes>,
+    /// The record's value; `None` is Kafka's null value.
+    pub value: Option<Bytes>,
+    /// The record's headers, in order.
+    pub headers: Vec<Header>,
+}
+
+/// Consecutive records of one partition, in offset order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The partition they stand in.
+    pub from: TopicPartition,
+    /// The records, in offset order; offsets may have holes.
+    pub records: Vec<Record>,
+}
+
+/// Called once when the whole batch is acknowledged, with the offsets in the batch's order, or with what went wrong
+/// (the outcome is then unknown). It runs on the log's own thread and must not block.
+pub type Delivered = Box<dyn FnOnce(Result<Vec<u64>, Error>) + Send>;
+
+/// Who appends: decides how long the log tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppenderKind {
+    /// A stage: never gives up, keeps order; any delivery error ends the stage like a crash.
+    Stage,
+    /// A client (HTTP, import): gives up after a deadline; the outcome is then unknown.
+    Client,
+}
+
+/// How a reader is used: decides buffering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReaderKind {
+    /// Follows the end with low latency.
+    Live,
+    /// Reads from the beginning as fast as the log gives.
+    Rebuild,
+}
+
+/// An append-only log of partitioned topics.
+pub trait EventLog: Send + Sync {
+    /// The number of partitions of every topic.
+    fn partitions(&self) -> u32;
+
+    /// A writer; batches handed to one appender keep their order in every partition.
+    fn appender(&self, kind: AppenderKind) -> Result<Box<dyn Appender>, Error>;
+
+    /// A reader of the given partitions, each from the given offset on.
+    fn reader(&self, from: &[(TopicPartition, u64)], kind: ReaderKind) -> Result<Box<dyn Reader>, Error>;
+
+    /// The offset of the partition's first record still held (0 unless something was deleted).
+    fn first_offset(&self, of: TopicPartition) -> Result<u64, Error>;
+
+    /// The high watermark: one above the last record that readers may see.
+    fn end_offset(&self, of: TopicPartition) -> Result<u64, Error>;
+
+    /// Up to `max` records of a partition from offset `from` on, without waiting; empty at the end.
+    fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error>;
+
+    /// Whether a batch over several partitions is visible as a whole or not at all. No stage may rely on it being true.
+    fn commits_batches_atomically(&self) -> bool;
+}
+
+/// Writes batches of records.
+pub trait Appender: Send + Sync {
+    /// Queues a batch; records for one partition keep the batch's order, and batches keep the order of the calls.
+    /// Blocks while the log's bounded queue is full. `done` is called once, later, from the log's own thread.
+    fn append(&self, batch: Vec<NewRecord>, done: Delivered) -> Result<(), Error>;
+}
+
+/// Reads assigned partitions; a plain blocking loop owns it.
+pub trait Reader: Send {
+    /// The next records, or nothing when `timeout` passes first. Never waits when records are there.
+    fn poll(&mut self, timeout: Duration) -> Result<Vec<Fetched>, Error>;
+
+    /// The offset that the next record of this partition will have at least: passes holes.
+    fn position(&self, of: TopicPartition) -> u64;
+}
