@@ -1,0 +1,4 @@
+//! What all workers share: a record read once, how far a partition is known, the fold, progress that others wait for.
+
+pub mod partition;
+pub mod read;
