@@ -1,3 +1,4 @@
 //! Crate.
 
+pub mod book;
 pub mod terms;
