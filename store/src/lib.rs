@@ -6,6 +6,10 @@
 
 pub mod event_log;
 
+pub mod codec;
+pub mod keys;
+pub mod views;
+
 mod error;
 
 pub use error::{At, Cause, Error};
