@@ -1,8 +1,8 @@
 //! The order book of one symbol: price-time priority, numbers only.
 //!
-//! In: orders, cancels, amends and session closes, one after another. Out: [`Action`]s, written behind what the caller's
-//! reused list holds already. Deterministic: the same commands give the same actions, and an image of the book continues
-//! exactly like the book. Between commands the best bid is below the best ask.
+//! In: orders, cancels, amends and session closes, one after another. Out: [`Action`]s, written behind what the
+//! caller's reused list holds already. Deterministic: the same commands give the same actions, and an image of the book
+//! continues exactly like the book. Between commands the best bid is below the best ask.
 //!
 //! Orders of one owner never trade with each other: where the next order to trade with is its owner's, the incoming
 //! remainder expires. Fees are those of [`Order::charged`]: over an order's life, rounded up once.
