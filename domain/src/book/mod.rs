@@ -8,8 +8,6 @@
 //! remainder expires. Fees are those of [`Order::charged`]: over an order's life, rounded up once.
 //! [`naive::Book`] is the specification, written without haste; this one must do the same.
 
-#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
-
 mod action;
 mod amend;
 mod cost;
@@ -24,11 +22,12 @@ mod slab;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, AmendRejectReason, ExpireReason, Leg, RejectReason, Trade};
+pub use action::{Action, AmendRejectReason, Leg, RejectReason, Trade};
 pub use image::{BookImage, ImageError};
 pub use levels::Level;
 pub use order::{NewOrder, ORDERS_MAX, Order, PRICE_MAX, QUANTITY_MAX, Unusable};
 
+pub use crate::reason::ExpireReason;
 use crate::terms::{Side, TimeInForce};
 use index::Index;
 use levels::Ladder;
