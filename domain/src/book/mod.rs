@@ -35,7 +35,9 @@ use slab::Slab;
 
 /// The book of one symbol.
 ///
-/// Resting orders are nodes of one slab, queued by links in their price's level; steady traffic allocates nothing.
+/// Resting orders are nodes of one slab, queued by links in their price's level. Steady traffic allocates nothing
+/// per order; only new price levels do, now and then, in the tree of prices (a sorted row was no faster with few levels and
+/// three times slower with 100,000).
 #[derive(Clone, Debug)]
 pub struct Book {
     slab: Slab,
