@@ -35,9 +35,9 @@ use slab::Slab;
 
 /// The book of one symbol.
 ///
-/// Resting orders are nodes of one slab, queued by links in their price's level. Steady traffic allocates nothing
-/// per order; only new price levels do, now and then, in the tree of prices (a sorted row was no faster with few levels and
-/// three times slower with 100,000).
+/// Resting orders are nodes of one slab, queued by links in their price's level. Steady traffic allocates nothing per
+/// order; only new levels do, now and then, in the tree of prices. (A sorted row instead took inserts 1.3 times as fast
+/// with up to 1,000 levels, but was three to four times as slow with 100,000, which anyone's cheap orders can make.)
 #[derive(Clone, Debug)]
 pub struct Book {
     slab: Slab,
