@@ -1,1 +1,11 @@
-//! Crate.
+//! Durable bytes.
+//!
+//! In go records, rows and snapshots as bytes; out come the same bytes, or an [`Error`] that says what to do.
+//! It keeps: what was acknowledged is there after a crash, and a position and its rows are one write.
+//! It never knows a business rule, and it alone names the storage engines and the Kafka client.
+
+pub mod event_log;
+
+mod error;
+
+pub use error::{At, Cause, Error};

@@ -1,0 +1,6 @@
+//! What all workers share: a record read once, how far a partition is known, the fold, progress that others wait for.
+
+pub mod fold;
+pub mod partition;
+pub mod progress;
+pub mod read;
