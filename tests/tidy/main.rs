@@ -4,6 +4,7 @@ mod sources;
 
 mod crate_arrows;
 mod docs_paths;
+mod events_documented;
 mod file_sizes;
 mod imports;
 mod module_heads;
