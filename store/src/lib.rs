@@ -7,9 +7,12 @@
 pub mod event_log;
 
 pub mod codec;
+pub mod generations;
 pub mod keys;
+pub mod snapshot;
 pub mod views;
 
+mod atomic_file;
 mod error;
 
 pub use error::{At, Cause, Error};
