@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
-use orderledger_store::{At, Error};
 use orderledger_store::event_log::{AppenderKind, EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::snapshot::{Mark, Snapshot, SnapshotStore, TargetMark};
+use orderledger_store::{At, Error};
 
 use super::emitter::{Emitted, Output};
 use super::fold::{Failure, StageFold};

@@ -31,12 +31,7 @@ pub fn check_standing(
 }
 
 /// The digest of the record at that offset, if there is one.
-pub fn digest_at(
-    log: &dyn EventLog,
-    key: &StreamKey,
-    of: TopicPartition,
-    offset: u64,
-) -> Result<Option<u64>, Error> {
+pub fn digest_at(log: &dyn EventLog, key: &StreamKey, of: TopicPartition, offset: u64) -> Result<Option<u64>, Error> {
     if offset >= log.end_offset(of)? {
         return Ok(None);
     }
