@@ -5,3 +5,5 @@
 //! Never: HTTP, one projection importing another, an effect inside a fold.
 
 pub mod worker;
+
+pub mod settlement;

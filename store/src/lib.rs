@@ -8,6 +8,7 @@ pub mod event_log;
 
 pub mod codec;
 pub mod keys;
+pub mod packed;
 pub mod views;
 
 mod error;
