@@ -6,7 +6,7 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::id_index::IdKind;
+use orderledger_store::id_index::{IdKind, IndexPosition};
 use orderledger_store::{Error, codec};
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +112,7 @@ impl StageFold for Intake {
             last: self.last,
             accounting: self.accounting,
         };
-        Ok(codec::encode(CODEC_SCHEMA, &image))
+        codec::encode(CODEC_SCHEMA, &image)
     }
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
@@ -126,11 +126,20 @@ impl StageFold for Intake {
         Ok(())
     }
 
-    fn publish(&mut self, _: &mut Identities) {}
+    fn end_batch(folds: &mut [Intake], identities: &mut Identities, durable: bool) -> Result<(), Error> {
+        if !durable && !identities.index_mut().is_full() {
+            return Ok(());
+        }
+        let position = |fold: &Intake| {
+            let digest_of_last_record = fold.last.map_or(0, |(_, digest)| digest);
+            (fold.partition, IndexPosition { next_offset: fold.next_offset, digest_of_last_record })
+        };
+        let positions: Vec<_> = folds.iter().map(position).collect();
+        identities.index_mut().commit(&positions, durable)
+    }
 
-    fn make_durable(&mut self, identities: &mut Identities) -> Result<(), Error> {
-        let digest = self.last.map_or(0, |(_, digest)| digest);
-        identities.index_mut().commit(&[(self.partition, self.next_offset, digest)], true)
+    fn supports_resuming(identities: &Identities, partition: u32, next_offset: u64) -> bool {
+        identities.index().position(partition).is_some_and(|position| position.next_offset >= next_offset)
     }
 }
 
@@ -190,7 +199,7 @@ impl Intake {
             Known::Fresh => {}
         }
         let Event::OrderCreated(order) = event else {
-            identities.claim(IdKind::Event, &event_id, content)?;
+            identities.claim(IdKind::Event, &event_id, content);
             return Ok(Judged::First);
         };
         let order_id = Id { partition, user, bytes: order.order_id.as_str().as_bytes(), offset };
@@ -200,12 +209,12 @@ impl Intake {
                 Ok(Judged::Reused(Refusal::new(RefuseReason::DuplicateOrder, detail), original))
             }
             Known::Repeat(original) => {
-                identities.claim(IdKind::Event, &event_id, content)?;
+                identities.claim(IdKind::Event, &event_id, content);
                 Ok(Judged::Repeat(original))
             }
             Known::Fresh => {
-                identities.claim(IdKind::Event, &event_id, content)?;
-                identities.claim(IdKind::Order, &order_id, content)?;
+                identities.claim(IdKind::Event, &event_id, content);
+                identities.claim(IdKind::Order, &order_id, content);
                 Ok(Judged::First)
             }
         }

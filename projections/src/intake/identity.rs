@@ -10,7 +10,6 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use uuid::Uuid;
 
 /// The memory of ids that the partitions of intake share; on disk, exact.
-#[derive(Debug)]
 pub struct Identities {
     index: IdIndex,
 }
@@ -33,6 +32,11 @@ impl Identities {
     }
 
     /// The index itself.
+    pub const fn index(&self) -> &IdIndex {
+        &self.index
+    }
+
+    /// The index itself, to commit it.
     pub const fn index_mut(&mut self) -> &mut IdIndex {
         &mut self.index
     }
@@ -54,8 +58,8 @@ impl Identities {
     }
 
     /// Claims an id for the record at its offset.
-    pub(crate) fn claim(&mut self, kind: IdKind, id: &Id<'_>, content: u128) -> Result<(), Error> {
-        self.index.claim(id.partition, kind, id.user, id.bytes, Claim { offset: id.offset, digest: content })
+    pub(crate) fn claim(&mut self, kind: IdKind, id: &Id<'_>, content: u128) {
+        self.index.claim(id.partition, kind, id.user, id.bytes, Claim { offset: id.offset, digest: content });
     }
 }
 

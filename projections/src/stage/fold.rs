@@ -51,9 +51,10 @@ pub trait StageFold: Send + Sized {
     /// Replaces the state by stored bytes.
     fn restore(&mut self, image: &[u8]) -> Result<(), Error>;
 
-    /// Called at the end of every batch: publishes what others look at.
-    fn publish(&mut self, shared: &mut Self::Shared);
+    /// Called at the end of every batch with the folds of all partitions: publishes what others look at, and keeps
+    /// what the folds share; `durable` before a snapshot is kept, for a snapshot rests on it.
+    fn end_batch(folds: &mut [Self], shared: &mut Self::Shared, durable: bool) -> Result<(), Error>;
 
-    /// Called before a snapshot of this fold is kept: what it rests on must be durable first.
-    fn make_durable(&mut self, shared: &mut Self::Shared) -> Result<(), Error>;
+    /// Whether what the folds share allows a fold to go on from that offset of that partition.
+    fn supports_resuming(shared: &Self::Shared, partition: u32, next_offset: u64) -> bool;
 }
