@@ -31,6 +31,7 @@ mod pending;
 mod tracked;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;
 
 use holder::Holder;
@@ -42,7 +43,8 @@ use tracked::{Stored, Tracked};
 pub const SCHEMA: u8 = 1;
 
 /// The newest blocks of about so many users stay in memory; of others they are read back when they are needed.
-const ACTIVE_USERS_MAX: usize = 8_192;
+/// In tests of one alone, so that they all read back.
+const ACTIVE_USERS_MAX: usize = if cfg!(test) { 1 } else { 8_192 };
 
 /// The fold.
 #[derive(Debug, Default)]
