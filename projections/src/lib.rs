@@ -6,6 +6,7 @@
 
 pub mod intake;
 pub mod matching;
+pub mod rebuild;
 pub mod stage;
 pub mod worker;
 

@@ -137,6 +137,8 @@ pub trait AnyFolding: Send {
     fn view(&self) -> &Arc<View>;
     /// The topics it reads.
     fn topics(&self) -> &'static [Topic];
+    /// Where to read on, partition by partition.
+    fn positions(&self) -> Vec<(TopicPartition, u64)>;
 }
 
 impl<F: Fold> AnyFolding for Folding<F> {
@@ -162,5 +164,9 @@ impl<F: Fold> AnyFolding for Folding<F> {
 
     fn topics(&self) -> &'static [Topic] {
         F::TOPICS
+    }
+
+    fn positions(&self) -> Vec<(TopicPartition, u64)> {
+        Folding::positions(self)
     }
 }
