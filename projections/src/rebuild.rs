@@ -33,8 +33,10 @@ pub fn fold_to_end(
     from: &BTreeMap<TopicPartition, u64>,
     on_progress: &mut dyn FnMut(Passed),
 ) -> Result<Passed, Failure> {
-    let topics: Vec<Topic> =
-        Topic::ALL.into_iter().filter(|topic| foldings.iter().any(|folding| folding.topics().contains(topic))).collect();
+    let topics: Vec<Topic> = Topic::ALL
+        .into_iter()
+        .filter(|topic| foldings.iter().any(|folding| folding.topics().contains(topic)))
+        .collect();
     let mut ends = BTreeMap::new();
     for partition in topics.iter().flat_map(|topic| (0..log.partitions()).map(|partition| topic.at(partition))) {
         ends.insert(partition, log.end_offset(partition)?);
