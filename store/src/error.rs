@@ -189,7 +189,11 @@ mod tests {
         let cause = || io::Error::other("disk on fire");
         check(&Error::unavailable(At::Log, "no answer"), "the event log: no answer", None);
         check(&Error::unavailable(path, "no space").with_source(cause()), "/data: no space", Some("disk on fire"));
-        check(&Error::corrupt(at, "bad checksum").with_source(cause()), "orders-3@42: bad checksum", Some("disk on fire"));
+        check(
+            &Error::corrupt(at, "bad checksum").with_source(cause()),
+            "orders-3@42: bad checksum",
+            Some("disk on fire"),
+        );
         check(&Error::closed(at.topic_partition(), "closed"), "orders-3: closed", None);
         check(&Error::fenced(At::Log, "a newer writer"), "the event log: a newer writer", None);
         check(&Error::refused(path, "use --partitions 4").with_source(cause()), "/data: use --partitions 4", None);
