@@ -1,1 +1,12 @@
-//! Crate.
+//! The workers: the stages that decide, and the projections that answer.
+//!
+//! In: records of the log, partition by partition, in order. Out: derived records (stages) or rows of a view (projections).
+//! Invariant: a worker is a deterministic fold; the same log gives the same outputs and rows, however it was batched.
+//! Never: HTTP, one projection importing another, an effect inside a fold.
+
+pub mod intake;
+pub mod matching;
+pub mod stage;
+pub mod worker;
+
+pub mod settlement;

@@ -80,6 +80,8 @@ pub enum At {
     Position(Position),
     /// A file or directory.
     Path(PathBuf),
+    /// A framed value on its own, wherever it was kept.
+    Frame,
 }
 
 impl Error {
@@ -134,6 +136,7 @@ impl fmt::Display for At {
             At::Partition(partition) => partition.fmt(f),
             At::Position(position) => position.fmt(f),
             At::Path(path) => path.display().fmt(f),
+            At::Frame => f.write_str("a framed value"),
         }
     }
 }

@@ -1,0 +1,218 @@
+//! Accounts and postings: double entry. Every event's postings sum to zero per asset.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Asset;
+use crate::money::Amount;
+
+/// The account that one posting changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum LedgerAccount {
+    /// What the user may spend.
+    Available,
+    /// What the user's open orders and amends hold.
+    Reserved,
+    /// Between the two legs of a trade; zero once every partition has passed it.
+    Clearing,
+    /// What the platform earned.
+    Fees,
+    /// The world outside: deposits come from it, withdrawals go to it.
+    Outside,
+}
+
+impl LedgerAccount {
+    /// The account's name in answers, after the user's id where it is the user's.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LedgerAccount::Available => "available",
+            LedgerAccount::Reserved => "reserved",
+            LedgerAccount::Clearing => "clearing",
+            LedgerAccount::Fees => "fees",
+            LedgerAccount::Outside => "outside",
+        }
+    }
+
+    /// Whether it belongs to a user.
+    pub const fn is_of_user(self) -> bool {
+        matches!(self, LedgerAccount::Available | LedgerAccount::Reserved)
+    }
+}
+
+/// Why a posting was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PostingReason {
+    /// Assets came in.
+    Deposit,
+    /// Assets went out.
+    Withdrawal,
+    /// An order's need was reserved.
+    Reserve,
+    /// An amend's extra was reserved.
+    AmendReserve,
+    /// A reserve no longer needed became available.
+    Release,
+    /// One leg of a trade.
+    Trade,
+    /// A fill's fee.
+    Fee,
+}
+
+impl PostingReason {
+    /// The reason's name in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PostingReason::Deposit => "deposit",
+            PostingReason::Withdrawal => "withdrawal",
+            PostingReason::Reserve => "reserve",
+            PostingReason::AmendReserve => "amend_reserve",
+            PostingReason::Release => "release",
+            PostingReason::Trade => "trade",
+            PostingReason::Fee => "fee",
+        }
+    }
+}
+
+/// One line of the journal: what one account gains (credit, positive) or gives (debit, negative).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// The account changed.
+    pub account: LedgerAccount,
+    /// The asset.
+    pub asset: Asset,
+    /// The change: a credit above zero, a debit below.
+    pub change: Amount,
+    /// Why.
+    pub reason: PostingReason,
+}
+
+/// The postings of one event, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Postings(Vec<Posting>);
+
+impl Postings {
+    /// Moves an amount from one account to another; nothing is posted for nothing.
+    pub fn transfer(
+        &mut self,
+        asset: Asset,
+        amount: Amount,
+        from: LedgerAccount,
+        to: LedgerAccount,
+        reason: PostingReason,
+    ) {
+        if !amount.is_zero() {
+            self.0.push(Posting { account: from, asset, change: amount.negated(), reason });
+            self.0.push(Posting { account: to, asset, change: amount, reason });
+        }
+    }
+
+    /// The postings in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Posting> {
+        self.0.iter()
+    }
+
+    /// Assets come in from outside.
+    pub fn deposit(asset: Asset, amount: Amount) -> Postings {
+        let mut postings = Postings::default();
+        postings.transfer(asset, amount, LedgerAccount::Outside, LedgerAccount::Available, PostingReason::Deposit);
+        postings
+    }
+
+    /// Assets go out.
+    pub fn withdrawal(asset: Asset, amount: Amount) -> Postings {
+        let mut postings = Postings::default();
+        postings.transfer(asset, amount, LedgerAccount::Available, LedgerAccount::Outside, PostingReason::Withdrawal);
+        postings
+    }
+}
+
+/// What a user has of one asset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// What may be spent.
+    pub available: Amount,
+    /// What open orders and amends hold.
+    pub reserved: Amount,
+}
+
+impl Balance {
+    /// Both together.
+    pub fn total(&self) -> Amount {
+        self.available.plus(self.reserved)
+    }
+}
+
+/// A posting that would take a user's account below zero: the log and the fold disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a {} posting of {} {} takes the {} account below zero", reason.as_str(), change, asset, account.as_str())]
+pub struct Overdrawn {
+    account: LedgerAccount,
+    asset: Asset,
+    change: Amount,
+    reason: PostingReason,
+}
+
+/// A user's balances of all assets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account(BTreeMap<Asset, Balance>);
+
+impl Account {
+    /// The balance of an asset, zero if there never was any.
+    pub fn balance(&self, asset: Asset) -> Balance {
+        self.0.get(&asset).copied().unwrap_or_default()
+    }
+
+    /// All balances by asset name, once-touched ones included.
+    pub fn iter(&self) -> impl Iterator<Item = (Asset, Balance)> + '_ {
+        self.0.iter().map(|(asset, balance)| (*asset, *balance))
+    }
+
+    /// Applies one posting of this user; others don't touch it. Returns the balance after it.
+    pub fn post(&mut self, posting: &Posting) -> Result<Balance, Overdrawn> {
+        let balance = self.0.entry(posting.asset).or_default();
+        let part = match posting.account {
+            LedgerAccount::Available => &mut balance.available,
+            LedgerAccount::Reserved => &mut balance.reserved,
+            LedgerAccount::Clearing | LedgerAccount::Fees | LedgerAccount::Outside => return Ok(*balance),
+        };
+        let after = part.plus(posting.change);
+        if after.is_negative() {
+            let Posting { account, asset, change, reason } = *posting;
+            return Err(Overdrawn { account, asset, change, reason });
+        }
+        *part = after;
+        Ok(*balance)
+    }
+
+    /// Applies the user's postings of one event.
+    pub fn post_all(&mut self, postings: &Postings) -> Result<(), Overdrawn> {
+        postings.iter().try_for_each(|posting| self.post(posting).map(drop))
+    }
+}
+
+/// Balances of system accounts, signed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemAccounts(BTreeMap<(LedgerAccount, Asset), Amount>);
+
+impl SystemAccounts {
+    /// Applies a posting of a system account; others don't touch it. Returns the balance after it, if it was one.
+    pub fn post(&mut self, posting: &Posting) -> Option<Amount> {
+        if posting.account.is_of_user() {
+            return None;
+        }
+        let balance = self.0.entry((posting.account, posting.asset)).or_default();
+        *balance = balance.plus(posting.change);
+        Some(*balance)
+    }
+
+    /// All of them in order.
+    pub fn iter(&self) -> impl Iterator<Item = (LedgerAccount, Asset, Amount)> + '_ {
+        self.0.iter().map(|((account, asset), amount)| (*account, *asset, *amount))
+    }
+
+    /// Sets a balance, when they are read back.
+    pub fn set(&mut self, account: LedgerAccount, asset: Asset, amount: Amount) {
+        self.0.insert((account, asset), amount);
+    }
+}

@@ -1,0 +1,230 @@
+//! The envelope: one JSON object a record. Reading never fails on input, it refuses with a reason; writing is
+//! deterministic to the byte.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::decimal::OUT_OF_RANGE_MARK;
+use crate::event::{Event, EventType, OrderCreated, OrderCreatedV1, Origin};
+use crate::position::{Position, Topic};
+use crate::reason::RefuseReason;
+use crate::timestamp::Timestamp;
+
+/// The largest value of a record in bytes.
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
+/// The version that the ledger writes.
+pub const VERSION: &str = "2.0";
+
+/// A record that can't be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct Refusal {
+    /// The reason of the closed list.
+    pub reason: RefuseReason,
+    /// What exactly is wrong, in words.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal of that reason.
+    pub fn new(reason: RefuseReason, detail: impl Into<String>) -> Refusal {
+        Refusal { reason, detail: detail.into() }
+    }
+}
+
+/// Why a derived record exists: the record that caused it and its number among that record's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cause {
+    /// The record that was read.
+    pub position: Position,
+    /// The output's number, from 0.
+    pub index: u32,
+}
+
+/// A derived record's place in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Why the record exists.
+    pub cause: Cause,
+    /// Its gap-free number in its stream, from 1.
+    pub sequence: u64,
+    /// The keyed digest of the stream's previous record, 0 for the first.
+    pub prev: u64,
+}
+
+/// A record's value, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The event's id, unique for its user.
+    pub event_id: Uuid,
+    /// The event's type.
+    pub event_type: EventType,
+    /// When it happened, as its producer says.
+    pub timestamp: Timestamp,
+    /// Its place in a stream, if it is of a derived type and names one.
+    pub stamp: Option<Stamp>,
+    /// The payload, upcast to the present version, or why it can't be used.
+    pub event: Result<Event, Refusal>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(borrow)]
+    event_id: Cow<'a, str>,
+    #[serde(borrow)]
+    event_type: Cow<'a, str>,
+    #[serde(borrow)]
+    timestamp: Cow<'a, str>,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+    #[serde(borrow)]
+    metadata: MetadataWire<'a>,
+}
+
+#[derive(Deserialize)]
+struct MetadataWire<'a> {
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    cause: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sequence: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    prev: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct CauseWire<'a> {
+    #[serde(borrow)]
+    topic: Cow<'a, str>,
+    partition: u32,
+    offset: u64,
+    index: u32,
+}
+
+/// Reads a record's value.
+pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
+    let text = text_of(value)?;
+    let wire: Wire = serde_json::from_str(text).map_err(|error| refuse_json(&error))?;
+    let bad = |detail: &str| Refusal::new(RefuseReason::BadEnvelope, detail);
+    let event_id = Uuid::try_parse(&wire.event_id).map_err(|_| bad("eventId must be a UUID"))?;
+    let timestamp = Timestamp::parse(&wire.timestamp)
+        .ok_or_else(|| bad("timestamp must be RFC 3339, from 1970 to 9999, as in 2025-01-15T10:30:00Z"))?;
+    let event_type = EventType::from_name(&wire.event_type)
+        .ok_or_else(|| Refusal::new(RefuseReason::UnknownType, format!("no event type {:.64}", wire.event_type)))?;
+    let old = match wire.metadata.version.as_ref() {
+        VERSION => false,
+        "1.0" => true,
+        other => {
+            return Err(Refusal::new(RefuseReason::UnknownVersion, format!("version {other:.64} is not 1.0 or 2.0")));
+        }
+    };
+    let stamp = if event_type.origin() == Origin::Derived { read_stamp(&wire.metadata) } else { None };
+    let event = read_payload(event_type, old, wire.payload.get());
+    Ok(Envelope { event_id, event_type, timestamp, stamp, event })
+}
+
+/// The value as text, if it is there, not too large and UTF-8.
+pub(crate) fn text_of(value: Option<&[u8]>) -> Result<&str, Refusal> {
+    let value = value.ok_or_else(|| Refusal::new(RefuseReason::NullValue, "the record has no value"))?;
+    if value.len() > MAX_VALUE_BYTES {
+        let detail = format!("{} bytes are more than {MAX_VALUE_BYTES}", value.len());
+        return Err(Refusal::new(RefuseReason::TooLarge, detail));
+    }
+    std::str::from_utf8(value).map_err(|error| Refusal::new(RefuseReason::NotUtf8, error.to_string()))
+}
+
+fn read_payload(event_type: EventType, old: bool, payload: &str) -> Result<Event, Refusal> {
+    let event = if old && event_type == EventType::OrderCreated {
+        serde_json::from_str::<OrderCreatedV1>(payload).map(|v1| Event::OrderCreated(OrderCreated::from(v1)))
+    } else {
+        Event::from_payload(event_type, payload)
+    };
+    event.map_err(|error| refuse_json(&error))
+}
+
+fn read_stamp(metadata: &MetadataWire<'_>) -> Option<Stamp> {
+    let cause: CauseWire = serde_json::from_str(metadata.cause?.get()).ok()?;
+    let topic: Topic = cause.topic.parse().ok()?;
+    let position = topic.at(cause.partition).offset(cause.offset);
+    let sequence: u64 = serde_json::from_str(metadata.sequence?.get()).ok()?;
+    let prev: Cow<str> = serde_json::from_str(metadata.prev?.get()).ok()?;
+    let canonical = prev.len() == 16 && prev.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let prev = if canonical { u64::from_str_radix(&prev, 16).ok()? } else { return None };
+    Some(Stamp { cause: Cause { position, index: cause.index }, sequence, prev })
+}
+
+/// Which refusal a JSON error is.
+pub(crate) fn refuse_json(error: &serde_json::Error) -> Refusal {
+    let text = error.to_string();
+    if !error.is_data() {
+        return Refusal::new(RefuseReason::NotJson, text);
+    }
+    if let Some((_, detail)) = text.split_once(OUT_OF_RANGE_MARK) {
+        return Refusal::new(RefuseReason::OutOfRange, detail.to_owned());
+    }
+    let duplicate = text.starts_with("duplicate field");
+    Refusal::new(if duplicate { RefuseReason::DuplicateField } else { RefuseReason::BadEnvelope }, text)
+}
+
+/// Writes an outside record's value, as the HTTP API and the importers do.
+pub fn write_outside(event_id: Uuid, timestamp: Timestamp, event: &Event, source: &str) -> Vec<u8> {
+    let mut value = begin(event_id, timestamp, event.event_type());
+    write_payload(event, &mut value);
+    value.extend_from_slice(b",\"metadata\":{\"version\":\"2.0\",\"source\":");
+    // Writing a string into memory can't fail.
+    let _ = serde_json::to_writer(&mut value, source);
+    value.extend_from_slice(b"}}");
+    value
+}
+
+/// The payload of an event as JSON, to be written into several records.
+pub fn payload_bytes(event: &Event) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(256);
+    write_payload(event, &mut payload);
+    payload
+}
+
+/// Writes a derived record's value; its eventId follows from its cause.
+pub fn write_derived(event_type: EventType, payload: &[u8], timestamp: Timestamp, stamp: &Stamp, by: &str) -> Vec<u8> {
+    use std::io::Write;
+    let mut value = begin(derived_id(stamp.cause), timestamp, event_type);
+    value.extend_from_slice(payload);
+    let Cause { position, index } = stamp.cause;
+    // Writing into memory can't fail.
+    let _ = write!(
+        value,
+        ",\"metadata\":{{\"version\":\"2.0\",\"source\":\"{by}\",\"cause\":{{\"topic\":\"{}\",\"partition\":{},\
+         \"offset\":{},\"index\":{index}}},\"sequence\":{},\"prev\":\"{:016x}\"}}}}",
+        position.topic, position.partition, position.offset, stamp.sequence, stamp.prev
+    );
+    value
+}
+
+/// The eventId of a derived record: UUIDv5 of its cause's position and index.
+pub fn derived_id(cause: Cause) -> Uuid {
+    const NAMESPACE: Uuid = Uuid::from_u128(0x6f72_6465_726c_6564_6765_7220_6361_7573);
+    Uuid::new_v5(&NAMESPACE, format!("{}#{}", cause.position, cause.index).as_bytes())
+}
+
+fn begin(event_id: Uuid, timestamp: Timestamp, event_type: EventType) -> Vec<u8> {
+    use std::io::Write;
+    let mut value = Vec::with_capacity(640);
+    // Writing into memory can't fail.
+    let _ = write!(
+        value,
+        "{{\"eventId\":\"{}\",\"eventType\":\"{}\",\"timestamp\":\"{timestamp}\",\"payload\":",
+        event_id.as_hyphenated(),
+        event_type.as_str()
+    );
+    value
+}
+
+fn write_payload(event: &Event, to: &mut Vec<u8>) {
+    // Payloads are plain structs with string keys: writing them into memory can't fail.
+    let _ = event.write_payload(to);
+}

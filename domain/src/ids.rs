@@ -1,0 +1,184 @@
+//! Names of users, orders, symbols and assets, checked once when they come in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A text that breaks the rule of its kind of name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be {0}")]
+pub struct BadName(pub &'static str);
+
+fn plain_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+macro_rules! shared_name {
+    ($(#[$doc:meta])* $name:ident, $rule:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name, if it keeps the rule.
+            pub fn new(text: &str) -> Result<Self, BadName> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) { Ok(Self(Arc::from(text))) } else { Err(BadName($rule)) }
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        named!($name);
+    };
+}
+
+macro_rules! named {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = BadName;
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                Self::new(text)
+            }
+        }
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                self.as_str()
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::Error;
+                let text = TextVisitor::read(deserializer)?;
+                Self::new(&text).map_err(|error| D::Error::custom(format_args!("{}: {error}", stringify!($name))))
+            }
+        }
+    };
+}
+
+/// Borrows the text where the format allows it, for names are read in the hot path.
+struct TextVisitor;
+
+impl TextVisitor {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<std::borrow::Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+impl<'de> serde::de::Visitor<'de> for TextVisitor {
+    type Value = std::borrow::Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(std::borrow::Cow::Borrowed(text))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(std::borrow::Cow::Owned(text.to_owned()))
+    }
+}
+
+shared_name!(
+    /// A user of the platform (FIX tag 1, Account): `[A-Za-z0-9._-]{1,64}`; a leading `_` is reserved for the ledger.
+    UserId, "1 to 64 characters of A-Z a-z 0-9 . _ - not beginning with _",
+    |text| plain_name(text) && !text.starts_with('_')
+);
+shared_name!(
+    /// An order's id, unique for its user (FIX tag 37): `[A-Za-z0-9._-]{1,64}`.
+    OrderId, "1 to 64 characters of A-Z a-z 0-9 . _ -", plain_name
+);
+shared_name!(
+    /// A withdrawal's id, unique for its user: `[A-Za-z0-9._-]{1,64}`.
+    WithdrawalId, "1 to 64 characters of A-Z a-z 0-9 . _ -", plain_name
+);
+shared_name!(
+    /// The client's own name of an order (FIX tag 11): 1-64 visible ASCII characters; carried, never interpreted.
+    ClientOrderId, "1 to 64 visible ASCII characters",
+    |text| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+);
+
+/// The name of a share (FIX tag 55) or of cash: `[A-Z0-9.-]{1,16}`, kept inline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asset {
+    bytes: [u8; 16],
+    length: u8,
+}
+
+impl Asset {
+    /// The asset of that name, if it keeps the rule.
+    pub fn new(text: &str) -> Result<Asset, BadName> {
+        let fits = (1..=16).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+        if !fits {
+            return Err(BadName("1 to 16 characters of A-Z 0-9 . -"));
+        }
+        let mut bytes = [0; 16];
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        Ok(Asset { bytes, length: u8::try_from(text.len()).unwrap_or(16) })
+    }
+
+    /// US dollars, the cash of every market.
+    pub const USD: Asset = Asset { bytes: *b"USD\0\0\0\0\0\0\0\0\0\0\0\0\0", length: 3 };
+
+    /// Whether it is the cash asset.
+    pub fn is_cash(&self) -> bool {
+        *self == Asset::USD
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+named!(Asset);
+
+/// The name of a traded share: an asset that is not cash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(Asset);
+
+impl Symbol {
+    /// The symbol of that name, if it keeps the rule.
+    pub fn new(text: &str) -> Result<Symbol, BadName> {
+        let asset = Asset::new(text)?;
+        if asset.is_cash() { Err(BadName("a share, not cash")) } else { Ok(Symbol(asset)) }
+    }
+
+    /// The asset whose shares are traded under this symbol.
+    pub const fn asset(self) -> Asset {
+        self.0
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+named!(Symbol);

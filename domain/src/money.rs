@@ -1,0 +1,241 @@
+//! Prices, quantities and amounts as checked integers.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::decimal::{self, DecimalError, SCALE};
+
+/// A price of one share in 1/10000 of the cash unit (FIX tag 44): 0.0001 to 1,000,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Price(i64);
+
+impl Price {
+    /// The highest price: 1,000,000.
+    pub const MAX: Price = Price(10_000_000_000);
+
+    /// A price of that many 1/10000, if within bounds.
+    pub fn from_units(units: i128) -> Result<Price, DecimalError> {
+        match i64::try_from(units) {
+            Ok(units) if (1..=Price::MAX.0).contains(&units) => Ok(Price(units)),
+            _ => Err(DecimalError::OutOfRange),
+        }
+    }
+
+    /// The price in 1/10000.
+    pub const fn units(self) -> i64 {
+        self.0
+    }
+
+    /// Price × quantity, exact; never overflows within the bounds of both.
+    pub fn times(self, quantity: Quantity) -> Amount {
+        Amount(i128::from(self.0).saturating_mul(i128::from(quantity.0)))
+    }
+}
+
+/// A number of whole shares (FIX tag 38), 0 to 100,000,000,000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quantity(u64);
+
+impl Quantity {
+    /// No shares.
+    pub const ZERO: Quantity = Quantity(0);
+    /// The largest quantity of one order.
+    pub const MAX: Quantity = Quantity(100_000_000_000);
+
+    /// That many shares, if within bounds (zero included).
+    pub fn new(shares: u64) -> Result<Quantity, DecimalError> {
+        if shares <= Quantity::MAX.0 { Ok(Quantity(shares)) } else { Err(DecimalError::OutOfRange) }
+    }
+
+    /// The number of shares.
+    pub const fn shares(self) -> u64 {
+        self.0
+    }
+
+    /// Whether it is none.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The sum; the book never holds more than `u64` of one order.
+    #[must_use]
+    pub fn plus(self, other: Quantity) -> Quantity {
+        Quantity(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, never below zero.
+    #[must_use]
+    pub fn minus(self, other: Quantity) -> Quantity {
+        Quantity(self.0.saturating_sub(other.0))
+    }
+
+    /// As an amount of that share.
+    pub fn amount(self) -> Amount {
+        Amount(i128::from(self.0).saturating_mul(SCALE))
+    }
+}
+
+/// An amount of an asset in 1/10000 (cash and shares alike; shares are whole), 128 bit inside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount(i128);
+
+impl Amount {
+    /// Nothing.
+    pub const ZERO: Amount = Amount(0);
+    /// The largest amount of one deposit, withdrawal or budget: 100,000,000,000,000.
+    pub const MAX_MOVED: Amount = Amount(1_000_000_000_000_000_000);
+    /// The largest notional of one order: 1,000,000,000,000.
+    pub const MAX_NOTIONAL: Amount = Amount(10_000_000_000_000_000);
+
+    /// An amount of that many 1/10000.
+    pub const fn from_units(units: i128) -> Amount {
+        Amount(units)
+    }
+
+    /// The amount in 1/10000.
+    pub const fn units(self) -> i128 {
+        self.0
+    }
+
+    /// Whether it is exactly nothing.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it is below nothing.
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+
+    /// Whether it is a whole number (shares are).
+    pub fn is_whole(self) -> bool {
+        self.0.checked_rem(SCALE) == Some(0)
+    }
+
+    /// The sum; amounts are bounded so far below 128 bits that it never saturates.
+    #[must_use]
+    pub const fn plus(self, other: Amount) -> Amount {
+        Amount(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, possibly negative.
+    #[must_use]
+    pub const fn minus(self, other: Amount) -> Amount {
+        Amount(self.0.saturating_sub(other.0))
+    }
+
+    /// The negative of it.
+    #[must_use]
+    pub const fn negated(self) -> Amount {
+        Amount(0_i128.saturating_sub(self.0))
+    }
+
+    /// An amount that may be moved by a deposit or withdrawal: 0.0001 to 100,000,000,000,000.
+    pub fn movable(units: i128) -> Result<Amount, DecimalError> {
+        if (1..=Amount::MAX_MOVED.0).contains(&units) { Ok(Amount(units)) } else { Err(DecimalError::OutOfRange) }
+    }
+}
+
+/// A fee rate in basis points (1/10000 of the notional), 0 to 1000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct BasisPoints(u32);
+
+impl BasisPoints {
+    /// The highest rate: 10 %.
+    pub const MAX: u32 = 1000;
+
+    /// A rate, if within bounds.
+    pub fn new(rate: u32) -> Result<BasisPoints, DecimalError> {
+        if rate <= BasisPoints::MAX { Ok(BasisPoints(rate)) } else { Err(DecimalError::OutOfRange) }
+    }
+
+    /// The rate.
+    pub const fn rate(self) -> u32 {
+        self.0
+    }
+
+    /// Rate × notional: a fee in 1/10000 of the amount's unit, before dividing by 10000.
+    pub fn of(self, notional: Amount) -> i128 {
+        notional.0.saturating_mul(i128::from(self.0))
+    }
+}
+
+/// ⌈basis / 10000⌉ for a basis ≥ 0: how fees are rounded, always up.
+pub fn fee_from_basis(basis: i128) -> Amount {
+    Amount(basis.saturating_add(9_999).checked_div(10_000).unwrap_or(0))
+}
+
+macro_rules! decimal_text {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                decimal::write_units(i128::from(self.0), f)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                decimal::serialize_units(i128::from(self.0), serializer)
+            }
+        }
+    };
+}
+decimal_text!(Price);
+decimal_text!(Amount);
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Quantity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Price {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let units = if deserializer.is_human_readable() {
+            decimal::parse_units(decimal::number_text(deserializer)?).map_err(decimal::out_of_range)?
+        } else {
+            i128::deserialize(deserializer)?
+        };
+        Price::from_units(units).map_err(decimal::out_of_range)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return i128::deserialize(deserializer).map(Amount);
+        }
+        decimal::parse_units(decimal::number_text(deserializer)?).map(Amount).map_err(decimal::out_of_range)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let shares = if deserializer.is_human_readable() {
+            let whole = decimal::parse_digits(decimal::number_text(deserializer)?).map_err(decimal::out_of_range)?;
+            u64::try_from(whole).map_err(decimal::out_of_range)?
+        } else {
+            u64::deserialize(deserializer)?
+        };
+        Quantity::new(shares).map_err(decimal::out_of_range)
+    }
+}
+
+impl<'de> Deserialize<'de> for BasisPoints {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rate = if deserializer.is_human_readable() {
+            let whole = decimal::parse_digits(decimal::number_text(deserializer)?).map_err(decimal::out_of_range)?;
+            u32::try_from(whole).map_err(decimal::out_of_range)?
+        } else {
+            u32::deserialize(deserializer)?
+        };
+        BasisPoints::new(rate).map_err(decimal::out_of_range)
+    }
+}

@@ -1,0 +1,90 @@
+//! A moment in UTC, in microseconds since 1970, read and written as RFC 3339.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A moment in UTC with microsecond resolution, from 1970 to 9999.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+const YEAR_10000: i64 = 253_402_300_800_000_000;
+
+impl Timestamp {
+    /// The moment that many microseconds after 1970 began; clamped into 1970..10000.
+    pub fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(micros.clamp(0, YEAR_10000.saturating_sub(1)))
+    }
+
+    /// The moment that many milliseconds after 1970 began.
+    pub fn from_millis(millis: i64) -> Timestamp {
+        Timestamp::from_micros(millis.saturating_mul(1000))
+    }
+
+    /// Microseconds since 1970 began.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since 1970 began, rounded down.
+    pub fn millis(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// The moment `seconds` later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Timestamp {
+        Timestamp::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// Reads RFC 3339 (`2025-01-15T10:30:00Z`); an offset is converted to UTC; below a microsecond it is cut.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        let moment = DateTime::parse_from_rfc3339(text).ok()?;
+        let micros = moment.timestamp_micros();
+        (0..YEAR_10000).contains(&micros).then_some(Timestamp(micros))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment: DateTime<Utc> = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
+        f.write_str(&moment.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        if !deserializer.is_human_readable() {
+            return i64::deserialize(deserializer).map(Timestamp::from_micros);
+        }
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Timestamp::parse(&text).ok_or_else(|| D::Error::custom("timestamp must be RFC 3339 between 1970 and 9999"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_rfc_3339() {
+        for (text, written) in [
+            ("2025-01-15T10:30:00Z", Some("2025-01-15T10:30:00Z")),
+            ("2025-01-15T10:30:00.120Z", Some("2025-01-15T10:30:00.120Z")),
+            ("2025-01-15T11:30:00.000001+01:00", Some("2025-01-15T10:30:00.000001Z")),
+            ("2025-01-15 10:30", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(|moment| moment.to_string()).as_deref(), written, "{text}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What all workers share: a record read once, how far a partition is known, the fold, progress that others wait for.
+
+pub mod board;
+pub mod fold;
+pub mod folding;
+pub mod partition;
+pub mod progress;
+pub mod projection;
+pub mod read;
+pub mod standing;
+pub mod stop;

@@ -1,0 +1,129 @@
+//! How far a worker is, published after every batch, for those who wait for a position and for `/v1/projections`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::timestamp::Timestamp;
+use tokio::sync::watch;
+
+use super::partition::{Accounting, PartitionState};
+
+/// What a worker is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WorkerState {
+    /// Reading from the position found at start towards the log's end as seen then.
+    #[default]
+    CatchingUp,
+    /// At the log's end, following it.
+    Live,
+    /// Ended: the process is going down, or an error that a restart may heal.
+    Stopped(String),
+    /// Ended by a record that it can't apply or that differs from what the rules give.
+    Halted(String),
+}
+
+impl WorkerState {
+    /// The state's name in answers.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            WorkerState::CatchingUp => "catching_up",
+            WorkerState::Live => "live",
+            WorkerState::Stopped(_) => "stopped",
+            WorkerState::Halted(_) => "halted",
+        }
+    }
+}
+
+/// One partition's progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionProgress {
+    /// The offset from which the worker reads on.
+    pub next_offset: u64,
+    /// The oldest outside record that intake has not answered, as far as this worker has read.
+    pub oldest_unanswered: Option<u64>,
+    /// The newest append time read.
+    pub recorded_at: Timestamp,
+    /// What became of the records.
+    pub accounting: Accounting,
+}
+
+impl From<&PartitionState> for PartitionProgress {
+    fn from(state: &PartitionState) -> PartitionProgress {
+        PartitionProgress {
+            next_offset: state.next_offset,
+            oldest_unanswered: state.unanswered.front().copied(),
+            recorded_at: state.recorded_at,
+            accounting: state.accounting,
+        }
+    }
+}
+
+/// A worker's progress at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What the worker is doing.
+    pub state: WorkerState,
+    /// Every partition it reads.
+    pub partitions: BTreeMap<TopicPartition, PartitionProgress>,
+}
+
+impl Standing {
+    /// Whether the record there, and all that was decided at it, has been applied. A partition that the worker doesn't
+    /// read is never reached.
+    pub fn has_reached(&self, position: Position) -> bool {
+        self.partitions.get(&position.topic_partition()).is_some_and(|partition| {
+            let answered = partition.oldest_unanswered.is_none_or(|oldest| oldest > position.offset);
+            partition.next_offset > position.offset && answered
+        })
+    }
+
+    /// Whether everything below `end` of that partition has been applied, answered or not.
+    pub fn has_applied_below(&self, of: TopicPartition, end: u64) -> bool {
+        self.partitions.get(&of).is_some_and(|partition| partition.next_offset >= end)
+    }
+
+    /// Whether the worker has ended.
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.state, WorkerState::Stopped(_) | WorkerState::Halted(_))
+    }
+}
+
+/// The published progress of one worker.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    sender: Arc<watch::Sender<Arc<Standing>>>,
+}
+
+impl Progress {
+    /// Progress that begins there.
+    pub fn new(standing: Standing) -> Progress {
+        Progress { sender: Arc::new(watch::Sender::new(Arc::new(standing))) }
+    }
+
+    /// Publishes how far the worker is now.
+    pub fn publish(&self, standing: Standing) {
+        self.sender.send_replace(Arc::new(standing));
+    }
+
+    /// Publishes another state at the same positions.
+    pub fn enter(&self, state: WorkerState) {
+        self.sender.send_modify(|standing| Arc::make_mut(standing).state = state.clone());
+    }
+
+    /// How far the worker is.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.sender.borrow().clone()
+    }
+
+    /// Waits until the standing fulfils `reached`, at most that long; false if it didn't or the worker ended.
+    pub async fn wait(&self, within: Duration, reached: impl Fn(&Standing) -> bool) -> bool {
+        let mut receiver = self.sender.subscribe();
+        let done = receiver.wait_for(|standing| reached(standing) || standing.has_ended());
+        match tokio::time::timeout(within, done).await {
+            Ok(Ok(standing)) => reached(&standing),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! A record of the log, read once and shared by every fold that wants it.
+
+use bytes::Bytes;
+use orderledger_domain::envelope::{self, Envelope, Refusal};
+use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::stream::StreamKey;
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::event_log::Record;
+
+/// A record with what reading it gave.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Where it stands.
+    pub position: Position,
+    /// When the log took it.
+    pub recorded_at: Timestamp,
+    /// Its key, as it stands.
+    pub key: Option<Bytes>,
+    /// Its value, as it stands.
+    pub value: Option<Bytes>,
+    /// The keyed digest of key and value: what the next of its stream names as `prev`, and what stored positions carry.
+    pub digest: u64,
+    /// Its envelope, or why it can't be used.
+    pub envelope: Result<Envelope, Refusal>,
+}
+
+impl Read {
+    /// Reads a record of that partition.
+    pub fn new(from: TopicPartition, record: Record, key: &StreamKey) -> Read {
+        Read {
+            position: from.offset(record.offset),
+            recorded_at: Timestamp::from_millis(record.recorded_at_ms),
+            digest: key.digest(record.key.as_deref(), record.value.as_deref()),
+            envelope: envelope::read(record.value.as_deref()),
+            key: record.key,
+            value: record.value,
+        }
+    }
+}
