@@ -11,6 +11,7 @@ pub mod id_index;
 pub mod codec;
 pub mod generations;
 pub mod keys;
+pub mod packed;
 pub mod snapshot;
 pub mod views;
 
