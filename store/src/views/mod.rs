@@ -6,12 +6,12 @@
 //! crash loses the newest commits as a whole, the head found at the next open says where the fold goes on, and a
 //! position never stands beside rows of another moment.
 //!
-//! - [`run`], [`layers`]: the commits in memory, as sorted immutable runs
-//! - [`reader`], [`scan`]: one moment of the view, whatever is flushed meanwhile
-//! - [`flusher`]: from memory to sled, and when
-//! - [`open`], [`base`]: sled, guarded
-//! - [`head`], [`digest`]: what the head row holds
-//! - [`bulk`]: a fresh directory from sorted rows
+//! - `run`, `layers`: the commits in memory, as sorted immutable runs
+//! - `reader`, `scan`: one moment of the view, whatever is flushed meanwhile
+//! - `flusher`: from memory to sled, and when
+//! - `open`, `base`: sled, guarded
+//! - `head`, `digest`: what the head row holds
+//! - `bulk`: a fresh directory from sorted rows
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
