@@ -6,7 +6,10 @@
 
 pub mod intake;
 pub mod matching;
+pub mod rebuild;
 pub mod stage;
 pub mod worker;
 
 pub mod audit;
+pub mod market;
+pub mod settlement;

@@ -10,6 +10,7 @@
 //! - [`queries`]: what can be asked
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::partition;
@@ -41,7 +42,7 @@ pub use rows::TypeSet;
 /// The fold of every topic into the audit trail.
 #[derive(Debug, Default)]
 pub struct Audit {
-    /// Of every topic; 0 until it is set.
+    /// Of every topic: says which partition is a user's own.
     partitions: u32,
     trails: BTreeMap<TopicPartition, Trail>,
     lists: OpenLists,
@@ -58,11 +59,6 @@ struct Trail {
 }
 
 impl Audit {
-    /// How many partitions every topic has: it says which partition is a user's own. Must be set before the first record.
-    pub fn set_partitions(&mut self, partitions: u32) {
-        self.partitions = partitions;
-    }
-
     /// Whose history the record belongs to: the user whose key it has, in the user's own partition.
     fn user_of(&self, read: &Read) -> Option<UserId> {
         let key = read.key.as_deref().filter(|_| read.position.topic == Topic::Orders)?;
@@ -92,10 +88,12 @@ impl Fold for Audit {
     const NAME: &'static str = "audit";
     const TOPICS: &'static [Topic] = &Topic::ALL;
     const SCHEMA: u8 = 1;
+    // An open block is packed anew with every batch that adds to it.
+    const PACE: Duration = Duration::from_millis(50);
 
-    fn load(view: &View) -> Result<Audit, Error> {
+    fn load(view: &View, partitions: u32) -> Result<Audit, Error> {
         let reader = view.reader()?;
-        let mut audit = Audit::default();
+        let mut audit = Audit { partitions, ..Audit::default() };
         for row in reader.scan_prefix_rows::<Chain>(&[CHAIN], Direction::Ascending) {
             let (key, chain) = row?;
             let of = read_chain_key(&key)?;
@@ -106,9 +104,6 @@ impl Fold for Audit {
     }
 
     fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure> {
-        if self.partitions == 0 {
-            return Err(Error::refused(At::Log, "the audit trail does not know how many partitions there are").into());
-        }
         let type_number = rows::type_number(read.envelope.as_ref().ok().map(|envelope| envelope.event_type));
         self.index(view, read, arrived, type_number)?;
         self.trails.entry(read.position.topic_partition()).or_default().append(read, type_number);

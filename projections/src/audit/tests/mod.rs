@@ -94,16 +94,13 @@ struct Trail {
 impl Trail {
     fn new() -> Trail {
         let view = View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA });
-        let mut trail =
-            Trail { audit: Audit::load(&view).unwrap(), view, states: BTreeMap::new(), arrivals: Vec::new() };
-        trail.audit.set_partitions(PARTITIONS);
-        trail
+        let audit = Audit::load(&view, PARTITIONS).unwrap();
+        Trail { audit, view, states: BTreeMap::new(), arrivals: Vec::new() }
     }
 
     /// As a worker that was stopped and started: all that is not in the view is gone.
     fn reload(&mut self) {
-        self.audit = Audit::load(&self.view).unwrap();
-        self.audit.set_partitions(PARTITIONS);
+        self.audit = Audit::load(&self.view, PARTITIONS).unwrap();
     }
 
     fn feed(&mut self, batch: &[Read]) {
