@@ -13,3 +13,4 @@ pub mod worker;
 pub mod audit;
 pub mod market;
 pub mod settlement;
+pub mod verify;
