@@ -115,7 +115,7 @@ impl<'a> Recovery<'a> {
             }
             return self.resume(fold, snapshot, mark);
         }
-        self.from_zero(partition, source)
+        self.begin_anew(partition, source)
     }
 
     fn resume<F: StageFold>(
@@ -137,7 +137,7 @@ impl<'a> Recovery<'a> {
         Ok(Recovered { fold, sending: Sending::FromCause(from), targets: emitted(&targets) })
     }
 
-    fn from_zero<F: StageFold>(&mut self, partition: u32, source: TopicPartition) -> Result<Recovered<F>, Error> {
+    fn begin_anew<F: StageFold>(&mut self, partition: u32, source: TopicPartition) -> Result<Recovered<F>, Error> {
         let first = self.log.first_offset(source)?;
         if first > 0 {
             let what = format!(
