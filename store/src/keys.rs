@@ -46,9 +46,10 @@ pub const TRADE_BLOCK: u8 = 0x31;
 /// market: `symbol, interval u8, open time i64` → a candle.
 pub const CANDLE: u8 = 0x32;
 
-/// audit: `topic u8, partition u32, base offset u64` → a block of records' raw bytes.
+/// audit: `topic u8, partition u32, base offset u64, part u32` → a part of a block of records' raw bytes.
 pub const RECORD_BLOCK: u8 = 0x50;
-/// audit: `list kind u8, list name, topic u8, partition u32, first offset u64` → a block of a posting list of offsets.
+/// audit: `list kind u8, list names, topic u8, partition u32, last offset u64` → a block of a posting list of offsets;
+/// the last block, which still grows, stands at the largest offset.
 pub const LIST_BLOCK: u8 = 0x51;
 /// audit: `topic u8, partition u32` → the head of the hash chain.
 pub const CHAIN: u8 = 0x52;
