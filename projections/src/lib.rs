@@ -5,7 +5,9 @@
 //! Never: HTTP, one projection importing another, an effect inside a fold.
 
 pub mod intake;
+pub mod market;
 pub mod matching;
+pub mod rebuild;
 pub mod stage;
 pub mod worker;
 

@@ -196,10 +196,9 @@ impl Outbox {
                 let lane = state.lanes.entry(ack.partition).or_default();
                 let place = lane.waiting.binary_search_by_key(&ack.number, |waiting| waiting.number);
                 let waiting = place.ok().and_then(|place| lane.waiting.get_mut(place));
-                if let Some(step) = waiting.and_then(|waiting| waiting.steps.get_mut(ack.step)) {
-                    if matches!(step.state, StepState::Sent) {
-                        step.state = StepState::Acknowledged(offsets);
-                    }
+                let step = waiting.and_then(|waiting| waiting.steps.get_mut(ack.step));
+                if let Some(step) = step.filter(|step| matches!(step.state, StepState::Sent)) {
+                    step.state = StepState::Acknowledged(offsets);
                 }
                 Ok(())
             }

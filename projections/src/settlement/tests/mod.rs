@@ -269,7 +269,7 @@ pub(super) fn fold(records: &[Read], batch: usize, reload: bool) -> Result<(View
     let view = empty_view();
     let mut outcomes = Vec::new();
     let mut state = PartitionState::default();
-    let mut settlement = Settlement::load(&view)?;
+    let mut settlement = Settlement::load(&view, 2)?;
     for records in records.chunks(batch) {
         for read in records {
             let arrived = state.take(read).unwrap();
@@ -279,7 +279,7 @@ pub(super) fn fold(records: &[Read], batch: usize, reload: bool) -> Result<(View
         settlement.write_rows(&view, &mut changes)?;
         view.commit(changes, state.next_offset.to_be_bytes().to_vec())?;
         if reload {
-            settlement = Settlement::load(&view)?;
+            settlement = Settlement::load(&view, 2)?;
         }
     }
     Ok((view, outcomes))

@@ -1,0 +1,114 @@
+//! market: from the public tape to prices.
+//!
+//! In: TradeExecuted of `trades`. Out: the tape in blocks, candles of five intervals, one row of figures a symbol.
+//! Invariant: a symbol's trades stand in the tape without gap or repeat, and every candle is the sum of its trades.
+//! Never: a bid, an ask or depth, for those are the matching stage's own published book.
+//!
+//! - [`interval`]: the five intervals and where their candles open
+//! - [`rows`]: what is stored, and under which keys
+//! - [`tape`]: one symbol's fold
+//! - [`queries`]: what HTTP reads
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orderledger_domain::envelope::Envelope;
+use orderledger_domain::event::{Event, TradeExecuted};
+use orderledger_domain::ids::Symbol;
+use orderledger_domain::position::Topic;
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::Error;
+use orderledger_store::keys;
+use orderledger_store::views::{Changes, Direction, View};
+
+use crate::worker::fold::{Failure, Fold, Outcome, Unappliable};
+use crate::worker::partition::Arrived;
+use crate::worker::read::Read;
+
+pub mod interval;
+pub mod queries;
+pub mod rows;
+mod tape;
+#[cfg(test)]
+mod tests;
+
+use rows::{MarketRow, Trade};
+use tape::Tape;
+
+/// The fold of every symbol's trades. In memory: each symbol's open block of the tape and its five open candles.
+#[derive(Debug, Default)]
+pub struct Market {
+    tapes: BTreeMap<Symbol, Tape>,
+    /// The symbols that traded since the rows were last written.
+    changed: BTreeSet<Symbol>,
+}
+
+impl Fold for Market {
+    const NAME: &'static str = "market";
+    const TOPICS: &'static [Topic] = &[Topic::Trades];
+    const SCHEMA: u8 = 1;
+
+    fn load(view: &View, _: u32) -> Result<Market, Error> {
+        let reader = view.reader()?;
+        let mut tapes = BTreeMap::new();
+        for row in reader.scan_prefix_rows::<MarketRow>(&[keys::MARKET], Direction::Ascending) {
+            let (key, row) = row?;
+            let symbol = rows::symbol_of_market_key(&key)?;
+            tapes.insert(symbol, Tape::load(&reader, symbol, row)?);
+        }
+        Ok(Market { tapes, changed: BTreeSet::new() })
+    }
+
+    fn apply(&mut self, _: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure> {
+        if arrived != Arrived::Derived || read.position.topic != Topic::Trades {
+            return Ok(Outcome::Ignored);
+        }
+        let Ok(Envelope { event, timestamp, .. }) = &read.envelope else { return Ok(Outcome::Ignored) };
+        let event = event.as_ref().map_err(|refusal| Unappliable(refusal.to_string()))?;
+        let Event::TradeExecuted(executed) = event else { return Ok(Outcome::Ignored) };
+        let trade = self.check(read, executed, *timestamp)?;
+        self.tapes.entry(executed.symbol).or_default().append(executed.symbol, read.position.partition, trade);
+        self.changed.insert(executed.symbol);
+        Ok(Outcome::Applied)
+    }
+
+    fn write_rows(&mut self, _: &View, changes: &mut Changes) -> Result<(), Error> {
+        for symbol in std::mem::take(&mut self.changed) {
+            if let Some(tape) = self.tapes.get_mut(&symbol) {
+                tape.write_rows(symbol, changes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Market {
+    /// The trade as the tape keeps it, if it is the symbol's next.
+    fn check(&self, read: &Read, executed: &TradeExecuted, time: Timestamp) -> Result<Trade, Unappliable> {
+        let TradeExecuted { symbol, book_seq, .. } = executed;
+        let refuse = |what: String| Err(Unappliable(format!("trade {} of {symbol}: {what}", executed.trade_id)));
+        if read.key.as_deref() != Some(symbol.as_str().as_bytes()) {
+            return refuse("the record's key is not the symbol".to_owned());
+        }
+        let last = self.tapes.get(symbol).and_then(Tape::last);
+        let expected = last.map_or(0, |last| last.trade_count).saturating_add(1);
+        if *book_seq != expected {
+            return refuse(format!("bookSeq {book_seq} where {expected} is the next"));
+        }
+        if executed.trade_id != rows::trade_id(*symbol, *book_seq) {
+            return refuse("the id is not symbol and bookSeq".to_owned());
+        }
+        if executed.quantity.is_zero() {
+            return refuse("no shares".to_owned());
+        }
+        if let Some(last) = last.filter(|last| time < last.last_time) {
+            return refuse(format!("{time} is before the previous trade's {}", last.last_time));
+        }
+        Ok(Trade {
+            price: executed.price,
+            quantity: executed.quantity,
+            taker_side: executed.taker_side,
+            time,
+            offset: read.position.offset,
+        })
+    }
+}
