@@ -94,8 +94,12 @@ struct Trail {
 impl Trail {
     fn new() -> Trail {
         let view = View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA });
-        let mut trail =
-            Trail { audit: Audit::load(&view, PARTITIONS).unwrap(), view, states: BTreeMap::new(), arrivals: Vec::new() };
+        let mut trail = Trail {
+            audit: Audit::load(&view, PARTITIONS).unwrap(),
+            view,
+            states: BTreeMap::new(),
+            arrivals: Vec::new(),
+        };
         trail
     }
 
