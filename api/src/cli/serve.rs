@@ -32,7 +32,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         )));
     }
     let mut settings = args.log.settings()?;
-    settings.answer_timeout = Duration::from_millis(args.answer_timeout_ms);
+    settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(args.listen)).map_err(|error| {
         Failure::failed(format!("can't listen on {}: {error}; name another address with --listen", args.listen))

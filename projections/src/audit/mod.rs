@@ -16,7 +16,7 @@ use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::Error;
+use orderledger_store::{At, Error};
 use orderledger_store::keys::{CHAIN, KeyReader};
 use orderledger_store::views::{Changes, Direction, View};
 

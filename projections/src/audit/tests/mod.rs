@@ -94,7 +94,7 @@ struct Trail {
 impl Trail {
     fn new() -> Trail {
         let view = View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA });
-        let mut trail = Trail {
+        let trail = Trail {
             audit: Audit::load(&view, PARTITIONS).unwrap(),
             view,
             states: BTreeMap::new(),
