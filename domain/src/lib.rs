@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::float_arithmetic))]
 
 pub mod account;
+pub mod book;
 pub mod decimal;
 pub mod envelope;
 pub mod event;

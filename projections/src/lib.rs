@@ -4,4 +4,7 @@
 //! Invariant: a worker is a deterministic fold; the same log gives the same outputs and rows, however it was batched.
 //! Never: HTTP, one projection importing another, an effect inside a fold.
 
+pub mod intake;
+pub mod matching;
+pub mod stage;
 pub mod worker;

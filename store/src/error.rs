@@ -80,6 +80,8 @@ pub enum At {
     Position(Position),
     /// A file or directory.
     Path(PathBuf),
+    /// A framed value on its own, wherever it was kept.
+    Frame,
 }
 
 impl Error {
@@ -134,6 +136,7 @@ impl fmt::Display for At {
             At::Partition(partition) => partition.fmt(f),
             At::Position(position) => position.fmt(f),
             At::Path(path) => path.display().fmt(f),
+            At::Frame => f.write_str("a framed value"),
         }
     }
 }
@@ -189,7 +192,11 @@ mod tests {
         let cause = || io::Error::other("disk on fire");
         check(&Error::unavailable(At::Log, "no answer"), "the event log: no answer", None);
         check(&Error::unavailable(path, "no space").with_source(cause()), "/data: no space", Some("disk on fire"));
-        check(&Error::corrupt(at, "bad checksum").with_source(cause()), "orders-3@42: bad checksum", Some("disk on fire"));
+        check(
+            &Error::corrupt(at, "bad checksum").with_source(cause()),
+            "orders-3@42: bad checksum",
+            Some("disk on fire"),
+        );
         check(&Error::closed(at.topic_partition(), "closed"), "orders-3: closed", None);
         check(&Error::fenced(At::Log, "a newer writer"), "the event log: a newer writer", None);
         check(&Error::refused(path, "use --partitions 4").with_source(cause()), "/data: use --partitions 4", None);

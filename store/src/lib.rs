@@ -4,8 +4,17 @@
 //! It keeps: what was acknowledged is there after a crash, and a position and its rows are one write.
 //! It never knows a business rule, and it alone names the storage engines and the Kafka client.
 
+pub mod data_dir;
 pub mod event_log;
+pub mod id_index;
+
+pub mod codec;
+pub mod keys;
+pub mod views;
 
 mod error;
+mod redb_file;
 
+pub use data_dir::DataDir;
 pub use error::{At, Cause, Error};
+pub use id_index::IdIndex;

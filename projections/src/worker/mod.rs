@@ -1,6 +1,8 @@
 //! What all workers share: a record read once, how far a partition is known, the fold, progress that others wait for.
 
+pub mod board;
 pub mod fold;
 pub mod partition;
 pub mod progress;
 pub mod read;
+pub mod stop;

@@ -3,12 +3,22 @@
 //! Topics have a fixed number of partitions; a partition is an append-only sequence of records with growing offsets
 //! (possibly with holes); acknowledgements come later; nothing is promised across partitions unless the adapter says so.
 
-use std::time::Duration;
+pub mod contract;
+pub mod embedded;
+pub mod memory;
+
+mod acknowledgement;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use orderledger_domain::position::TopicPartition;
 
 use crate::Error;
+
+pub use embedded::EmbeddedLog;
+pub use memory::MemoryLog;
 
 /// A header of a record: name and value.
 pub type Header = (String, Bytes);
@@ -51,8 +61,20 @@ pub struct Fetched {
 }
 
 /// Called once when the whole batch is acknowledged, with the offsets in the batch's order, or with what went wrong
-/// (the outcome is then unknown). It runs on the log's own thread and must not block.
+/// (the outcome is then unknown). It runs on the log's own thread and must not block, so it must not append either:
+/// hand over to a thread of your own.
 pub type Delivered = Box<dyn FnOnce(Result<Vec<u64>, Error>) + Send>;
+
+/// The time in milliseconds since 1970, injectable: append times come from it.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The machine's own clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+    })
+}
 
 /// Who appends: decides how long the log tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +102,8 @@ pub trait EventLog: Send + Sync {
     /// A writer; batches handed to one appender keep their order in every partition.
     fn appender(&self, kind: AppenderKind) -> Result<Box<dyn Appender>, Error>;
 
-    /// A reader of the given partitions, each from the given offset on.
+    /// A reader of the given partitions, each from the given offset on. [`Error::Refused`] if an offset lies before the
+    /// partition's first record or beyond its end: nothing is ever skipped in silence.
     fn reader(&self, from: &[(TopicPartition, u64)], kind: ReaderKind) -> Result<Box<dyn Reader>, Error>;
 
     /// The offset of the partition's first record still held (0 unless something was deleted).
@@ -89,17 +112,21 @@ pub trait EventLog: Send + Sync {
     /// The high watermark: one above the last record that readers may see.
     fn end_offset(&self, of: TopicPartition) -> Result<u64, Error>;
 
-    /// Up to `max` records of a partition from offset `from` on, without waiting; empty at the end.
+    /// Up to `max` records of a partition from offset `from` on, without waiting; empty at the end and beyond it.
     fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error>;
 
     /// Whether a batch over several partitions is visible as a whole or not at all. No stage may rely on it being true.
     fn commits_batches_atomically(&self) -> bool;
+
+    /// Finishes and acknowledges what is queued, then refuses appends with [`Error::Closed`]; readers go on reading.
+    fn close(&self);
 }
 
 /// Writes batches of records.
 pub trait Appender: Send + Sync {
     /// Queues a batch; records for one partition keep the batch's order, and batches keep the order of the calls.
-    /// Blocks while the log's bounded queue is full. `done` is called once, later, from the log's own thread.
+    /// Blocks while the log's bounded queue is full. `done` is called once, later, from the log's own thread, whatever
+    /// happens; only when this returns an error nothing was queued and `done` is never called.
     fn append(&self, batch: Vec<NewRecord>, done: Delivered) -> Result<(), Error>;
 }
 
@@ -108,6 +135,6 @@ pub trait Reader: Send {
     /// The next records, or nothing when `timeout` passes first. Never waits when records are there.
     fn poll(&mut self, timeout: Duration) -> Result<Vec<Fetched>, Error>;
 
-    /// The offset that the next record of this partition will have at least: passes holes.
+    /// The offset that the next record of this partition will have at least: passes holes. 0 if it isn't assigned.
     fn position(&self, of: TopicPartition) -> u64;
 }

@@ -1,0 +1,106 @@
+//! Intake's answers for those who asked: the newest are kept in memory, any other is found in the log.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use orderledger_domain::envelope;
+use orderledger_domain::event::Event;
+use orderledger_domain::position::{Position, Topic};
+use orderledger_domain::stream::StreamId;
+use orderledger_store::Error;
+use orderledger_store::event_log::EventLog;
+use tokio::sync::oneshot;
+
+/// How many answers a partition keeps for those who ask a little late.
+const RECENT: usize = 4096;
+/// How many records one look into the log reads.
+const SCAN_RECORDS: usize = 1024;
+
+/// What intake said of one outside record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Where the answer stands.
+    pub position: Position,
+    /// What it says.
+    pub event: Event,
+}
+
+/// The answers of all partitions.
+#[derive(Debug)]
+pub struct Answers {
+    lanes: Vec<Mutex<Lane>>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// Answers by the offset of the record asked about, ascending.
+    recent: VecDeque<(u64, Answer)>,
+    waiting: BTreeMap<u64, Vec<oneshot::Sender<Answer>>>,
+}
+
+impl Answers {
+    /// Answers of that many partitions, none given yet.
+    pub fn new(partitions: u32) -> Answers {
+        Answers { lanes: (0..partitions).map(|_| Mutex::default()).collect() }
+    }
+
+    /// The answer to the outside record at that offset of `orders`, as soon as it is acknowledged. Dropping the
+    /// receiver forgets the wish. An answer given long ago never comes this way: see [`find`].
+    pub fn wait(&self, partition: u32, offset: u64) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let Some(lane) = self.lane(partition) else { return receiver };
+        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = lane.recent.binary_search_by_key(&offset, |(asked, _)| *asked);
+        match place.ok().and_then(|place| lane.recent.get(place)) {
+            // Nobody waits any more if sending fails.
+            Some((_, answer)) => drop(sender.send(answer.clone())),
+            None => lane.waiting.entry(offset).or_default().push(sender),
+        }
+        receiver
+    }
+
+    /// Hands out acknowledged answers, ascending by the offset asked about.
+    pub fn publish(&self, partition: u32, answers: impl IntoIterator<Item = (u64, Answer)>) {
+        let Some(lane) = self.lane(partition) else { return };
+        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        for (asked, answer) in answers {
+            for sender in lane.waiting.remove(&asked).unwrap_or_default() {
+                drop(sender.send(answer.clone()));
+            }
+            if lane.recent.back().is_none_or(|(newest, _)| *newest < asked) {
+                lane.recent.push_back((asked, answer));
+            }
+            if lane.recent.len() > RECENT {
+                lane.recent.pop_front();
+            }
+        }
+        // Those who gave up waiting leave nothing behind.
+        lane.waiting.retain(|_, senders| {
+            senders.retain(|sender| !sender.is_closed());
+            !senders.is_empty()
+        });
+    }
+
+    fn lane(&self, partition: u32) -> Option<&Mutex<Lane>> {
+        usize::try_from(partition).ok().and_then(|partition| self.lanes.get(partition))
+    }
+}
+
+/// Finds the answer to the outside record at `asked` by reading the log on from there; `None` if it stands not there yet.
+pub fn find(log: &dyn EventLog, asked: Position) -> Result<Option<Answer>, Error> {
+    let partition = Topic::Orders.at(asked.partition);
+    let mut from = asked.offset.saturating_add(1);
+    loop {
+        let records = log.read(partition, from, SCAN_RECORDS)?;
+        let Some(last) = records.last() else { return Ok(None) };
+        from = last.offset.saturating_add(1);
+        for record in &records {
+            let Ok(envelope) = envelope::read(record.value.as_deref()) else { continue };
+            let (Some(stamp), Ok(event)) = (envelope.stamp, envelope.event) else { continue };
+            let is_intakes = StreamId::of(&stamp).is_intake_of(asked.partition);
+            if is_intakes && stamp.cause.position.offset == asked.offset {
+                return Ok(Some(Answer { position: partition.offset(record.offset), event }));
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The fold itself: one record in, state forward, outputs out.
+
+use orderledger_domain::envelope::{Envelope, Refusal};
+use orderledger_domain::event::{DuplicateIgnored, Event, RecordRefused};
+use orderledger_domain::position::Topic;
+use orderledger_domain::reason::RefuseReason;
+use orderledger_domain::stream::StreamKey;
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::id_index::{IdKind, IndexPosition};
+use orderledger_store::{Error, codec};
+use serde::{Deserialize, Serialize};
+
+use super::accounts::Accounts;
+use super::arrival::{Arrivals, Taken};
+use super::decide::Answering;
+use super::identity::{Id, Identities, Known, content_digest, event_key};
+use super::judge::{self, REFUSED_KEY};
+use crate::stage::emitter::{EmittedMarks, Emitter, Output};
+use crate::stage::fold::{Failure, StageFold};
+use crate::worker::partition::Accounting;
+use crate::worker::read::Read;
+
+/// The largest excerpt of a refused record in its notice.
+const EXCERPT_BYTES: usize = 4096;
+
+/// Intake of one partition of `orders`.
+#[derive(Debug)]
+pub struct Intake {
+    partition: u32,
+    partitions: u32,
+    pub(super) accounts: Accounts,
+    arrivals: Arrivals,
+    emitter: Emitter,
+    next_offset: u64,
+    last: Option<(u64, u64)>,
+    accounting: Accounting,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Image {
+    accounts: Accounts,
+    arrivals: Arrivals,
+    emitted: EmittedMarks,
+    next_offset: u64,
+    last: Option<(u64, u64)>,
+    accounting: Accounting,
+}
+
+/// The snapshot schema's byte in the row codec; the snapshot file carries the schema proper.
+const CODEC_SCHEMA: u8 = 1;
+
+impl StageFold for Intake {
+    const NAME: &'static str = "intake";
+    const SCHEMA: u16 = 1;
+    type Shared = Identities;
+
+    fn new(partition: u32, partitions: u32, key: StreamKey) -> Intake {
+        Intake {
+            partition,
+            partitions,
+            accounts: Accounts::default(),
+            arrivals: Arrivals::default(),
+            emitter: Emitter::new(Topic::Orders.at(partition), Self::NAME, key),
+            next_offset: 0,
+            last: None,
+            accounting: Accounting::default(),
+        }
+    }
+
+    fn step(&mut self, read: &Read, identities: &mut Identities, outputs: &mut Vec<Output>) -> Result<(), Failure> {
+        let before = outputs.len();
+        match self.arrivals.take(read)? {
+            Taken::Repeat => self.accounting.duplicate += 1,
+            Taken::Own => {
+                self.apply_control(read);
+                self.accounting.ignored += 1;
+            }
+            Taken::Next => {
+                self.apply_next(read)?;
+                self.accounting.applied += 1;
+            }
+            Taken::Forged(refusal) => self.refuse(read, refusal, None, outputs),
+            Taken::Outside => self.judge(read, identities, outputs)?,
+        }
+        let home = Topic::Orders.at(self.partition);
+        for output in outputs.iter().skip(before).filter(|output| output.to == home) {
+            self.arrivals.expect(output.mark);
+        }
+        self.next_offset = read.position.offset.saturating_add(1);
+        self.last = Some((read.position.offset, read.digest));
+        Ok(())
+    }
+
+    fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    fn last(&self) -> Option<(u64, u64)> {
+        self.last
+    }
+
+    fn accounting(&self) -> Accounting {
+        self.accounting
+    }
+
+    fn image(&self) -> Result<Vec<u8>, Error> {
+        let image = Image {
+            accounts: self.accounts.clone(),
+            arrivals: self.arrivals.clone(),
+            emitted: self.emitter.marks(),
+            next_offset: self.next_offset,
+            last: self.last,
+            accounting: self.accounting,
+        };
+        codec::encode(CODEC_SCHEMA, &image)
+    }
+
+    fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
+        let image: Image = codec::decode(CODEC_SCHEMA, image)?;
+        self.accounts = image.accounts;
+        self.arrivals = image.arrivals;
+        self.emitter.resume(&image.emitted);
+        self.next_offset = image.next_offset;
+        self.last = image.last;
+        self.accounting = image.accounting;
+        Ok(())
+    }
+
+    fn end_batch(folds: &mut [Intake], identities: &mut Identities, durable: bool) -> Result<(), Error> {
+        if !durable && !identities.index_mut().is_full() {
+            return Ok(());
+        }
+        let position = |fold: &Intake| {
+            let digest_of_last_record = fold.last.map_or(0, |(_, digest)| digest);
+            (fold.partition, IndexPosition { next_offset: fold.next_offset, digest_of_last_record })
+        };
+        let positions: Vec<_> = folds.iter().map(position).collect();
+        identities.index_mut().commit(&positions, durable)
+    }
+
+    fn supports_resuming(identities: &Identities, partition: u32, next_offset: u64) -> bool {
+        identities.index().position(partition).is_some_and(|position| position.next_offset >= next_offset)
+    }
+}
+
+impl Intake {
+    fn judge(&mut self, read: &Read, identities: &mut Identities, outputs: &mut Vec<Output>) -> Result<(), Failure> {
+        let (envelope, event) = match judge::usable(read, self.partitions) {
+            Ok(usable) => usable,
+            Err(refusal) => {
+                self.refuse(read, refusal, None, outputs);
+                return Ok(());
+            }
+        };
+        match self.identify(read, envelope, event, identities)? {
+            Judged::First => {
+                let timestamp = envelope.timestamp.min(read.recorded_at);
+                self.answering(read, timestamp, outputs, |intake, to| intake.decide(envelope, event, identities, to))?;
+                self.accounting.applied += 1;
+            }
+            Judged::Repeat(original) => {
+                let position = read.position;
+                let original = position.topic_partition().offset(original);
+                let ignored = Event::DuplicateIgnored(DuplicateIgnored { position, original });
+                let key = event.user_id().map_or(judge::CONTROL_KEY, |user| user.as_str());
+                let timestamp = envelope.timestamp.min(read.recorded_at);
+                self.answering(read, timestamp, outputs, |_, to| {
+                    to.answer(key, ignored);
+                    Ok(())
+                })?;
+                self.accounting.duplicate += 1;
+            }
+            Judged::Reused(refusal, original) => {
+                tracing::error!(position = %read.position, original, "integrity alarm: {refusal}");
+                self.refuse(read, refusal, Some(original), outputs);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the record's ids were used before; a first one claims them.
+    fn identify(
+        &self,
+        read: &Read,
+        envelope: &Envelope,
+        event: &Event,
+        identities: &mut Identities,
+    ) -> Result<Judged, Error> {
+        let content = content_digest(event);
+        let user = event.user_id().map_or(judge::CONTROL_KEY, |user| user.as_str());
+        let (partition, offset) = (self.partition, read.position.offset);
+        let event_id = Id { partition, user, bytes: event_key(&envelope.event_id), offset };
+        match identities.look_up(IdKind::Event, &event_id, content)? {
+            Known::Repeat(original) => return Ok(Judged::Repeat(original)),
+            Known::Reused(original) => {
+                let detail = format!("eventId {} was used for something else", envelope.event_id);
+                return Ok(Judged::Reused(Refusal::new(RefuseReason::IdReused, detail), original));
+            }
+            Known::Fresh => {}
+        }
+        let Event::OrderCreated(order) = event else {
+            identities.claim(IdKind::Event, &event_id, content);
+            return Ok(Judged::First);
+        };
+        let order_id = Id { partition, user, bytes: order.order_id.as_str().as_bytes(), offset };
+        match identities.look_up(IdKind::Order, &order_id, content)? {
+            Known::Reused(original) => {
+                let detail = format!("orderId {} was used for another order", order.order_id);
+                Ok(Judged::Reused(Refusal::new(RefuseReason::DuplicateOrder, detail), original))
+            }
+            Known::Repeat(original) => {
+                identities.claim(IdKind::Event, &event_id, content);
+                Ok(Judged::Repeat(original))
+            }
+            Known::Fresh => {
+                identities.claim(IdKind::Event, &event_id, content);
+                identities.claim(IdKind::Order, &order_id, content);
+                Ok(Judged::First)
+            }
+        }
+    }
+
+    /// Refuses a record: an answer in its partition and a notice among the dead letters. Nothing waits for it.
+    fn refuse(&mut self, read: &Read, refusal: Refusal, original: Option<u64>, outputs: &mut Vec<Output>) {
+        let position = read.position;
+        let original = original.map(|offset| position.topic_partition().offset(offset));
+        let Refusal { reason, detail } = refusal;
+        let refused = RecordRefused { position, reason, detail, original, digest: None, excerpt: None };
+        let notice = RecordRefused {
+            digest: Some(format!("{:016x}", StreamKey::default().digest(read.key.as_deref(), read.value.as_deref()))),
+            excerpt: Some(excerpt(read.value.as_deref().unwrap_or_default())),
+            ..refused.clone()
+        };
+        let dead_letters = Topic::DeadLetters.at(self.partition);
+        let (partitions, timestamp) = (self.partitions, read.recorded_at);
+        let emission = self.emitter.cause(position.offset, timestamp);
+        let mut to = Answering { emission, outputs, partitions };
+        to.answer(REFUSED_KEY, Event::RecordRefused(refused));
+        to.emission.emit(dead_letters, REFUSED_KEY, &Event::RecordRefused(notice), to.outputs);
+        self.accounting.rejected += 1;
+    }
+
+    fn answering<R>(
+        &mut self,
+        read: &Read,
+        timestamp: Timestamp,
+        outputs: &mut Vec<Output>,
+        decide: impl FnOnce(&mut Intake, &mut Answering<'_>) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        // The emitter is lent out while deciding changes the rest of the state.
+        let mut emitter = std::mem::replace(
+            &mut self.emitter,
+            Emitter::new(Topic::Orders.at(self.partition), Self::NAME, StreamKey::default()),
+        );
+        let emission = emitter.cause(read.position.offset, timestamp);
+        let decided = decide(self, &mut Answering { emission, outputs, partitions: self.partitions });
+        self.emitter = emitter;
+        decided
+    }
+
+    fn apply_next(&mut self, read: &Read) -> Result<(), Failure> {
+        self.apply_control(read);
+        let Ok(Envelope { event: Ok(event), .. }) = &read.envelope else { return Ok(()) };
+        self.accounts
+            .apply_matched(event)
+            .map_err(|error| Failure::Halt(format!("{}: {error}", read.position)))
+    }
+
+    /// Control events take effect when they are read.
+    fn apply_control(&mut self, read: &Read) {
+        if let Ok(Envelope { event: Ok(Event::FeeScheduleSet(fees)), .. }) = &read.envelope {
+            self.accounts.fees = *fees;
+        }
+    }
+}
+
+enum Judged {
+    First,
+    Repeat(u64),
+    Reused(Refusal, u64),
+}
+
+fn excerpt(value: &[u8]) -> String {
+    let head = value.get(..EXCERPT_BYTES).unwrap_or(value);
+    let mut text = String::from_utf8_lossy(head).into_owned();
+    let mut end = text.len().min(EXCERPT_BYTES);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.truncate(end);
+    text
+}

@@ -1,0 +1,82 @@
+//! Whether an outside record can be used at all: shape, key, place, time, bounds.
+
+use orderledger_domain::envelope::{Envelope, Refusal};
+use orderledger_domain::event::{Event, Origin};
+use orderledger_domain::ids::Asset;
+use orderledger_domain::money::Amount;
+use orderledger_domain::partition;
+use orderledger_domain::reason::RefuseReason;
+use orderledger_domain::strict;
+
+use crate::worker::read::Read;
+
+/// The key of control events.
+pub(crate) const CONTROL_KEY: &str = "_control";
+/// The key of refusals.
+pub(crate) const REFUSED_KEY: &str = "_refused";
+/// The only version of the rules that this binary knows.
+const RULES_VERSION: u32 = 1;
+/// How far ahead of the append time an envelope's timestamp may be.
+const FUTURE_SECONDS: i64 = 300;
+
+/// The usable envelope and event of an outside record, or why it is refused.
+pub(crate) fn usable(read: &Read, partitions: u32) -> Result<(&Envelope, &Event), Refusal> {
+    strict::check(read.value.as_deref())?;
+    let envelope = read.envelope.as_ref().map_err(Clone::clone)?;
+    if matches!(envelope.event_type.origin(), Origin::Derived | Origin::Operator) {
+        let detail = format!("{} is no event for outside producers", envelope.event_type.as_str());
+        return Err(Refusal::new(RefuseReason::NotInStream, detail));
+    }
+    if envelope.timestamp > read.recorded_at.plus_seconds(FUTURE_SECONDS) {
+        let detail = format!("{} is more than 5 minutes after the append time", envelope.timestamp);
+        return Err(Refusal::new(RefuseReason::TimestampInFuture, detail));
+    }
+    let event = envelope.event.as_ref().map_err(Clone::clone)?;
+    check_place(read, event, partitions)?;
+    check_bounds(event)?;
+    Ok((envelope, event))
+}
+
+fn check_place(read: &Read, event: &Event, partitions: u32) -> Result<(), Refusal> {
+    let expected = event.user_id().map_or(CONTROL_KEY, |user| user.as_str());
+    if read.key.as_deref() != Some(expected.as_bytes()) {
+        let detail = format!("the record's key must be {expected}");
+        return Err(Refusal::new(RefuseReason::WrongKey, detail));
+    }
+    let home = event.user_id().map_or(0, |user| partition::of_key(user.as_str().as_bytes(), partitions));
+    if home != read.position.partition {
+        let detail = format!("{expected} belongs to partition {home}: set the producer's partitioner to murmur2");
+        return Err(Refusal::new(RefuseReason::WrongPartition, detail));
+    }
+    Ok(())
+}
+
+fn check_bounds(event: &Event) -> Result<(), Refusal> {
+    let out_of_range = |what: &str| Err(Refusal::new(RefuseReason::OutOfRange, what.to_owned()));
+    match event {
+        Event::DepositMade(moved) => check_moved(moved.asset, moved.amount),
+        Event::WithdrawalRequested(moved) => check_moved(moved.asset, moved.amount),
+        Event::OrderCreated(order) if order.quantity.is_zero() => out_of_range("quantity must be 1 to 100000000000"),
+        Event::OrderCreated(order) => order.max_cost.map_or(Ok(()), |cost| check_moved(Asset::USD, cost)),
+        Event::OrderAmendRequested(amend) if amend.quantity.is_some_and(|quantity| quantity.is_zero()) => {
+            out_of_range("quantity must be 1 to 100000000000")
+        }
+        Event::OrderAmendRequested(amend) if amend.quantity.is_none() && amend.price.is_none() => {
+            Err(Refusal::new(RefuseReason::BadEnvelope, "an amend must name quantity or price"))
+        }
+        Event::RulesVersionRequested(rules) if rules.rules_version != RULES_VERSION => {
+            out_of_range("this program knows rules version 1 alone")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_moved(asset: Asset, amount: Amount) -> Result<(), Refusal> {
+    if Amount::movable(amount.units()).is_err() {
+        return Err(Refusal::new(RefuseReason::OutOfRange, "amount must be 0.0001 to 100000000000000"));
+    }
+    if !asset.is_cash() && !amount.is_whole() {
+        return Err(Refusal::new(RefuseReason::OutOfRange, "shares are whole"));
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Derived records on their way out: stamped, numbered, digested.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use orderledger_domain::envelope::{self, Cause};
+use orderledger_domain::event::{Event, EventType};
+use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::stream::{StreamKey, StreamMark};
+use orderledger_domain::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One derived record of a stage.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The partition it goes to.
+    pub to: TopicPartition,
+    /// Its key.
+    pub key: Bytes,
+    /// Its value.
+    pub value: Bytes,
+    /// The offset of the record that caused it, in the stage's source partition.
+    pub cause_offset: u64,
+    /// Its stream's mark with this record as the last.
+    pub mark: StreamMark,
+    /// What it says, if it is intake's answer to an outside record.
+    pub answer: Option<Event>,
+}
+
+/// Stamps the outputs of one stage from one source partition.
+#[derive(Clone, Debug)]
+pub struct Emitter {
+    source: TopicPartition,
+    by: &'static str,
+    key: StreamKey,
+    marks: BTreeMap<TopicPartition, StreamMark>,
+}
+
+/// How far an emitter's streams are, as a snapshot keeps it: topic number, partition, mark.
+pub type EmittedMarks = Vec<(u8, u32, StreamMark)>;
+
+impl Emitter {
+    /// An emitter of streams that have not begun.
+    pub const fn new(source: TopicPartition, by: &'static str, key: StreamKey) -> Emitter {
+        Emitter { source, by, key, marks: BTreeMap::new() }
+    }
+
+    /// The marks of all streams, to be stored.
+    pub fn marks(&self) -> EmittedMarks {
+        self.marks.iter().map(|(to, mark)| (to.topic.number(), to.partition, *mark)).collect()
+    }
+
+    /// Goes on from stored marks.
+    pub fn resume(&mut self, marks: &EmittedMarks) {
+        use orderledger_domain::position::Topic;
+        self.marks = marks
+            .iter()
+            .filter_map(|(topic, partition, mark)| Some((Topic::from_number(*topic)?.at(*partition), *mark)))
+            .collect();
+    }
+
+    /// Begins the outputs of the record at that offset.
+    pub const fn cause(&mut self, offset: u64, timestamp: Timestamp) -> Emission<'_> {
+        Emission { cause: self.source.offset(offset), emitter: self, timestamp, index: 0 }
+    }
+}
+
+/// The outputs of one record, numbered from 0.
+#[derive(Debug)]
+pub struct Emission<'a> {
+    emitter: &'a mut Emitter,
+    cause: Position,
+    timestamp: Timestamp,
+    index: u32,
+}
+
+impl Emission<'_> {
+    /// The position of the record that causes the outputs.
+    pub const fn cause(&self) -> Position {
+        self.cause
+    }
+
+    /// Moves the outputs' time, never backwards.
+    pub fn not_before(&mut self, timestamp: Timestamp) {
+        self.timestamp = self.timestamp.max(timestamp);
+    }
+
+    /// The outputs' time.
+    pub const fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// Emits an event.
+    pub fn emit(&mut self, to: TopicPartition, key: &str, event: &Event, outputs: &mut Vec<Output>) {
+        self.emit_payload(to, key, event.event_type(), &envelope::payload_bytes(event), outputs);
+    }
+
+    /// Emits an event whose payload is already written.
+    pub fn emit_payload(
+        &mut self,
+        to: TopicPartition,
+        key: &str,
+        event_type: EventType,
+        payload: &[u8],
+        outputs: &mut Vec<Output>,
+    ) {
+        let mark = self.emitter.marks.entry(to).or_default();
+        let stamp = mark.next_stamp(Cause { position: self.cause, index: self.index });
+        let value = envelope::write_derived(event_type, payload, self.timestamp, &stamp, self.emitter.by);
+        let digest = self.emitter.key.digest(Some(key.as_bytes()), Some(&value));
+        *mark = StreamMark { sequence: stamp.sequence, digest };
+        self.index = self.index.saturating_add(1);
+        outputs.push(Output {
+            to,
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            value: value.into(),
+            cause_offset: self.cause.offset,
+            mark: *mark,
+            answer: None,
+        });
+    }
+}
+
+/// A stream's mark and where its last record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emitted {
+    /// The offset of the stream's last acknowledged record in its target.
+    pub offset: u64,
+    /// The stream's mark with that record as the last.
+    pub mark: StreamMark,
+}

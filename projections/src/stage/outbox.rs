@@ -1,0 +1,263 @@
+//! Outputs on their way: what waits for an acknowledgement, and what may follow one.
+//!
+//! A record goes to `books` only after the `orders` records of the same and earlier causes are acknowledged. So the
+//! outputs of each source partition wait in one bounded queue; `books` outputs are released, and the watermark moves, in
+//! the queue's order. A log that commits a batch over several partitions as a whole takes both in one batch.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use orderledger_domain::event::Event;
+use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::Error;
+use orderledger_store::event_log::{Appender, NewRecord};
+
+use super::emitter::{Emitted, Output};
+use crate::worker::partition::Accounting;
+
+/// How many outputs may wait for acknowledgements before the stage waits itself: about 64 MiB at 1 KiB each.
+const IN_FLIGHT_MAX: usize = 65_536;
+
+/// The outputs of one batch of records of one source partition.
+#[derive(Debug)]
+pub struct Batch {
+    /// The source partition.
+    pub partition: u32,
+    /// The offset from which the fold reads on after the batch.
+    pub next_offset: u64,
+    /// The digest of the batch's last record.
+    pub last_digest: u64,
+    /// The newest append time of the fold's records.
+    pub recorded_at: Timestamp,
+    /// The fold's accounting after the batch.
+    pub accounting: Accounting,
+    /// What is to be sent, in order.
+    pub outputs: Vec<Output>,
+    /// The fold's image after the batch, if a snapshot is to be kept once all this is acknowledged.
+    pub image: Option<Vec<u8>>,
+}
+
+/// A batch of which every output is acknowledged, and so are all before it.
+#[derive(Debug)]
+pub struct Acknowledged {
+    /// The batch; its outputs are spent.
+    pub batch: Batch,
+    /// Intake's answers in it: offset asked about, offset of the answer, what it says.
+    pub answers: Vec<(u64, u64, Event)>,
+    /// Where the source partition's streams end now.
+    pub targets: BTreeMap<TopicPartition, Emitted>,
+}
+
+struct Waiting {
+    number: u64,
+    batch: Batch,
+    /// The two steps: orders, trades, dead letters and (if the log allows it) books; then books.
+    steps: [Step; 2],
+}
+
+struct Step {
+    outputs: Vec<Output>,
+    state: StepState,
+}
+
+enum StepState {
+    Unsent,
+    Sent,
+    Acknowledged(Vec<u64>),
+}
+
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<Waiting>,
+    targets: BTreeMap<TopicPartition, Emitted>,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: BTreeMap<u32, Lane>,
+    next_number: u64,
+    in_flight: usize,
+    failed: Option<Error>,
+}
+
+struct Ack {
+    partition: u32,
+    number: u64,
+    step: usize,
+    result: Result<Vec<u64>, Error>,
+}
+
+/// The outbox of one stage.
+pub struct Outbox {
+    appender: Box<dyn Appender>,
+    as_a_whole: bool,
+    state: Mutex<State>,
+    changed: Condvar,
+    acks: Sender<Ack>,
+    arrived: Mutex<Receiver<Ack>>,
+}
+
+impl Outbox {
+    /// An outbox that writes through `appender`; `as_a_whole` if the log commits batches over partitions as a whole.
+    pub fn new(appender: Box<dyn Appender>, as_a_whole: bool) -> Arc<Outbox> {
+        let (acks, arrived) = channel();
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Arc::new(Outbox { appender, as_a_whole, state, changed, acks, arrived: Mutex::new(arrived) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets where the streams of a source partition end, after a restart.
+    pub fn resume(&self, partition: u32, targets: BTreeMap<TopicPartition, Emitted>) {
+        self.lock().lanes.entry(partition).or_default().targets = targets;
+    }
+
+    /// Queues a batch and sends what needs no earlier acknowledgement. Waits while too much is in flight.
+    pub fn push(&self, mut batch: Batch) -> Result<(), Error> {
+        let outputs = std::mem::take(&mut batch.outputs);
+        let count = outputs.len();
+        let (second, first): (Vec<_>, Vec<_>) =
+            outputs.into_iter().partition(|output| !self.as_a_whole && output.to.topic == Topic::Books);
+        let records = records(&first);
+        let partition = batch.partition;
+        let number = {
+            let mut state = self.lock();
+            while state.failed.is_none() && state.in_flight > 0 && state.in_flight.saturating_add(count) > IN_FLIGHT_MAX {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if let Some(error) = &state.failed {
+                return Err(error.clone());
+            }
+            state.in_flight = state.in_flight.saturating_add(count);
+            let number = state.next_number;
+            state.next_number = number.saturating_add(1);
+            let sent = if records.is_empty() { StepState::Acknowledged(Vec::new()) } else { StepState::Sent };
+            let unsent = if second.is_empty() { StepState::Acknowledged(Vec::new()) } else { StepState::Unsent };
+            let steps = [Step { outputs: first, state: sent }, Step { outputs: second, state: unsent }];
+            state.lanes.entry(partition).or_default().waiting.push_back(Waiting { number, batch, steps });
+            number
+        };
+        if records.is_empty() {
+            // Nothing to send: it is its turn as soon as all before it are acknowledged.
+            let _ = self.acks.send(Ack { partition, number, step: 0, result: Ok(Vec::new()) });
+            return Ok(());
+        }
+        self.send(partition, number, 0, records)
+    }
+
+    fn send(&self, partition: u32, number: u64, step: usize, records: Vec<NewRecord>) -> Result<(), Error> {
+        let acks = self.acks.clone();
+        let done = Box::new(move |result| {
+            // The stage has ended if nobody listens any more.
+            let _ = acks.send(Ack { partition, number, step, result });
+        });
+        self.appender.append(records, done)
+    }
+
+    /// Waits for acknowledgements, sends what they release, and gives the batches that are acknowledged whole.
+    /// A failed delivery ends the stage like a crash.
+    pub fn take_acknowledged(&self, within: Duration) -> Result<Vec<Acknowledged>, Error> {
+        let arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(first) = arrived.recv_timeout(within) else { return Ok(Vec::new()) };
+        let acks: Vec<Ack> = std::iter::once(first).chain(arrived.try_iter()).collect();
+        drop(arrived);
+        let mut partitions = Vec::new();
+        for ack in acks {
+            if !partitions.contains(&ack.partition) {
+                partitions.push(ack.partition);
+            }
+            self.note(ack)?;
+        }
+        let mut done = Vec::new();
+        for partition in partitions {
+            self.release(partition)?;
+            self.complete(partition, &mut done);
+        }
+        self.changed.notify_all();
+        Ok(done)
+    }
+
+    fn note(&self, ack: Ack) -> Result<(), Error> {
+        let mut state = self.lock();
+        match ack.result {
+            Err(error) => {
+                state.failed = Some(error.clone());
+                drop(state);
+                self.changed.notify_all();
+                Err(error)
+            }
+            Ok(offsets) => {
+                let lane = state.lanes.entry(ack.partition).or_default();
+                let place = lane.waiting.binary_search_by_key(&ack.number, |waiting| waiting.number);
+                let waiting = place.ok().and_then(|place| lane.waiting.get_mut(place));
+                if let Some(step) = waiting.and_then(|waiting| waiting.steps.get_mut(ack.step)) {
+                    if matches!(step.state, StepState::Sent) {
+                        step.state = StepState::Acknowledged(offsets);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the second steps of all batches at the queue's head whose first step is acknowledged.
+    fn release(&self, partition: u32) -> Result<(), Error> {
+        loop {
+            let (number, records) = {
+                let mut state = self.lock();
+                let lane = state.lanes.entry(partition).or_default();
+                let acknowledged = |waiting: &&mut Waiting| matches!(waiting.steps[0].state, StepState::Acknowledged(_));
+                let mut ready = lane.waiting.iter_mut().take_while(acknowledged);
+                let Some(next) = ready.find(|waiting| matches!(waiting.steps[1].state, StepState::Unsent)) else {
+                    return Ok(());
+                };
+                next.steps[1].state = StepState::Sent;
+                (next.number, records(&next.steps[1].outputs))
+            };
+            self.send(partition, number, 1, records)?;
+        }
+    }
+
+    /// Moves the acknowledged head of the queue out.
+    fn complete(&self, partition: u32, done: &mut Vec<Acknowledged>) {
+        let mut state = self.lock();
+        let State { lanes, in_flight, .. } = &mut *state;
+        let lane = lanes.entry(partition).or_default();
+        while let Some(Waiting { batch, steps, .. }) = lane.waiting.pop_front_if(|waiting| {
+            waiting.steps.iter().all(|step| matches!(step.state, StepState::Acknowledged(_)))
+        }) {
+            let mut answers = Vec::new();
+            for step in steps {
+                *in_flight = in_flight.saturating_sub(step.outputs.len());
+                let StepState::Acknowledged(offsets) = step.state else { continue };
+                for (output, offset) in step.outputs.into_iter().zip(offsets) {
+                    lane.targets.insert(output.to, Emitted { offset, mark: output.mark });
+                    if let Some(event) = output.answer {
+                        answers.push((output.cause_offset, offset, event));
+                    }
+                }
+            }
+            done.push(Acknowledged { batch, answers, targets: lane.targets.clone() });
+        }
+    }
+
+    /// Whether everything pushed so far is acknowledged.
+    pub fn is_empty(&self) -> bool {
+        self.lock().lanes.values().all(|lane| lane.waiting.is_empty())
+    }
+}
+
+fn records(outputs: &[Output]) -> Vec<NewRecord> {
+    let record = |output: &Output| NewRecord {
+        to: output.to,
+        key: Some(output.key.clone()),
+        value: Some(output.value.clone()),
+        headers: Vec::new(),
+    };
+    outputs.iter().map(record).collect()
+}

@@ -1,0 +1,206 @@
+//! From where a stage goes on after a restart, and which of its outputs stand in the log already.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::stream::{StreamId, StreamKey};
+use orderledger_store::event_log::EventLog;
+use orderledger_store::snapshot::{Snapshot, SnapshotStore, TargetMark};
+use orderledger_store::{At, Error};
+
+use super::emitter::{Emitted, Output};
+use super::fold::{Failure, StageFold};
+use super::targets::{StreamEnds, verify_streams};
+
+/// Which outputs of a replay are to be sent.
+#[derive(Clone, Debug)]
+pub enum Sending {
+    /// Those of causes at or above this offset; all others are acknowledged.
+    FromCause(u64),
+    /// Those above what stands in the target logs, which the replay must reproduce.
+    AboveLog(BTreeMap<TopicPartition, Emitted>),
+}
+
+impl Sending {
+    /// Whether an output is to be sent. An output that differs from what stands in the log refuses the start.
+    pub fn wants(&self, output: &Output) -> Result<bool, Failure> {
+        match self {
+            Sending::FromCause(from) => Ok(output.cause_offset >= *from),
+            Sending::AboveLog(ends) => match ends.get(&output.to) {
+                Some(end) if output.mark.sequence < end.mark.sequence => Ok(false),
+                Some(end) if output.mark.sequence == end.mark.sequence => same_as_log(output, end).map(|()| false),
+                _ => Ok(true),
+            },
+        }
+    }
+
+    /// Whether a fold that stands there may still have outputs held back.
+    pub fn holds_back(&self, next_offset: u64) -> bool {
+        matches!(self, Sending::FromCause(from) if next_offset < *from)
+    }
+}
+
+fn same_as_log(output: &Output, end: &Emitted) -> Result<(), Failure> {
+    if output.mark.digest == end.mark.digest {
+        return Ok(());
+    }
+    let at = At::Position(output.to.offset(end.offset));
+    let what = "the replay gives another record than stands here: this program's rules, its stream key or this log \
+                is not the one that wrote it; use that program, key and log";
+    Err(Failure::Store(Error::Refused { at, what: what.into() }))
+}
+
+/// A fold restored, and how it goes on.
+#[derive(Debug)]
+pub struct Recovered<F> {
+    /// The fold as of the snapshot, or new.
+    pub fold: F,
+    /// Which outputs are to be sent.
+    pub sending: Sending,
+    /// Where the streams' last acknowledged records stand.
+    pub targets: BTreeMap<TopicPartition, Emitted>,
+}
+
+/// Restores the folds of a stage, one after another; the target logs are read at most once.
+pub struct Recovery<'a> {
+    log: &'a dyn EventLog,
+    source: Topic,
+    key: StreamKey,
+    trust_marks: bool,
+    ends: Option<StreamEnds>,
+}
+
+impl<'a> Recovery<'a> {
+    /// A recovery of the stage that reads `source`. After a gap the marks are not trusted.
+    pub const fn new(log: &'a dyn EventLog, source: Topic, key: StreamKey, trust_marks: bool) -> Recovery<'a> {
+        Recovery { log, source, key, trust_marks, ends: None }
+    }
+
+    /// Restores the fold of one partition from its newest usable snapshot, or from offset zero.
+    pub fn recover<F: StageFold>(
+        &mut self,
+        partition: u32,
+        shared: &F::Shared,
+        snapshots: &SnapshotStore,
+    ) -> Result<Recovered<F>, Error> {
+        let source = self.source.at(partition);
+        let mark = snapshots.read_mark()?;
+        if let Some(mark) = &mark {
+            self.check_source(source, mark.source_next, mark.source_digest, "mark", snapshots.dir())?;
+        }
+        for snapshot in snapshots.load(F::SCHEMA)? {
+            let next = snapshot.source_next;
+            self.check_source(source, next, snapshot.source_digest, "snapshot", snapshots.dir())?;
+            let mut fold = F::new(partition, self.log.partitions(), self.key);
+            if !F::supports_resuming(shared, partition, next) {
+                tracing::warn!(%source, next, "the index of ids is behind this snapshot: trying an older one");
+                continue;
+            }
+            if !self.targets_stand(&snapshot.targets)? {
+                tracing::warn!(%source, next, "acknowledged records are missing in the target logs: trying an older snapshot");
+                continue;
+            }
+            if let Err(error) = fold.restore(&snapshot.body) {
+                tracing::warn!(%source, next, %error, "this snapshot can't be read: trying an older one");
+                continue;
+            }
+            return self.resume(fold, snapshot, mark);
+        }
+        self.from_zero(partition, source)
+    }
+
+    fn resume<F: StageFold>(
+        &self,
+        fold: F,
+        snapshot: Snapshot,
+        mark: Option<orderledger_store::snapshot::Mark>,
+    ) -> Result<Recovered<F>, Error> {
+        let usable = match mark {
+            Some(mark) if self.trust_marks && mark.source_next >= snapshot.source_next => {
+                if self.targets_stand(&mark.targets)? { Some(mark) } else { None }
+            }
+            _ => None,
+        };
+        let (from, targets) = match usable {
+            Some(mark) => (mark.source_next, mark.targets),
+            None => (snapshot.source_next, snapshot.targets),
+        };
+        Ok(Recovered { fold, sending: Sending::FromCause(from), targets: emitted(&targets) })
+    }
+
+    fn from_zero<F: StageFold>(&mut self, partition: u32, source: TopicPartition) -> Result<Recovered<F>, Error> {
+        let first = self.log.first_offset(source)?;
+        if first > 0 {
+            let what = format!(
+                "the log begins at offset {first}: without a snapshot the stage needs every record from offset 0; \
+                 restore the data directory or the log"
+            );
+            return Err(Error::Refused { at: At::Partition(source), what: what.into() });
+        }
+        if self.ends.is_none() {
+            self.ends = Some(verify_streams(self.log, self.source, &self.key)?);
+        }
+        let all = self.ends.iter().flatten();
+        let own = all.filter(|((stream, _), _)| *stream == StreamId(source));
+        let targets: BTreeMap<_, _> = own.map(|((_, target), end)| (*target, *end)).collect();
+        let fold = F::new(partition, self.log.partitions(), self.key);
+        Ok(Recovered { fold, sending: Sending::AboveLog(targets.clone()), targets })
+    }
+
+    fn check_source(&self, of: TopicPartition, next: u64, digest: u64, what: &str, kept: &Path) -> Result<(), Error> {
+        check_standing(self.log, &self.key, of, next.checked_sub(1).map(|offset| (offset, digest)), what, kept)
+    }
+
+    /// Whether all those records stand in the log with those digests.
+    fn targets_stand(&self, targets: &[TargetMark]) -> Result<bool, Error> {
+        for target in targets {
+            if digest_at(self.log, &self.key, target.partition, target.offset)? != Some(target.digest) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Refuses a stored position that the log doesn't bear out: it ends before it or holds another record there.
+pub fn check_standing(
+    log: &dyn EventLog,
+    key: &StreamKey,
+    of: TopicPartition,
+    last: Option<(u64, u64)>,
+    what: &str,
+    kept: &Path,
+) -> Result<(), Error> {
+    let Some((offset, digest)) = last else { return Ok(()) };
+    let found = digest_at(log, key, of, offset)?;
+    if found == Some(digest) {
+        return Ok(());
+    }
+    let finding = if found.is_none() { "the log ends before it" } else { "the log holds another record there" };
+    let what = format!(
+        "the {what} in {} stands on this record, but {finding}: restore the log that belongs to the data directory, \
+         or remove that path to rebuild it from this log",
+        kept.display()
+    );
+    Err(Error::Refused { at: At::Position(of.offset(offset)), what: what.into() })
+}
+
+/// The digest of the record at that offset, if there is one.
+fn digest_at(log: &dyn EventLog, key: &StreamKey, of: TopicPartition, offset: u64) -> Result<Option<u64>, Error> {
+    if offset >= log.end_offset(of)? {
+        return Ok(None);
+    }
+    let records = log.read(of, offset, 1)?;
+    let record = records.first().filter(|record| record.offset == offset);
+    Ok(record.map(|record| key.digest(record.key.as_deref(), record.value.as_deref())))
+}
+
+fn emitted(targets: &[TargetMark]) -> BTreeMap<TopicPartition, Emitted> {
+    use orderledger_domain::stream::StreamMark;
+    let emitted = |target: &TargetMark| {
+        let mark = StreamMark { sequence: target.sequence, digest: target.digest };
+        (target.partition, Emitted { offset: target.offset, mark })
+    };
+    targets.iter().map(emitted).collect()
+}

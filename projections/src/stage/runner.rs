@@ -1,0 +1,423 @@
+//! The loop of a stage: read, fold, hand to the outbox; and its other half: acknowledgements, answers, marks, snapshots.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::stream::StreamKey;
+use orderledger_store::Error;
+use orderledger_store::event_log::{AppenderKind, EventLog, Fetched, Reader, ReaderKind};
+use orderledger_store::snapshot::{Mark, Snapshot, SnapshotStore, TargetMark};
+
+use super::emitter::{Emitted, Output};
+use super::fold::{Failure, StageFold};
+use super::outbox::{Acknowledged, Batch, Outbox};
+use super::recovery::{Recovered, Recovery, Sending};
+use crate::intake::answers::{Answer, Answers};
+use crate::worker::progress::{PartitionProgress, Progress, Standing, WorkerState};
+use crate::worker::read::Read;
+use crate::worker::stop::Stop;
+
+/// After how many records of a partition a snapshot is kept; a restart folds at most about so many again.
+const SNAPSHOT_RECORDS: u64 = 20_000;
+/// After what time a snapshot is kept, if anything was read.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+/// How often the mark of what is acknowledged is written.
+const MARK_EVERY: Duration = Duration::from_millis(500);
+/// How long a loop waits for something to do before it looks whether to stop.
+const IDLE: Duration = Duration::from_millis(200);
+/// How long the end of a stage waits for its last acknowledgements.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What a stage is started with.
+pub struct Setup<S> {
+    /// The log it reads and writes.
+    pub log: Arc<dyn EventLog>,
+    /// The topic it reads.
+    pub source: Topic,
+    /// The directory of its snapshots, a folder a partition below it.
+    pub directory: PathBuf,
+    /// The key of the streams.
+    pub key: StreamKey,
+    /// What its partitions share.
+    pub shared: S,
+    /// Where it publishes its acknowledged progress.
+    pub progress: Progress,
+    /// Where intake's answers go.
+    pub answers: Option<Arc<Answers>>,
+    /// Says when to end.
+    pub stop: Stop,
+}
+
+/// A running stage.
+pub struct Running {
+    fold: JoinHandle<()>,
+}
+
+impl Running {
+    /// Waits until the stage has ended; it drains its outbox and keeps a last snapshot first.
+    pub fn join(self) {
+        if self.fold.join().is_err() {
+            tracing::error!("a stage ended in a panic");
+        }
+    }
+}
+
+/// Restores the stage and starts it. Refuses to start where log and data directory disagree.
+pub fn start<F: StageFold + 'static>(mut setup: Setup<F::Shared>) -> Result<Running, Error>
+where
+    F::Shared: Send + 'static,
+{
+    let restored = restore::<F>(&setup, true)?;
+    let run = move || {
+        let mut restored = restored;
+        let ended = loop {
+            match run_until_failure(&mut setup, restored) {
+                Err(Failure::Gap(what)) => {
+                    tracing::error!(stage = F::NAME, "{what}");
+                    match restore::<F>(&setup, false) {
+                        Ok(again) => restored = again,
+                        Err(error) => break Err(Failure::Store(error)),
+                    }
+                }
+                other => break other,
+            }
+        };
+        setup.progress.enter(match ended {
+            Ok(()) => WorkerState::Stopped("the program ends".to_owned()),
+            Err(Failure::Store(error)) if !matches!(error, Error::Refused { .. }) => {
+                tracing::error!(stage = F::NAME, %error, "the stage stops");
+                WorkerState::Stopped(error.to_string())
+            }
+            Err(failure) => {
+                tracing::error!(stage = F::NAME, "the stage halts: {failure}");
+                WorkerState::Halted(failure.to_string())
+            }
+        });
+    };
+    let fold = std::thread::Builder::new()
+        .name(F::NAME.to_owned())
+        .spawn(run)
+        .map_err(|error| Error::unavailable("can't start a thread", error))?;
+    Ok(Running { fold })
+}
+
+struct Restored<F> {
+    recovered: Vec<Recovered<F>>,
+    stores: Vec<SnapshotStore>,
+    /// The log's ends as seen at start: reached, the stage is live.
+    ends: BTreeMap<TopicPartition, u64>,
+}
+
+fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<Restored<F>, Error> {
+    let log = &*setup.log;
+    let mut recovery = Recovery::new(log, setup.source, setup.key, trust_marks);
+    let (mut recovered, mut stores, mut ends) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for partition in 0..log.partitions() {
+        let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)))?;
+        recovered.push(recovery.recover::<F>(partition, &setup.shared, &store)?);
+        stores.push(store);
+        let source = setup.source.at(partition);
+        ends.insert(source, log.end_offset(source)?);
+    }
+    Ok(Restored { recovered, stores, ends })
+}
+
+struct Lane {
+    sending: Sending,
+    snapshot_at: u64,
+    snapshot_time: Instant,
+}
+
+struct Stage<'a, F: StageFold> {
+    setup: &'a mut Setup<F::Shared>,
+    folds: Vec<F>,
+    lanes: Vec<Lane>,
+    outbox: Arc<Outbox>,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Restored<F>) -> Result<(), Failure> {
+    let appender = setup.log.appender(AppenderKind::Stage)?;
+    let outbox = Outbox::new(appender, setup.log.commits_batches_atomically());
+    let (mut folds, mut lanes, mut from) = (Vec::new(), Vec::new(), Vec::new());
+    let mut standing = Standing::default();
+    for (partition, recovered) in (0..).zip(restored.recovered) {
+        let Recovered { fold, sending, targets } = recovered;
+        let (next, source) = (fold.next_offset(), setup.source.at(partition));
+        outbox.resume(partition, targets);
+        from.push((source, next));
+        let progress = PartitionProgress { next_offset: next, accounting: fold.accounting(), ..Default::default() };
+        standing.partitions.insert(source, progress);
+        lanes.push(Lane { sending, snapshot_at: next, snapshot_time: Instant::now() });
+        folds.push(fold);
+    }
+    F::end_batch(&mut folds, &mut setup.shared, false)?;
+    let failure = Arc::new(Mutex::new(None));
+    let ended = Arc::new(AtomicBool::new(false));
+    let acknowledging = Acknowledging {
+        outbox: Arc::clone(&outbox),
+        source: setup.source,
+        progress: setup.progress.clone(),
+        answers: setup.answers.clone(),
+        standing,
+        ends: restored.ends,
+        failure: Arc::clone(&failure),
+        ended: Arc::clone(&ended),
+        schema: F::SCHEMA,
+    };
+    let mut reader = setup.log.reader(&from, ReaderKind::Live)?;
+    let mut stage = Stage { setup, folds, lanes, outbox, failure };
+    std::thread::scope(|scope| {
+        let acknowledging = scope.spawn(move || acknowledging.run(restored.stores));
+        let result = stage.run(&mut *reader);
+        if result.is_ok() {
+            stage.drain();
+        }
+        ended.store(true, Ordering::Release);
+        let panicked = acknowledging.join().is_err();
+        if panicked { Err(Failure::Halt("taking acknowledgements ended in a panic".to_owned())) } else { result }
+    })
+}
+
+impl<F: StageFold> Stage<'_, F> {
+    fn run(&mut self, reader: &mut dyn Reader) -> Result<(), Failure> {
+        while !self.setup.stop.is_set() {
+            if let Some(error) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Err(Failure::Store(error));
+            }
+            let fetched = reader.poll(IDLE)?;
+            let mut batches = Vec::new();
+            for fetched in fetched {
+                batches.push(self.fold(fetched)?);
+            }
+            let due = self.snapshots_due();
+            if !batches.is_empty() || !due.is_empty() {
+                F::end_batch(&mut self.folds, &mut self.setup.shared, !due.is_empty())?;
+            }
+            self.keep_images(&mut batches, &due)?;
+            for batch in batches {
+                self.outbox.push(batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, fetched: Fetched) -> Result<Batch, Failure> {
+        let Fetched { from, records } = fetched;
+        let place = usize::try_from(from.partition).unwrap_or(usize::MAX);
+        let (Some(fold), Some(lane)) = (self.folds.get_mut(place), self.lanes.get(place)) else {
+            return Err(Failure::Halt(format!("a record of {from}, which this stage doesn't read")));
+        };
+        let mut outputs: Vec<Output> = Vec::new();
+        let mut recorded_at = Default::default();
+        for record in records {
+            let read = Read::new(from, record, &self.setup.key);
+            let before = outputs.len();
+            fold.step(&read, &mut self.setup.shared, &mut outputs)?;
+            recorded_at = read.recorded_at;
+            keep_wanted(&mut outputs, before, &lane.sending)?;
+        }
+        Ok(batch_of(fold, from.partition, recorded_at, outputs))
+    }
+
+    /// The partitions of which a snapshot is due: enough was read, or enough time went by and anything was read.
+    fn snapshots_due(&mut self) -> Vec<usize> {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
+            let read = fold.next_offset().saturating_sub(lane.snapshot_at);
+            let aged = now.duration_since(lane.snapshot_time) >= SNAPSHOT_EVERY;
+            if (read >= SNAPSHOT_RECORDS || (aged && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
+                due.push(place);
+                (lane.snapshot_at, lane.snapshot_time) = (fold.next_offset(), now);
+            }
+        }
+        due
+    }
+
+    /// Puts the images of the due partitions into their batches, or into empty ones.
+    fn keep_images(&self, batches: &mut Vec<Batch>, due: &[usize]) -> Result<(), Error> {
+        for place in due {
+            let Some(fold) = self.folds.get(*place) else { continue };
+            let partition = u32::try_from(*place).unwrap_or(u32::MAX);
+            let image = Some(fold.image()?);
+            match batches.iter_mut().rev().find(|batch| batch.partition == partition) {
+                Some(batch) => batch.image = image,
+                None => batches.push(Batch { image, ..batch_of(fold, partition, Default::default(), Vec::new()) }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a last snapshot of every partition and waits, for a while, until all is acknowledged.
+    fn drain(&mut self) {
+        let read = |place: &usize| {
+            let (fold, lane) = (self.folds.get(*place), self.lanes.get(*place));
+            fold.zip(lane).is_some_and(|(fold, lane)| {
+                fold.next_offset() > lane.snapshot_at && !lane.sending.holds_back(fold.next_offset())
+            })
+        };
+        let due: Vec<usize> = (0..self.folds.len()).filter(read).collect();
+        let mut batches = Vec::new();
+        let kept = F::end_batch(&mut self.folds, &mut self.setup.shared, true)
+            .and_then(|()| self.keep_images(&mut batches, &due))
+            .and_then(|()| batches.into_iter().try_for_each(|batch| self.outbox.push(batch)));
+        if let Err(error) = kept {
+            tracing::warn!(stage = F::NAME, %error, "no last snapshot: the next start folds a little more");
+        }
+        let deadline = Instant::now() + DRAIN;
+        while !self.outbox.is_empty() && Instant::now() < deadline {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+fn batch_of<F: StageFold>(
+    fold: &F,
+    partition: u32,
+    recorded_at: orderledger_domain::timestamp::Timestamp,
+    outputs: Vec<Output>,
+) -> Batch {
+    Batch {
+        partition,
+        next_offset: fold.next_offset(),
+        last_digest: fold.last().map_or(0, |(_, digest)| digest),
+        recorded_at,
+        accounting: fold.accounting(),
+        outputs,
+        image: None,
+    }
+}
+
+/// Drops the outputs from `before` on that are not to be sent.
+fn keep_wanted(outputs: &mut Vec<Output>, before: usize, sending: &Sending) -> Result<(), Failure> {
+    for output in outputs.split_off(before) {
+        if sending.wants(&output)? {
+            outputs.push(output);
+        }
+    }
+    Ok(())
+}
+
+/// The other half of a stage: what follows from acknowledgements.
+struct Acknowledging {
+    outbox: Arc<Outbox>,
+    source: Topic,
+    progress: Progress,
+    answers: Option<Arc<Answers>>,
+    standing: Standing,
+    ends: BTreeMap<TopicPartition, u64>,
+    failure: Arc<Mutex<Option<Error>>>,
+    ended: Arc<AtomicBool>,
+    schema: u16,
+}
+
+impl Acknowledging {
+    fn run(mut self, stores: Vec<SnapshotStore>) {
+        let (keep, kept) = channel();
+        let schema = self.schema;
+        let keeper = std::thread::spawn(move || keep_all(&stores, schema, &kept));
+        self.look_at_ends();
+        self.progress.publish(self.standing.clone());
+        loop {
+            let last_round = self.ended.load(Ordering::Acquire);
+            match self.outbox.take_acknowledged(if last_round { Duration::ZERO } else { IDLE }) {
+                Ok(done) => {
+                    if !done.is_empty() {
+                        self.acknowledge(done, &keep);
+                    }
+                }
+                Err(error) => {
+                    *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    break;
+                }
+            }
+            if last_round {
+                break;
+            }
+        }
+        drop(keep);
+        if keeper.join().is_err() {
+            tracing::error!("keeping snapshots ended in a panic");
+        }
+    }
+
+    fn acknowledge(&mut self, done: Vec<Acknowledged>, keep: &Sender<Acknowledged>) {
+        for mut done in done {
+            let partition = self.source.at(done.batch.partition);
+            if let Some(answers) = &self.answers {
+                let answer = |(asked, offset, event)| (asked, Answer { position: partition.offset(offset), event });
+                answers.publish(partition.partition, std::mem::take(&mut done.answers).into_iter().map(answer));
+            }
+            let progress = self.standing.partitions.entry(partition).or_default();
+            progress.next_offset = done.batch.next_offset;
+            progress.recorded_at = progress.recorded_at.max(done.batch.recorded_at);
+            progress.accounting = done.batch.accounting;
+            // The keeper has ended only if it panicked; the stage then runs on without new snapshots.
+            let _ = keep.send(done);
+        }
+        self.look_at_ends();
+        self.progress.publish(self.standing.clone());
+    }
+
+    fn look_at_ends(&mut self) {
+        let partitions = &self.standing.partitions;
+        self.ends.retain(|source, end| partitions.get(source).is_none_or(|progress| progress.next_offset < *end));
+        if self.ends.is_empty() {
+            self.standing.state = WorkerState::Live;
+        }
+    }
+}
+
+/// Keeps snapshots as they become valid, and marks now and then and at the end.
+fn keep_all(stores: &[SnapshotStore], schema: u16, kept: &Receiver<Acknowledged>) {
+    let mut marks: BTreeMap<u32, Mark> = BTreeMap::new();
+    let mut marked = Instant::now();
+    loop {
+        let received = kept.recv_timeout(MARK_EVERY);
+        let ended = matches!(received, Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
+        if let Ok(done) = received {
+            let Acknowledged { batch, targets, .. } = done;
+            let (source_next, source_digest) = (batch.next_offset, batch.last_digest);
+            let mark = Mark { source_next, source_digest, targets: target_marks(&targets) };
+            if let Some(body) = batch.image {
+                let targets = mark.targets.clone();
+                let snapshot = Snapshot { source_next, source_digest, targets, body };
+                with_store(stores, batch.partition, |store| store.write(&snapshot, schema));
+            }
+            marks.insert(batch.partition, mark);
+        }
+        if ended || marked.elapsed() >= MARK_EVERY {
+            for (partition, mark) in std::mem::take(&mut marks) {
+                with_store(stores, partition, |store| store.write_mark(&mark));
+            }
+            marked = Instant::now();
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+fn with_store(stores: &[SnapshotStore], partition: u32, write: impl FnOnce(&SnapshotStore) -> Result<(), Error>) {
+    let store = usize::try_from(partition).ok().and_then(|place| stores.get(place));
+    if let Some(Err(error)) = store.map(write) {
+        tracing::warn!(partition, %error, "no snapshot or mark kept: a restart folds a little more");
+    }
+}
+
+fn target_marks(targets: &BTreeMap<TopicPartition, Emitted>) -> Vec<TargetMark> {
+    let mark = |(target, emitted): (&TopicPartition, &Emitted)| TargetMark {
+        partition: *target,
+        offset: emitted.offset,
+        sequence: emitted.mark.sequence,
+        digest: emitted.mark.digest,
+    };
+    targets.iter().map(mark).collect()
+}

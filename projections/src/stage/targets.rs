@@ -1,0 +1,54 @@
+//! The target logs, as a stage without a snapshot finds them: how far each of its streams is there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::stream::{Arrival, StreamId, StreamKey, StreamMarks};
+use orderledger_store::Error;
+use orderledger_store::event_log::{EventLog, ReaderKind};
+
+use super::emitter::Emitted;
+use crate::worker::partition::may_end_in;
+use crate::worker::read::Read;
+
+/// Where the streams of all source partitions end in all targets.
+pub type StreamEnds = BTreeMap<(StreamId, TopicPartition), Emitted>;
+
+/// Reads the whole of the target topics and verifies every stream of the source topic that ends there.
+pub fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey) -> Result<StreamEnds, Error> {
+    let targets: &[Topic] = match source {
+        Topic::Orders => &[Topic::Orders, Topic::Books, Topic::DeadLetters],
+        _ => &[Topic::Orders, Topic::Trades],
+    };
+    let mut ends = StreamEnds::new();
+    let mut left = BTreeMap::new();
+    for target in targets {
+        for partition in 0..log.partitions() {
+            let target = target.at(partition);
+            left.insert(target, log.end_offset(target)?);
+        }
+    }
+    let assigned = left.keys().map(|target| Ok((*target, log.first_offset(*target)?))).collect::<Result<Vec<_>, Error>>()?;
+    let mut reader = log.reader(&assigned, ReaderKind::Rebuild)?;
+    let mut marks: BTreeMap<TopicPartition, StreamMarks> = BTreeMap::new();
+    left.retain(|target, end| reader.position(*target) < *end);
+    while !left.is_empty() {
+        for fetched in reader.poll(Duration::from_millis(100))? {
+            let marks = marks.entry(fetched.from).or_default();
+            for record in fetched.records {
+                take(&Read::new(fetched.from, record, key), source, marks, &mut ends);
+            }
+        }
+        left.retain(|target, end| reader.position(*target) < *end);
+    }
+    Ok(ends)
+}
+
+fn take(read: &Read, source: Topic, marks: &mut StreamMarks, ends: &mut StreamEnds) {
+    let Some(stamp) = read.envelope.as_ref().ok().and_then(|envelope| envelope.stamp) else { return };
+    let (stream, target) = (StreamId::of(&stamp), read.position.topic_partition());
+    if stream.0.topic == source && may_end_in(stream, target) && marks.take(&stamp, read.digest) == Arrival::Next {
+        ends.insert((stream, target), Emitted { offset: read.position.offset, mark: marks.mark(stream) });
+    }
+}

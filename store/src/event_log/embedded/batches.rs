@@ -1,0 +1,171 @@
+//! The one table of the log: (topic, partition, base offset) → a batch of consecutive records.
+
+use std::path::{Path, PathBuf};
+
+use orderledger_domain::position::{Topic, TopicPartition};
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition};
+
+use crate::Error;
+use crate::event_log::Record;
+use crate::event_log::embedded::frame;
+use crate::redb_file::{self, storage_error};
+
+/// Topic number, partition and base offset, big-endian: sorted as the log is.
+type Key = [u8; 13];
+
+const BATCHES: TableDefinition<&Key, &[u8]> = TableDefinition::new("batches");
+const KIND: &str = "orderledger log format";
+const PARTITIONS: &str = "partitions";
+
+/// The file; all its batches are synced.
+pub(super) struct Batches {
+    database: Database,
+    path: PathBuf,
+}
+
+/// Where a partition begins and ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    pub(super) first: u64,
+    pub(super) end: u64,
+    pub(super) last_recorded_at_ms: i64,
+}
+
+/// A batch to be written, already encoded.
+pub(super) struct Encoded {
+    pub(super) of: TopicPartition,
+    pub(super) base: u64,
+    pub(super) frame: Vec<u8>,
+}
+
+impl Batches {
+    /// Opens or creates the file and pins its partition count.
+    pub(super) fn open(path: &Path, cache_bytes: usize, partitions: u32) -> Result<Batches, Error> {
+        let database = redb_file::open(path, cache_bytes, KIND)?;
+        match redb_file::pinned(&database, path, PARTITIONS)? {
+            Some(pinned) if pinned == u64::from(partitions) => {}
+            Some(pinned) => {
+                let what = format!(
+                    "it has {pinned} partitions a topic and can't be opened with {partitions}; use {pinned}, or begin a \
+                     new log in another directory"
+                );
+                return Err(Error::refused(path, what));
+            }
+            None => redb_file::pin(&database, path, PARTITIONS, u64::from(partitions))?,
+        }
+        let batches = Batches { database, path: path.to_owned() };
+        batches.write(&[])?;
+        Ok(batches)
+    }
+
+    /// Writes batches in one transaction; they are on the disk when this returns.
+    pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
+        let write = || -> Result<(), redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            let mut table = transaction.open_table(BATCHES)?;
+            for batch in batches {
+                table.insert(&key(batch.of, batch.base), batch.frame.as_slice())?;
+            }
+            drop(table);
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(|error| storage_error(&self.path, "can't write to it", error))
+    }
+
+    /// A view of the file as it is now, for a few reads; it holds back no writer.
+    pub(super) fn scan(&self) -> Result<Scan<'_>, Error> {
+        let read = || -> Result<_, redb::Error> { Ok(self.database.begin_read()?.open_table(BATCHES)?) };
+        let table = read().map_err(|error| storage_error(&self.path, "can't read it", error))?;
+        Ok(Scan { table, path: &self.path })
+    }
+}
+
+/// A snapshot of the table.
+pub(super) struct Scan<'a> {
+    table: ReadOnlyTable<&'static Key, &'static [u8]>,
+    path: &'a Path,
+}
+
+impl Scan<'_> {
+    /// Where the partition begins and ends; its last batch is checked.
+    pub(super) fn bounds(&self, of: TopicPartition) -> Result<Bounds, Error> {
+        let mut whole = self.range(of, 0, u64::MAX)?;
+        let Some(last) = whole.next_back() else { return Ok(Bounds::default()) };
+        let (base, frame) = last.map_err(|error| self.unreadable(error))?;
+        let base = base_of(base.value());
+        let head = frame::head(frame.value(), of.offset(base))?;
+        let first = match whole.next() {
+            Some(first) => base_of(first.map_err(|error| self.unreadable(error))?.0.value()),
+            None => base,
+        };
+        let end = base.saturating_add(u64::from(head.count));
+        Ok(Bounds { first, end, last_recorded_at_ms: head.last_recorded_at_ms })
+    }
+
+    /// Records of the partition from offset `from` on and below `end`: whole batches, until `max_bytes` of them or
+    /// `max_records` are read.
+    pub(super) fn records(
+        &self,
+        of: TopicPartition,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+        max_records: usize,
+    ) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        if from >= end {
+            return Ok(records);
+        }
+        let base = match self.range(of, 0, from)?.next_back() {
+            Some(holder) => base_of(holder.map_err(|error| self.unreadable(error))?.0.value()),
+            None => from,
+        };
+        let mut bytes = 0;
+        for batch in self.range(of, base, end.saturating_sub(1))? {
+            let (base, frame) = batch.map_err(|error| self.unreadable(error))?;
+            let known = records.len();
+            frame::decode(frame.value(), of.offset(base_of(base.value())), from, &mut records)?;
+            bytes += records.iter().skip(known).map(frame::record_bytes).sum::<usize>();
+            if bytes >= max_bytes || records.len() >= max_records {
+                break;
+            }
+        }
+        records.truncate(max_records);
+        Ok(records)
+    }
+
+    fn range(
+        &self,
+        of: TopicPartition,
+        from: u64,
+        to_inclusive: u64,
+    ) -> Result<redb::Range<'static, &'static Key, &'static [u8]>, Error> {
+        let range = self.table.range::<&Key>(&key(of, from)..=&key(of, to_inclusive));
+        range.map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, error: redb::StorageError) -> Error {
+        storage_error(self.path, "can't read it", error.into())
+    }
+}
+
+/// All partitions of a log, in their numbering order.
+pub(super) fn all_partitions(partitions: u32) -> impl Iterator<Item = TopicPartition> {
+    Topic::ALL.into_iter().flat_map(move |topic| (0..partitions).map(move |partition| topic.at(partition)))
+}
+
+fn key(of: TopicPartition, base: u64) -> Key {
+    let mut key = [0; 13];
+    let (topic, place) = key.split_at_mut(1);
+    let (partition, offset) = place.split_at_mut(4);
+    topic.copy_from_slice(&[of.topic.number()]);
+    partition.copy_from_slice(&of.partition.to_be_bytes());
+    offset.copy_from_slice(&base.to_be_bytes());
+    key
+}
+
+fn base_of(key: &Key) -> u64 {
+    key.last_chunk().map_or(0, |base| u64::from_be_bytes(*base))
+}

@@ -1,0 +1,194 @@
+//! The log in one redb file, for one machine without Kafka.
+//!
+//! Appends wait in a bounded queue; one thread commits all that is queued in one synced transaction (group commit), then
+//! makes it readable and answers. Readers see synced records only: the newest from memory, the others from the file.
+//! A crash at any moment leaves the last complete commit.
+
+mod batches;
+mod frame;
+mod queue;
+mod reader;
+mod tail;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use orderledger_domain::position::TopicPartition;
+
+use crate::Error;
+use crate::error::At;
+use crate::event_log::acknowledgement::Acknowledgement;
+use crate::event_log::{
+    Appender, AppenderKind, Clock, Delivered, EventLog, NewRecord, Reader, ReaderKind, Record, system_clock,
+};
+
+use batches::{Batches, Bounds, all_partitions};
+use queue::{Queue, Waiting};
+use reader::EmbeddedReader;
+use tail::Tail;
+
+/// The largest record the embedded log takes, in bytes of key, value and headers.
+pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
+
+/// How an [`EmbeddedLog`] uses memory and time.
+#[derive(Clone)]
+pub struct EmbeddedOptions {
+    /// Where append times come from.
+    pub clock: Clock,
+    /// Bytes of records that may wait for a commit before appenders wait; 8 MiB.
+    pub queue_bytes: usize,
+    /// Bytes of newest records kept decoded for the readers, over all partitions; 64 MiB.
+    pub recent_bytes: usize,
+    /// Bytes of the file's pages that redb keeps in memory; 64 MiB.
+    pub page_cache_bytes: usize,
+}
+
+impl Default for EmbeddedOptions {
+    fn default() -> EmbeddedOptions {
+        EmbeddedOptions {
+            clock: system_clock(),
+            queue_bytes: 8 * 1024 * 1024,
+            recent_bytes: 64 * 1024 * 1024,
+            page_cache_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// An event log in one file. Dropping it commits and answers what is queued; readers may live on.
+pub struct EmbeddedLog {
+    core: Arc<Core>,
+    commit_thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the log, its appenders and its readers share.
+struct Core {
+    partitions: u32,
+    clock: Clock,
+    batches: Batches,
+    queue: Queue,
+    tail: Tail,
+}
+
+impl EmbeddedLog {
+    /// Opens or creates the log file. [`Error::Refused`] when it was created with another partition count or is another
+    /// program's, [`Error::Corrupt`] when it is damaged or no log at all, [`Error::InUse`] when another process has it.
+    pub fn open(path: &Path, partitions: u32, options: EmbeddedOptions) -> Result<EmbeddedLog, Error> {
+        if partitions == 0 {
+            return Err(Error::refused(path, "a log needs at least one partition; use --partitions 1 or more"));
+        }
+        let batches = Batches::open(path, options.page_cache_bytes, partitions)?;
+        let scan = batches.scan()?;
+        let ends =
+            all_partitions(partitions).map(|of| Ok((of, scan.bounds(of)?))).collect::<Result<Vec<_>, Error>>()?;
+        drop(scan);
+        let bounds: Vec<Bounds> = ends.iter().map(|(_, bounds)| *bounds).collect();
+        let core = Arc::new(Core {
+            partitions,
+            clock: options.clock,
+            batches,
+            queue: Queue::new(options.queue_bytes),
+            tail: Tail::new(bounds, partitions, options.recent_bytes),
+        });
+        let thread = thread::Builder::new().name("log-commit".to_owned());
+        let commit_thread = thread
+            .spawn({
+                let core = Arc::clone(&core);
+                move || writer::run(&core, ends)
+            })
+            .map_err(|error| Error::unavailable(path, "can't start the commit thread").with_source(error))?;
+        Ok(EmbeddedLog { core, commit_thread: Mutex::new(Some(commit_thread)) })
+    }
+}
+
+impl EventLog for EmbeddedLog {
+    fn partitions(&self) -> u32 {
+        self.core.partitions
+    }
+
+    fn appender(&self, _kind: AppenderKind) -> Result<Box<dyn Appender>, Error> {
+        Ok(Box::new(EmbeddedAppender { core: Arc::clone(&self.core) }))
+    }
+
+    fn reader(&self, from: &[(TopicPartition, u64)], kind: ReaderKind) -> Result<Box<dyn Reader>, Error> {
+        for (of, offset) in from {
+            let bounds = self.core.bounds(*of)?;
+            if *offset < bounds.first || *offset > bounds.end {
+                let (first, end) = (bounds.first, bounds.end);
+                let what = format!("can't be read from there: the log holds offsets from {first} to below {end}");
+                return Err(Error::refused(of.offset(*offset), what));
+            }
+        }
+        Ok(Box::new(EmbeddedReader::new(Arc::clone(&self.core), from, kind)))
+    }
+
+    fn first_offset(&self, of: TopicPartition) -> Result<u64, Error> {
+        Ok(self.core.bounds(of)?.first)
+    }
+
+    fn end_offset(&self, of: TopicPartition) -> Result<u64, Error> {
+        Ok(self.core.bounds(of)?.end)
+    }
+
+    fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+        let end = self.core.bounds(of)?.end;
+        if from >= end || max == 0 {
+            return Ok(Vec::new());
+        }
+        self.core.batches.scan()?.records(of, from, end, usize::MAX, max)
+    }
+
+    fn commits_batches_atomically(&self) -> bool {
+        true
+    }
+
+    fn close(&self) {
+        self.core.queue.close();
+        let thread = self.commit_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+            // A panic there was reported and answered by the thread itself.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Core {
+    fn bounds(&self, of: TopicPartition) -> Result<Bounds, Error> {
+        self.tail.bounds(of).ok_or_else(|| self.no_such_partition(of))
+    }
+
+    fn no_such_partition(&self, of: TopicPartition) -> Error {
+        Error::refused(of, format!("there is no such partition: topics have {} partitions", self.partitions))
+    }
+}
+
+struct EmbeddedAppender {
+    core: Arc<Core>,
+}
+
+impl Appender for EmbeddedAppender {
+    fn append(&self, batch: Vec<NewRecord>, done: Delivered) -> Result<(), Error> {
+        for record in &batch {
+            if record.to.partition >= self.core.partitions {
+                return Err(self.core.no_such_partition(record.to));
+            }
+            let header_bytes: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+            let payload_bytes: usize = [&record.key, &record.value].into_iter().flatten().map(bytes::Bytes::len).sum();
+            if payload_bytes + header_bytes > MAX_RECORD_BYTES {
+                let what = format!("a record is larger than the {MAX_RECORD_BYTES} bytes that the log takes");
+                return Err(Error::refused(At::Partition(record.to), what));
+            }
+        }
+        self.core.queue.push(Waiting { records: batch, acknowledgement: Acknowledgement::new(done) })
+    }
+}

@@ -1,0 +1,146 @@
+//! A crash at any moment leaves the last complete commit.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use super::{AT, EmbeddedLog, append_and_wait, open, record};
+use crate::Error;
+use crate::event_log::contract::append;
+use crate::event_log::{AppenderKind, EventLog, NewRecord};
+
+const PAGE: usize = 4096;
+/// The pages that say which commit is the last.
+const HEAD_PAGES: usize = 1;
+
+fn batch(round: u32) -> Vec<NewRecord> {
+    (0..200).map(|n| record(AT, "u", format!("{round} {n} ").repeat(20))).collect()
+}
+
+/// The file as a crash after `rounds` commits leaves it, and after one more.
+fn images(rounds: u32) -> (Vec<u8>, Vec<u8>) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.redb");
+    let log = open(&path, 2).unwrap();
+    (0..rounds).for_each(|round| drop(append_and_wait(&log, batch(round))));
+    let before = fs::read(&path).unwrap();
+    append_and_wait(&log, batch(rounds));
+    (before, fs::read(&path).unwrap())
+}
+
+/// Opens a crashed file: it must hold exactly `rounds` commits and take more.
+fn check_image(image: &[u8], rounds: u32, what: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.redb");
+    fs::write(&path, image).unwrap();
+    let log = open(&path, 2).unwrap_or_else(|error| panic!("{what}: {error} {error:?}"));
+    let values = |log: &EmbeddedLog| -> Vec<Option<bytes::Bytes>> {
+        log.read(AT, 0, 100_000).unwrap().into_iter().map(|record| record.value).collect()
+    };
+    let expected = |rounds| (0..rounds).flat_map(batch).map(|record| record.value).collect::<Vec<_>>();
+    assert_eq!(values(&log), expected(rounds), "{what}");
+    append_and_wait(&log, batch(rounds));
+    assert_eq!(values(&log), expected(rounds + 1), "{what}");
+}
+
+#[test]
+fn a_torn_commit_opens_to_the_one_before() {
+    for rounds in [1, 2, 7, 20] {
+        let (before, after) = images(rounds);
+        check_image(&before, rounds, "before");
+        check_image(&after, rounds + 1, "after");
+        let head = HEAD_PAGES * PAGE;
+        let mut unfinished = after.clone();
+        unfinished[..head].copy_from_slice(&before[..head]);
+        check_image(&unfinished, rounds, "all pages written, the head not");
+        for (page, chunk) in unfinished.chunks_mut(PAGE).enumerate().skip(HEAD_PAGES) {
+            if before.get(page * PAGE..page * PAGE + chunk.len()) != Some(&*chunk) {
+                chunk.fill(0x5a);
+            }
+        }
+        check_image(&unfinished, rounds, "garbage in the pages, the head not written");
+    }
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_corrupt_and_never_a_panic() {
+    let (_, image) = images(20);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.redb");
+    for part in [0.05, 0.3, 0.5, 0.9] {
+        let length = (image.len() as f64 * part) as usize;
+        fs::write(&path, &image[..length]).unwrap();
+        let opened = open(&path, 2).and_then(|log| log.read(AT, 0, 100_000));
+        assert!(matches!(opened, Err(Error::Corrupt { .. })), "{part}: {opened:?}");
+    }
+}
+
+/// A file that was closed in order, then damaged on the disk: an error when opened or when read, or nothing lost.
+#[test]
+fn damage_after_an_orderly_close_is_found_and_never_a_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.redb");
+    let log = open(&path, 2).unwrap();
+    (0..20).for_each(|round| drop(append_and_wait(&log, batch(round))));
+    let whole = log.read(AT, 0, 100_000).unwrap();
+    drop(log);
+    let image = fs::read(&path).unwrap();
+    for page in HEAD_PAGES..image.len() / PAGE {
+        let mut damaged = image.clone();
+        damaged[page * PAGE..(page + 1) * PAGE].fill(0x5a);
+        fs::write(&path, &damaged).unwrap();
+        match open(&path, 2).and_then(|log| log.read(AT, 0, 100_000)) {
+            Ok(records) => assert_eq!(records, whole, "{page}"),
+            Err(error) => assert!(matches!(error, Error::Corrupt { .. }), "{page}: {error:?}"),
+        }
+        fs::write(&path, &image[..page * PAGE]).unwrap();
+        match open(&path, 2).and_then(|log| log.read(AT, 0, 100_000)) {
+            Ok(records) => assert_eq!(records, whole, "{page}"),
+            Err(error) => assert!(matches!(error, Error::Corrupt { .. }), "{page}: {error:?}"),
+        }
+    }
+}
+
+/// The child's half: appends for ever and tells every acknowledged offset.
+#[test]
+#[ignore = "run by a_killed_process_keeps_all_that_was_acknowledged"]
+fn child_appends_until_it_is_killed() {
+    let Some(path) = std::env::var_os("ORDERLEDGER_TEST_LOG") else { return };
+    let log = open(path.as_ref(), 1).unwrap();
+    let appender = log.appender(AppenderKind::Stage).unwrap();
+    let mut waiting = std::collections::VecDeque::new();
+    for number in log.end_offset(AT).unwrap().. {
+        waiting.push_back(append(&*appender, vec![record(AT, "u", number.to_string())]));
+        if waiting.len() > 20 {
+            let offsets = waiting.pop_front().unwrap().recv().unwrap().unwrap();
+            writeln!(std::io::stdout(), "acknowledged {}", offsets[0]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_killed_process_keeps_all_that_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.redb");
+    for _ in 0..3 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "--nocapture"])
+            .arg("event_log::embedded::tests::crash::child_appends_until_it_is_killed")
+            .env("ORDERLEDGER_TEST_LOG", &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let told = lines.filter_map(|line| line.strip_prefix("acknowledged ").map(|at| at.parse::<u64>().unwrap()));
+        let acknowledged = told.take(300).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let log = open(&path, 1).unwrap();
+        let records = log.read(AT, 0, 1_000_000).unwrap();
+        assert!(records.len() as u64 > acknowledged, "{} of {acknowledged}", records.len());
+        for (number, record) in records.iter().enumerate() {
+            assert_eq!(record.offset, number as u64);
+            assert_eq!(record.value.as_deref(), Some(number.to_string().as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::IdKind::{Event, Order};
+use super::*;
+
+fn claim(offset: u64, digest: u128) -> Claim {
+    Claim { offset, digest }
+}
+
+fn position(next_offset: u64) -> IndexPosition {
+    IndexPosition { next_offset, digest_of_last_record: next_offset * 7 }
+}
+
+fn in_new_directory(check: impl FnOnce(&Path)) {
+    let directory = tempfile::tempdir().unwrap();
+    check(&directory.path().join("ids.redb"));
+}
+
+#[test]
+fn ids_are_apart_by_partition_kind_user_and_id() {
+    in_new_directory(|path| {
+        let mut index = IdIndex::open(path).unwrap();
+        let places = [
+            (0, Event, "ab", "c"),
+            (1, Event, "ab", "c"),
+            (0, Order, "ab", "c"),
+            (0, Event, "a", "bc"),
+            (0, Event, "abc", ""),
+            (0, Event, "", "abc"),
+            (0, Event, "ab", "c\0"),
+        ];
+        for committed in [false, true] {
+            for ((partition, kind, user, id), number) in places.into_iter().zip(1..) {
+                let own = claim(number, u128::MAX - u128::from(number));
+                if !committed {
+                    assert_eq!(index.get(partition, kind, user, id.as_bytes()).unwrap(), None, "{number}");
+                    index.claim(partition, kind, user, id.as_bytes(), own);
+                }
+                assert_eq!(index.get(partition, kind, user, id.as_bytes()).unwrap(), Some(own), "{number}");
+            }
+            index.commit(&[(0, position(100)), (1, position(100))], false).unwrap();
+        }
+    });
+}
+
+/// Claims one id at these offsets, committing after each when asked; the offset that is kept.
+fn check_earliest(offsets: &[u64], commit_each: bool, kept: u64) {
+    in_new_directory(|path| {
+        let mut index = IdIndex::open(path).unwrap();
+        for offset in offsets {
+            index.claim(0, Event, "u", b"id", claim(*offset, u128::from(*offset)));
+            if commit_each {
+                index.commit(&[(0, position(100))], false).unwrap();
+            }
+        }
+        assert_eq!(index.get(0, Event, "u", b"id").unwrap(), Some(claim(kept, u128::from(kept))));
+        index.commit(&[(0, position(100))], true).unwrap();
+        assert_eq!(index.get(0, Event, "u", b"id").unwrap(), Some(claim(kept, u128::from(kept))));
+    });
+}
+
+#[test]
+fn the_earliest_position_is_kept() {
+    for commit_each in [false, true] {
+        check_earliest(&[5], commit_each, 5);
+        check_earliest(&[5, 9], commit_each, 5);
+        check_earliest(&[9, 5], commit_each, 5);
+        check_earliest(&[9, 5, 7], commit_each, 5);
+        check_earliest(&[5, 5], commit_each, 5);
+    }
+}
+
+#[test]
+fn claims_and_positions_are_there_after_a_durable_commit() {
+    in_new_directory(|path| {
+        let mut index = IdIndex::open(path).unwrap();
+        assert_eq!(index.position(3), None);
+        index.claim(3, Event, "u", b"first", claim(41, 1));
+        index.commit(&[(3, position(42))], false).unwrap();
+        index.claim(3, Order, "u", b"second", claim(43, 2));
+        index.commit(&[(3, position(44))], true).unwrap();
+        index.claim(3, Order, "u", b"third", claim(50, 3));
+        drop(index);
+        let index = IdIndex::open(path).unwrap();
+        assert_eq!(index.position(3), Some(position(44)));
+        assert_eq!(index.get(3, Event, "u", b"first").unwrap(), Some(claim(41, 1)));
+        assert_eq!(index.get(3, Order, "u", b"second").unwrap(), Some(claim(43, 2)));
+        assert_eq!(index.get(3, Order, "u", b"third").unwrap(), None);
+    });
+}
+
+#[test]
+fn a_crash_keeps_the_last_durable_commit_whole() {
+    in_new_directory(|path| {
+        let mut index = IdIndex::open(path).unwrap();
+        index.claim(0, Event, "u", b"durable", claim(1, 1));
+        index.commit(&[(0, position(2))], true).unwrap();
+        index.claim(0, Event, "u", b"fleeting", claim(2, 2));
+        index.commit(&[(0, position(3))], false).unwrap();
+        let crashed = path.with_file_name("crashed.redb");
+        std::fs::copy(path, &crashed).unwrap();
+        let index = IdIndex::open(&crashed).unwrap();
+        assert_eq!(index.position(0), Some(position(2)));
+        assert_eq!(index.get(0, Event, "u", b"durable").unwrap(), Some(claim(1, 1)));
+        assert_eq!(index.get(0, Event, "u", b"fleeting").unwrap(), None);
+    });
+}
+
+#[test]
+fn a_claim_above_the_position_is_refused() {
+    in_new_directory(|path| {
+        let mut index = IdIndex::open(path).unwrap();
+        index.claim(2, Event, "u", b"id", claim(7, 1));
+        for positions in [vec![], vec![(1, position(9))], vec![(2, position(7))]] {
+            assert!(matches!(index.commit(&positions, false), Err(Error::Refused { .. })), "{positions:?}");
+        }
+        index.commit(&[(2, position(8))], false).unwrap();
+        index.commit(&[], true).unwrap();
+        assert_eq!(index.position(2), Some(position(8)));
+    });
+}
+
+#[test]
+fn a_damaged_file_is_corrupt_and_another_program_has_it_is_in_use() {
+    in_new_directory(|path| {
+        std::fs::write(path, b"no index".repeat(1000)).unwrap();
+        assert!(matches!(IdIndex::open(path), Err(Error::Corrupt { .. })));
+        std::fs::remove_file(path).unwrap();
+        let _index = IdIndex::open(path).unwrap();
+        assert!(matches!(IdIndex::open(path), Err(Error::InUse { .. })));
+    });
+}

@@ -1,0 +1,157 @@
+//! sled behind a guard: its panics become errors, its errors say what to do. The one place that calls it.
+
+use std::fs::{self, File};
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::run::Change;
+use crate::Error;
+
+/// sled releases its lock a little after the last handle is dropped; so long an opener of the same process waits for it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// One sled directory, one tree.
+pub(super) struct Base {
+    /// `None` only while dropping.
+    db: Option<sled::Db>,
+    dir: PathBuf,
+}
+
+impl Base {
+    /// Opens or creates the directory. [`Error::InUse`] if another handle has it.
+    pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Base, Error> {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let mut waited = Duration::ZERO;
+        loop {
+            let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).mode(sled::Mode::HighThroughput);
+            match guarded(dir, || config.open()) {
+                Err(Error::InUse { .. }) if waited < LOCK_PATIENCE => thread::sleep(PAUSE),
+                opened => return opened.map(|db| Base { db: Some(db), dir: dir.to_owned() }),
+            }
+            waited = waited.saturating_add(PAUSE);
+        }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.call(|db| db.get(key)).map(|value| value.map(Bytes::from_owner))
+    }
+
+    /// Whether there is no row at all.
+    pub(super) fn is_empty(&self) -> Result<bool, Error> {
+        self.call(|db| db.iter().next().transpose()).map(|first| first.is_none())
+    }
+
+    /// At most `max` rows of a range from its low end on, or from its high end on, in that order.
+    pub(super) fn range(
+        &self,
+        low: Bound<&[u8]>,
+        high: Bound<&[u8]>,
+        from_high: bool,
+        max: usize,
+    ) -> Result<Vec<Change>, Error> {
+        let row = |(key, value)| (Bytes::from_owner::<sled::IVec>(key), Some(Bytes::from_owner::<sled::IVec>(value)));
+        self.call(|db| {
+            let rows = db.range::<&[u8], _>((low, high));
+            if from_high {
+                rows.rev().take(max).map(|read| read.map(row)).collect()
+            } else {
+                rows.take(max).map(|read| read.map(row)).collect()
+            }
+        })
+    }
+
+    /// All changes and the head, or nothing of them after a crash. While it runs nobody else reads or writes any sled.
+    pub(super) fn apply<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a Change>,
+        head: (&[u8], Vec<u8>),
+    ) -> Result<(), Error> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key.as_ref(), value.as_ref()),
+                None => batch.remove(key.as_ref()),
+            }
+        }
+        batch.insert(head.0, head.1);
+        self.call(|db| db.apply_batch(batch))
+    }
+
+    /// One row, on its own.
+    pub(super) fn insert(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.call(|db| db.insert(key, value)).map(drop)
+    }
+
+    /// Everything applied so far survives a power loss. sled's own flush is no fsync.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        self.call(|db| db.flush())?;
+        let failed = |cause| Error::unavailable(&self.dir, "the view could not be synced").with_source(cause);
+        File::open(self.dir.join("db")).and_then(|file| file.sync_all()).map_err(failed)
+    }
+
+    /// Bytes on disk.
+    pub(super) fn disk_bytes(&self) -> Result<u64, Error> {
+        self.call(|db| db.size_on_disk())
+    }
+
+    fn call<T>(&self, act: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, Error> {
+        let db = self.db.as_ref().ok_or_else(|| Error::closed(&self.dir, "the view is closed"))?;
+        guarded(&self.dir, || act(db))
+    }
+}
+
+impl Drop for Base {
+    /// sled may panic while it closes; everything that matters was synced before.
+    fn drop(&mut self) {
+        let db = self.db.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
+            tracing::warn!(view = %self.dir.display(), "sled panicked while closing");
+        }
+    }
+}
+
+/// A kill during open leaves a partial `snap.*.generating`, which sled 0.34.7 takes for its newest snapshot ever after.
+pub(super) fn remove_unfinished_snapshots(dir: &Path) -> Result<(), Error> {
+    let failed = |cause| Error::unavailable(dir, "its files could not be listed or removed").with_source(cause);
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            tracing::warn!(file = %entry.path().display(), "removing a snapshot that sled did not finish");
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn guarded<T>(dir: &Path, act: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(result) => result.map_err(|cause| of_sled(dir, cause)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+            Err(Error::corrupt(dir, format!("sled panicked: {text}")))
+        }
+    }
+}
+
+fn of_sled(dir: &Path, cause: sled::Error) -> Error {
+    match cause {
+        sled::Error::Io(cause) if cause.to_string().starts_with("could not acquire lock") => Error::in_use(dir),
+        sled::Error::Io(cause) if is_damage(&cause) => Error::corrupt(dir, "unreadable").with_source(cause),
+        sled::Error::Io(cause) => Error::unavailable(dir, "sled could not read or write").with_source(cause),
+        cause => Error::corrupt(dir, "unreadable").with_source(cause),
+    }
+}
+
+/// Reading past the end or nonsense is damage; a full disk or a refused access is not.
+fn is_damage(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    matches!(cause.kind(), InvalidData | UnexpectedEof)
+}

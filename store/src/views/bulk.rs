@@ -1,0 +1,35 @@
+//! A fresh view from rows that are sorted already: the last step of a rebuild.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::head::{self, DigestAt, HEAD_KEY};
+use super::{Options, RowsDigest, Schema, open};
+use crate::Error;
+
+/// Writes the rows, given in key order, and the head into the fresh directory `dir` and syncs it. Nothing else may have
+/// it open; until this returns the directory is no view (only its head, written last, says what it holds).
+pub fn bulk_load(
+    dir: &Path,
+    schema: Schema,
+    rows: impl IntoIterator<Item = Result<(Bytes, Bytes), Error>>,
+    head: impl Into<Bytes>,
+) -> Result<DigestAt, Error> {
+    let opened = open::create_fresh(dir, schema, Options::default().cache_bytes)?;
+    let mut digest = RowsDigest::default();
+    let mut last: Option<Bytes> = None;
+    for row in rows {
+        let (key, value) = row?;
+        if last.as_ref().is_some_and(|last| *last >= key) || key.as_ref() <= HEAD_KEY.as_slice() {
+            return Err(Error::refused(dir, "rows to load must come in key order, each once"));
+        }
+        opened.base.insert(&key, &value)?;
+        digest.add(&key, &value);
+        last = Some(key);
+    }
+    let at = DigestAt { digest, head: head.into() };
+    opened.base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
+    opened.base.sync()?;
+    Ok(at)
+}

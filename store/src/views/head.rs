@@ -1,0 +1,70 @@
+//! The head row: which schema the rows have, where the fold stands, and the digest of the rows at that point.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{RowsDigest, Schema};
+use crate::error::At;
+use crate::{Error, codec, keys};
+
+/// The head's key; the only row under [`keys::META`].
+pub(super) const HEAD_KEY: [u8; 1] = [keys::META];
+
+/// The shape of the head row itself.
+const HEAD_SCHEMA: u8 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stored {
+    schema: String,
+    version: u8,
+    digest: u128,
+    rows: u64,
+    head: Vec<u8>,
+}
+
+/// A fold's opaque head and the digest of the rows that belong to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestAt {
+    /// Over all rows of that moment.
+    pub digest: RowsDigest,
+    /// The head of that moment; empty before the first commit.
+    pub head: Bytes,
+}
+
+pub(super) fn encode(schema: Schema, at: &DigestAt) -> Result<Vec<u8>, Error> {
+    let RowsDigest { sum: digest, rows } = at.digest;
+    let stored =
+        Stored { schema: schema.name.to_owned(), version: schema.version, digest, rows, head: at.head.to_vec() };
+    codec::encode(HEAD_SCHEMA, &stored)
+}
+
+/// [`Error::Corrupt`] if it is unreadable or of another schema.
+pub(super) fn decode(at: &At, schema: Schema, frame: &[u8]) -> Result<DigestAt, Error> {
+    let stored: Stored = codec::decode_at(at, HEAD_SCHEMA, frame)?;
+    if (stored.schema.as_str(), stored.version) != (schema.name, schema.version) {
+        let found = format!("schema {} {}", stored.schema, stored.version);
+        return Err(Error::corrupt(
+            at.clone(),
+            format!("{found} where {} {} is expected", schema.name, schema.version),
+        ));
+    }
+    Ok(DigestAt { digest: RowsDigest { sum: stored.digest, rows: stored.rows }, head: Bytes::from(stored.head) })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_row_has_these_bytes_for_ever() {
+        let at = DigestAt { digest: RowsDigest { sum: 300, rows: 2 }, head: Bytes::from_static(b"head") };
+        let schema = Schema { name: "market", version: 3 };
+        let frame = encode(schema, &at).unwrap();
+        let hex = frame.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex, "01d73ff16d066d61726b657403fb2c01020468656164");
+        assert_eq!(decode(&At::Log, schema, &frame).unwrap(), at);
+        let error = decode(&At::Log, Schema { name: "market", version: 4 }, &frame).unwrap_err();
+        assert_eq!(error.to_string(), "the event log: schema market 3 where market 4 is expected");
+    }
+}

@@ -1,0 +1,379 @@
+//! Views: rows that a fold keeps and readers query. Never the only copy of anything; deleted and rebuilt at will.
+//!
+//! A [`View`] is one sled directory with one tree, and above it the commits that are not in it yet. [`View::commit`]
+//! takes the fold's changed rows with its head (its positions, marks and counters, opaque here) and shows both to
+//! readers at once, as one step. A flusher thread moves the oldest commits to sled, rows and head in one batch. So a
+//! crash loses the newest commits as a whole, the head found at the next open says where the fold goes on, and a
+//! position never stands beside rows of another moment.
+//!
+//! - [`run`], [`layers`]: the commits in memory, as sorted immutable runs
+//! - [`reader`], [`scan`]: one moment of the view, whatever is flushed meanwhile
+//! - [`flusher`]: from memory to sled, and when
+//! - [`open`], [`base`]: sled, guarded
+//! - [`head`], [`digest`]: what the head row holds
+//! - [`bulk`]: a fresh directory from sorted rows
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+use crate::Error;
+use crate::error::At;
+
+mod base;
+mod bulk;
+mod changes;
+mod digest;
+mod flusher;
+mod head;
+mod layers;
+mod open;
+mod reader;
+mod run;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use bulk::bulk_load;
+pub use changes::Changes;
+pub use digest::RowsDigest;
+pub use head::DigestAt;
+pub use reader::{Direction, RowScan, ViewReader};
+pub use scan::Scan;
+
+use base::Base;
+use layers::Layers;
+use run::Run;
+
+/// What the rows of a view are: another name or version found on opening means quarantine and rebuild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The projection's name.
+    pub name: &'static str,
+    /// Raised with every change of a row's shape or key.
+    pub version: u8,
+}
+
+/// When commits go to sled and how much memory they may take until then. A view's memory is at most about
+/// `cache_bytes` + `pending_bytes_max` + one commit + one batch, and what readers hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// sled's page cache. Its accounting is approximate: expect up to twice as much.
+    pub cache_bytes: u64,
+    /// This many rows waiting start a flush.
+    pub flush_rows: usize,
+    /// A commit waits no longer than this for a flush to start, unless flushes are behind.
+    pub flush_interval: Duration,
+    /// Rows of one sled batch, as far as commits are no larger: nobody reads or writes any sled while one is applied.
+    pub batch_rows_max: usize,
+    /// With this many rows waiting, the next commit blocks until a flush has made room.
+    pub pending_rows_max: usize,
+    /// With this many bytes waiting, the next commit blocks until a flush has made room.
+    pub pending_bytes_max: usize,
+    /// How often what was flushed is synced to disk. After a power loss the fold goes on from there.
+    pub sync_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            cache_bytes: 64 << 20,
+            flush_rows: 1_000,
+            flush_interval: Duration::from_millis(150),
+            batch_rows_max: 1_000,
+            pending_rows_max: 32_000,
+            pending_bytes_max: 64 << 20,
+            sync_interval: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Sizes of a view, for status pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ViewSizes {
+    /// Rows in sled.
+    pub rows: u64,
+    /// Changes that wait for a flush.
+    pub pending_rows: usize,
+    /// Bytes that they take.
+    pub pending_bytes: usize,
+    /// Bytes of the directory's files.
+    pub disk_bytes: u64,
+    /// Batches flushed since it was opened.
+    pub flushes: u64,
+}
+
+/// Rows and a fold's head; one fold writes, anyone reads.
+pub struct View {
+    inner: Arc<Inner>,
+    flusher: Mutex<Option<JoinHandle<()>>>,
+    quarantined: Option<PathBuf>,
+}
+
+/// What the view, its readers and its flusher share.
+struct Inner {
+    /// `None`: in memory only.
+    base: Option<Base>,
+    schema: Schema,
+    options: Options,
+    dir: PathBuf,
+    at: At,
+    layers: ArcSwap<Layers>,
+    pending: Mutex<Pending>,
+    /// Something changed in `pending`.
+    changed: Condvar,
+    failed: AtomicBool,
+    failure: OnceLock<Error>,
+}
+
+/// The writers' side of the layers.
+#[derive(Debug)]
+struct Pending {
+    rows: usize,
+    bytes: usize,
+    /// So many of the oldest runs are being flushed: they stay as they are.
+    frozen: usize,
+    /// The newest commit's number.
+    committed: u64,
+    /// The newest commit in sled.
+    flushed: u64,
+    /// Flush up to this commit without waiting for rows or time.
+    wanted: u64,
+    flushes: u64,
+    closing: bool,
+    /// What stands in sled.
+    durable: DigestAt,
+}
+
+impl View {
+    /// Opens or creates the view in `dir`. Whatever prevents opening it (damage, a panic of sled, another schema) puts
+    /// the directory aside as `DIR.quarantine-N` with a warning (the newest two are kept) and gives a fresh view with
+    /// an empty head: the fold then begins at offset zero. [`Error::InUse`] if another process has it.
+    pub fn open(dir: &Path, schema: Schema, options: Options) -> Result<View, Error> {
+        let opened = open::open(dir, schema, options.cache_bytes)?;
+        let inner = Arc::new(Inner::new(dir, Some(opened.base), schema, options, opened.at));
+        let flusher = flusher::start(Arc::clone(&inner))?;
+        Ok(View { inner, flusher: Mutex::new(Some(flusher)), quarantined: opened.quarantined })
+    }
+
+    /// A view that is never on disk: to fold a rebuild in memory, and for tests.
+    pub fn in_memory(schema: Schema) -> View {
+        let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
+        let inner = Inner::new(Path::new("memory"), None, schema, Options::default(), at);
+        View { inner: Arc::new(inner), flusher: Mutex::new(None), quarantined: None }
+    }
+
+    /// The view's schema.
+    pub fn schema(&self) -> Schema {
+        self.inner.schema
+    }
+
+    /// Where the directory went that could not be opened, if so.
+    pub fn quarantined(&self) -> Option<&Path> {
+        self.quarantined.as_deref()
+    }
+
+    /// An empty set of changes whose rows are encoded under the view's schema version.
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.inner.schema.version)
+    }
+
+    /// Changes rows and replaces the head, in one step. Blocks while too much waits for the flusher. After a failure
+    /// of the store every commit and read fails with that error; a commit that fails shows nothing.
+    pub fn commit(&self, changes: Changes, head: impl Into<Bytes>) -> Result<(), Error> {
+        let run = Run::of_commit(changes.into_rows(), head.into());
+        if run.rows().first().is_some_and(|row| row.0.first().is_none_or(|&prefix| prefix == crate::keys::META)) {
+            return Err(Error::refused(self.inner.at.clone(), "a fold may not write the view's own rows"));
+        }
+        self.inner.commit(run)
+    }
+
+    /// The view as it is now.
+    pub fn reader(&self) -> Result<ViewReader, Error> {
+        self.inner.check()?;
+        Ok(ViewReader { inner: Arc::clone(&self.inner), layers: self.inner.layers.load_full() })
+    }
+
+    /// Everything committed so far is in sled and survives a power loss when this returns.
+    pub fn flush_and_sync(&self) -> Result<(), Error> {
+        let Some(base) = &self.inner.base else { return self.inner.check() };
+        let mut pending = self.inner.lock();
+        let target = pending.committed;
+        pending.wanted = pending.wanted.max(target);
+        self.inner.changed.notify_all();
+        while pending.flushed < target {
+            self.inner.check()?;
+            pending = self.inner.wait(pending);
+        }
+        drop(pending);
+        self.inner.check()?;
+        base.sync().map_err(|error| self.inner.fail(error))
+    }
+
+    /// The digest kept beside the rows in sled and the head that it belongs to (in memory: of now, by a full scan).
+    pub fn digest(&self) -> Result<DigestAt, Error> {
+        if self.inner.base.is_none() {
+            return self.compute_digest();
+        }
+        self.inner.check()?;
+        Ok(self.inner.lock().durable.clone())
+    }
+
+    /// The digest of now, by a full scan, and its head.
+    pub fn compute_digest(&self) -> Result<DigestAt, Error> {
+        let reader = self.reader()?;
+        let mut digest = RowsDigest::default();
+        for row in reader.scan::<&[u8]>(.., Direction::Ascending) {
+            let (key, value) = row?;
+            digest.add(&key, &value);
+        }
+        Ok(DigestAt { digest, head: reader.head().clone() })
+    }
+
+    /// How large the view is.
+    pub fn sizes(&self) -> Result<ViewSizes, Error> {
+        self.inner.check()?;
+        let disk_bytes = self.inner.base.as_ref().map_or(Ok(0), Base::disk_bytes)?;
+        let pending = self.inner.lock();
+        Ok(ViewSizes {
+            rows: pending.durable.digest.rows,
+            pending_rows: pending.rows,
+            pending_bytes: pending.bytes,
+            disk_bytes,
+            flushes: pending.flushes,
+        })
+    }
+
+    /// Flushes, syncs and ends the flusher; later commits fail with [`Error::Closed`]. Readers may go on.
+    pub fn close(&self) -> Result<(), Error> {
+        let flushed = self.flush_and_sync();
+        self.inner.lock().closing = true;
+        self.inner.changed.notify_all();
+        let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if flusher.is_some_and(|flusher| flusher.join().is_err()) {
+            return Err(self.inner.fail(Error::corrupt(self.inner.at.clone(), "the flusher panicked")));
+        }
+        flushed
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        if !self.inner.lock().closing
+            && let Err(error) = self.close()
+        {
+            tracing::warn!(view = %self.inner.dir.display(), %error, "a view could not be flushed on closing");
+        }
+    }
+}
+
+impl Inner {
+    fn new(dir: &Path, base: Option<Base>, schema: Schema, options: Options, durable: DigestAt) -> Inner {
+        let layers = Layers { runs: Vec::new(), head: durable.head.clone(), replaced: Arc::default() };
+        let pending = Pending {
+            rows: 0,
+            bytes: 0,
+            frozen: 0,
+            committed: 0,
+            flushed: 0,
+            wanted: 0,
+            flushes: 0,
+            closing: false,
+            durable,
+        };
+        Inner {
+            base,
+            schema,
+            options,
+            dir: dir.to_owned(),
+            at: At::from(dir),
+            layers: ArcSwap::from_pointee(layers),
+            pending: Mutex::new(pending),
+            changed: Condvar::new(),
+            failed: AtomicBool::new(false),
+            failure: OnceLock::new(),
+        }
+    }
+
+    fn commit(&self, mut run: Run) -> Result<(), Error> {
+        let Options { pending_rows_max, pending_bytes_max, batch_rows_max, .. } = self.options;
+        let mut pending = self.lock();
+        loop {
+            self.check()?;
+            if pending.closing {
+                return Err(Error::closed(self.at.clone(), "the view is closed"));
+            }
+            let full = pending.rows >= pending_rows_max || pending.bytes >= pending_bytes_max;
+            if !full || self.base.is_none() {
+                break;
+            }
+            pending = self.wait(pending);
+        }
+        pending.committed = pending.committed.saturating_add(1);
+        run.last_commit = pending.committed;
+        let now = self.layers.load();
+        let head = run.head.clone();
+        let mut runs = now.runs.clone();
+        let rows_max = if self.base.is_some() { batch_rows_max } else { usize::MAX };
+        runs.push(Arc::new(run));
+        merge_newest(&mut runs, pending.frozen, rows_max, self.base.is_some());
+        pending.rows = runs.iter().map(|run| run.len()).sum();
+        pending.bytes = runs.iter().map(|run| run.bytes()).sum();
+        self.layers.store(Arc::new(Layers { runs, head, replaced: Arc::clone(&now.replaced) }));
+        drop(pending);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The failure, once there was one.
+    fn check(&self) -> Result<(), Error> {
+        if !self.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(self.failure.get().cloned().unwrap_or_else(|| Error::closed(self.at.clone(), "the view has failed")))
+    }
+
+    /// From here on everything fails with the first failure. A damaged directory is put aside at the next open.
+    fn fail(&self, error: Error) -> Error {
+        let first = self.failure.get_or_init(|| {
+            tracing::error!(view = %self.dir.display(), %error, "the view has failed");
+            if matches!(error, Error::Corrupt { .. }) && self.base.is_some() {
+                open::condemn(&self.dir);
+            }
+            error
+        });
+        self.failed.store(true, Ordering::Release);
+        // Whoever waits has either not looked yet or is woken.
+        drop(self.lock());
+        self.changed.notify_all();
+        first.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, pending: MutexGuard<'a, Pending>) -> MutexGuard<'a, Pending> {
+        self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps runs few: a run swallows the next newer one that is at least half as large, so a row is copied a logarithmic
+/// number of times and a look-up asks a logarithmic number of runs. Frozen runs stay, none grows above `rows_max`.
+fn merge_newest(runs: &mut Vec<Arc<Run>>, frozen: usize, rows_max: usize, something_below: bool) {
+    while runs.len() > frozen.saturating_add(1)
+        && let [.., older, newer] = runs.as_slice()
+        && older.len() <= newer.len().saturating_mul(2)
+        && older.len().saturating_add(newer.len()) <= rows_max
+    {
+        let keep_deletions = something_below || runs.len() > 2;
+        let merged = Arc::new(Run::merge(older, newer, keep_deletions));
+        runs.truncate(runs.len().saturating_sub(2));
+        runs.push(merged);
+    }
+}

@@ -1,0 +1,122 @@
+//! The open guard: a view that can't be opened is put aside, never repaired. It is rebuilt from the log.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::base::{Base, remove_unfinished_snapshots};
+use super::head::{self, DigestAt, HEAD_KEY};
+use super::{RowsDigest, Schema};
+use crate::Error;
+use crate::error::At;
+
+/// Written into a directory whose rows proved damaged while it was open; the next open puts it aside.
+const CONDEMNED: &str = "condemned";
+
+/// Directories put aside that are kept for a look at them.
+const QUARANTINED_KEPT: usize = 2;
+
+/// An open directory, where its fold stands, and the directory put aside for it, if any.
+pub(super) struct Opened {
+    pub(super) base: Base,
+    pub(super) at: DigestAt,
+    pub(super) quarantined: Option<PathBuf>,
+}
+
+/// Opens the directory, or puts it aside and makes a fresh one, whatever is wrong with it. [`Error::InUse`] is nothing
+/// wrong with it; [`Error::Unavailable`] if even a fresh one can't be made.
+pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
+    let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
+    if !has_entries(dir).map_err(unavailable)? {
+        return create_fresh(dir, schema, cache_bytes);
+    }
+    match open_existing(dir, schema, cache_bytes) {
+        Ok((base, at)) => Ok(Opened { base, at, quarantined: None }),
+        Err(in_use @ Error::InUse { .. }) => Err(in_use),
+        Err(reason) => {
+            let aside = put_aside(dir).map_err(unavailable)?;
+            let cause = std::error::Error::source(&reason).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(%reason, cause, quarantine = %aside.display(), "a view could not be opened and is rebuilt");
+            create_fresh(dir, schema, cache_bytes).map(|opened| Opened { quarantined: Some(aside), ..opened })
+        }
+    }
+}
+
+/// The next open of this directory puts it aside.
+pub(super) fn condemn(dir: &Path) {
+    let marked = File::create(dir.join(CONDEMNED)).and_then(|file| file.sync_all());
+    if let Err(error) = marked {
+        tracing::warn!(view = %dir.display(), %error, "a damaged view could not be marked for quarantine");
+    }
+}
+
+/// Creates the directory, which must not hold anything yet.
+pub(super) fn create_fresh(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
+    let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
+    if has_entries(dir).map_err(unavailable)? {
+        return Err(Error::refused(dir, "the directory is not empty"));
+    }
+    fs::create_dir_all(dir).map_err(unavailable)?;
+    create(dir, schema, cache_bytes)
+}
+
+/// A fresh directory has a head from the start: one without is damaged.
+fn create(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
+    let base = Base::open(dir, cache_bytes)?;
+    let at = DigestAt { digest: RowsDigest::default(), head: bytes::Bytes::new() };
+    base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
+    base.sync()?;
+    Ok(Opened { base, at, quarantined: None })
+}
+
+fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<(Base, DigestAt), Error> {
+    if dir.join(CONDEMNED).exists() {
+        return Err(Error::corrupt(dir, "a row proved damaged when it was last open"));
+    }
+    remove_unfinished_snapshots(dir)?;
+    let base = Base::open(dir, cache_bytes)?;
+    let frame = base.get(&HEAD_KEY)?.ok_or_else(|| Error::corrupt(dir, "it has no head"))?;
+    let at = head::decode(&At::from(dir), schema, &frame)?;
+    if base.is_empty()? {
+        return Err(Error::corrupt(dir, "its head can't be found by a scan"));
+    }
+    Ok((base, at))
+}
+
+fn has_entries(dir: &Path) -> std::io::Result<bool> {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.next().transpose()?.is_some()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Renames `DIR` to `DIR.quarantine-N` and removes the oldest of its kind.
+fn put_aside(dir: &Path) -> std::io::Result<PathBuf> {
+    let aside = |number: u64| {
+        let mut path = dir.as_os_str().to_owned();
+        path.push(format!(".quarantine-{number}"));
+        PathBuf::from(path)
+    };
+    let mut numbers = quarantined(dir)?;
+    let next = numbers.last().copied().unwrap_or_default().saturating_add(1);
+    fs::rename(dir, aside(next))?;
+    numbers.push(next);
+    for &old in numbers.iter().rev().skip(QUARANTINED_KEPT) {
+        fs::remove_dir_all(aside(old))?;
+    }
+    Ok(aside(next))
+}
+
+/// The numbers of the directories put aside for `dir`, oldest first.
+fn quarantined(dir: &Path) -> std::io::Result<Vec<u64>> {
+    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(Vec::new()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let prefix = format!("{}.quarantine-", name.to_string_lossy());
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let name = entry?.file_name();
+        numbers.extend(name.to_string_lossy().strip_prefix(&prefix).and_then(|number| number.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}

@@ -1,0 +1,159 @@
+//! A sorted run: the rows of one or more consecutive commits, immutable.
+
+use std::cmp::Ordering;
+use std::ops::{Bound, Range};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+/// A row's key and its value; `None` says that the row was deleted.
+pub(super) type Change = (Bytes, Option<Bytes>);
+
+/// Fixed cost of a change in memory beside its bytes: the entry and two allocations.
+const CHANGE_OVERHEAD: usize = 96;
+
+/// Rows of consecutive commits, sorted by key, each key once, with the head as the last of these commits left it.
+#[derive(Debug)]
+pub(super) struct Run {
+    rows: Vec<Change>,
+    bytes: usize,
+    pub(super) head: Bytes,
+    /// The last commit's number.
+    pub(super) last_commit: u64,
+    /// When the first commit came.
+    pub(super) since: Instant,
+}
+
+impl Run {
+    /// One commit's changes; of several changes of a key the last counts.
+    pub(super) fn of_commit(mut rows: Vec<Change>, head: Bytes) -> Run {
+        if !rows.is_sorted_by(|a, b| a.0 < b.0) {
+            rows.sort_by(|a, b| a.0.cmp(&b.0));
+            rows.dedup_by(|later, earlier| {
+                let same = later.0 == earlier.0;
+                if same {
+                    std::mem::swap(later, earlier);
+                }
+                same
+            });
+        }
+        let bytes = rows.iter().map(bytes_of).sum();
+        Run { rows, bytes, head, last_commit: 0, since: Instant::now() }
+    }
+
+    /// Both as one; `newer` wins where both have a key. Deletions are kept unless nothing lies below.
+    pub(super) fn merge(older: &Run, newer: &Run, keep_deletions: bool) -> Run {
+        let mut rows = overlay(&older.rows, &newer.rows);
+        if !keep_deletions {
+            rows.retain(|row| row.1.is_some());
+        }
+        let bytes = rows.iter().map(bytes_of).sum();
+        Run { rows, bytes, head: newer.head.clone(), last_commit: newer.last_commit, since: older.since }
+    }
+
+    /// Rows, deletions included.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// What it takes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The rows in key order.
+    pub(super) fn rows(&self) -> &[Change] {
+        &self.rows
+    }
+
+    /// `None`: nothing is known of this key here. `Some(None)`: it was deleted.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        find(&self.rows, key)
+    }
+
+    /// Where the keys of a range stand.
+    pub(super) fn range(&self, low: &Bound<Bytes>, high: &Bound<Bytes>) -> Range<usize> {
+        range(&self.rows, low, high)
+    }
+}
+
+/// Both sorted lists as one; `upper` wins where both have a key.
+pub(super) fn overlay(lower: &[Change], upper: &[Change]) -> Vec<Change> {
+    let mut rows = Vec::with_capacity(lower.len() + upper.len());
+    let (mut low, mut up) = (lower.iter().peekable(), upper.iter().peekable());
+    loop {
+        let order = match (low.peek(), up.peek()) {
+            (Some(low), Some(up)) => low.0.cmp(&up.0),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return rows,
+        };
+        if order == Ordering::Equal {
+            low.next();
+        }
+        rows.extend(if order == Ordering::Less { low.next() } else { up.next() }.cloned());
+    }
+}
+
+/// A key's change among sorted ones.
+pub(super) fn find<'a>(rows: &'a [Change], key: &[u8]) -> Option<&'a Option<Bytes>> {
+    let at = rows.binary_search_by(|row| row.0.as_ref().cmp(key)).ok()?;
+    rows.get(at).map(|row| &row.1)
+}
+
+/// Where the keys of a range stand among sorted changes; never a range that ends before it begins.
+pub(super) fn range(rows: &[Change], low: &Bound<Bytes>, high: &Bound<Bytes>) -> Range<usize> {
+    let start = match low {
+        Bound::Unbounded => 0,
+        Bound::Included(low) => rows.partition_point(|row| row.0 < *low),
+        Bound::Excluded(low) => rows.partition_point(|row| row.0 <= *low),
+    };
+    let end = match high {
+        Bound::Unbounded => rows.len(),
+        Bound::Included(high) => rows.partition_point(|row| row.0 <= *high),
+        Bound::Excluded(high) => rows.partition_point(|row| row.0 < *high),
+    };
+    start..end.max(start)
+}
+
+fn bytes_of(row: &Change) -> usize {
+    row.0.len() + row.1.as_ref().map_or(0, Bytes::len) + CHANGE_OVERHEAD
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn run(rows: &[(&'static str, Option<&'static str>)]) -> Run {
+        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+        Run::of_commit(rows.iter().map(|&(key, value)| (bytes(key), value.map(bytes))).collect(), Bytes::new())
+    }
+
+    fn text(run: &Run) -> String {
+        let value =
+            |value: &Option<Bytes>| value.as_ref().map_or("-".into(), |v| String::from_utf8_lossy(v).into_owned());
+        run.rows().iter().map(|row| format!("{}={} ", String::from_utf8_lossy(&row.0), value(&row.1))).collect()
+    }
+
+    #[test]
+    fn the_last_change_of_a_key_counts() {
+        assert_eq!(text(&run(&[("b", Some("1")), ("a", Some("1")), ("b", None), ("b", Some("3"))])), "a=1 b=3 ");
+    }
+
+    #[test]
+    fn the_newer_run_wins_and_deletions_are_kept_while_something_lies_below() {
+        let older = run(&[("a", Some("1")), ("b", Some("1")), ("c", None)]);
+        let newer = run(&[("b", None), ("c", Some("2")), ("d", Some("2"))]);
+        assert_eq!(text(&Run::merge(&older, &newer, true)), "a=1 b=- c=2 d=2 ");
+        assert_eq!(text(&Run::merge(&older, &newer, false)), "a=1 c=2 d=2 ");
+    }
+
+    #[test]
+    fn a_deletion_is_known_and_a_missing_key_is_not() {
+        let run = run(&[("a", Some("1")), ("b", None)]);
+        assert_eq!(run.get(b"a").unwrap().as_deref(), Some(b"1".as_slice()));
+        assert_eq!(run.get(b"b"), Some(&None));
+        assert_eq!(run.get(b"c"), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! A scan over all layers of one moment.
+
+use std::collections::VecDeque;
+use std::ops::{Bound, Range};
+
+use bytes::Bytes;
+
+use super::reader::{Direction, ViewReader};
+use super::run::{self, Change};
+use crate::Error;
+use crate::keys::META;
+
+/// Rows of the first look into sled; each further look takes twice as many.
+const FIRST_CHUNK: usize = 16;
+
+/// Rows of one look into sled at most.
+const CHUNK_MAX: usize = 512;
+
+/// The rows of a range, merged from all layers; ends after the first error.
+pub struct Scan {
+    reader: ViewReader,
+    descending: bool,
+    /// What of each run is still to come, oldest run first.
+    runs: Vec<Range<usize>>,
+    /// What was read from sled, as it was at the reader's moment; in the scan's order.
+    chunk: VecDeque<Change>,
+    chunk_len: usize,
+    /// What of sled is still to be read; `None` once nothing is.
+    unread: Option<(Bound<Bytes>, Bound<Bytes>)>,
+    failed: bool,
+}
+
+impl Scan {
+    pub(super) fn new(reader: ViewReader, low: Bound<Bytes>, high: Bound<Bytes>, direction: Direction) -> Scan {
+        let low = above_meta(low);
+        let runs = reader.layers.runs.iter().map(|run| run.range(&low, &high)).collect();
+        let unread = (reader.inner.base.is_some() && !is_empty(&low, &high)).then_some((low, high));
+        let descending = direction == Direction::Descending;
+        Scan { reader, descending, runs, chunk: VecDeque::new(), chunk_len: FIRST_CHUNK, unread, failed: false }
+    }
+
+    fn next_row(&mut self) -> Result<Option<(Bytes, Bytes)>, Error> {
+        loop {
+            self.reader.inner.check()?;
+            while self.chunk.is_empty() && self.unread.is_some() {
+                self.read_chunk()?;
+            }
+            match self.next_change() {
+                Some((key, Some(value))) => return Ok(Some((key, value))),
+                Some((_, None)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next key's change of the newest layer that has it, taken off every layer.
+    fn next_change(&mut self) -> Option<Change> {
+        let mut next: Option<&Change> = self.chunk.front();
+        for (run, range) in self.reader.layers.runs.iter().zip(&self.runs) {
+            let Some(change) = head_of(run.rows(), range, self.descending) else { continue };
+            let wins = next.is_none_or(|next| {
+                let order = change.0.cmp(&next.0);
+                let order = if self.descending { order.reverse() } else { order };
+                order.is_le()
+            });
+            if wins {
+                next = Some(change);
+            }
+        }
+        let next = next?.clone();
+        for (run, range) in self.reader.layers.runs.iter().zip(&mut self.runs) {
+            if head_of(run.rows(), range, self.descending).is_some_and(|change| change.0 == next.0) {
+                if self.descending {
+                    range.end -= 1;
+                } else {
+                    range.start += 1;
+                }
+            }
+        }
+        if self.chunk.front().is_some_and(|change| change.0 == next.0) {
+            self.chunk.pop_front();
+        }
+        Some(next)
+    }
+
+    /// Reads on in sled and puts every row of the stretch read back to the reader's moment.
+    fn read_chunk(&mut self) -> Result<(), Error> {
+        let (Some(base), Some((low, high))) = (&self.reader.inner.base, self.unread.take()) else { return Ok(()) };
+        let as_slices = (low.as_ref().map(Bytes::as_ref), high.as_ref().map(Bytes::as_ref));
+        let read = base.range(as_slices.0, as_slices.1, self.descending, self.chunk_len);
+        let mut rows = read.map_err(|error| self.reader.inner.fail(error))?;
+        let (mut from, mut to) = (low.clone(), high.clone());
+        if rows.len() == self.chunk_len
+            && let Some((last, _)) = rows.last()
+        {
+            if self.descending {
+                from = Bound::Included(last.clone());
+                self.unread = Some((low, Bound::Excluded(last.clone())));
+            } else {
+                to = Bound::Included(last.clone());
+                self.unread = Some((Bound::Excluded(last.clone()), high));
+            }
+        }
+        self.chunk_len = self.chunk_len.saturating_mul(2).min(CHUNK_MAX);
+        if self.descending {
+            rows.reverse();
+        }
+        let mut then = rows;
+        for before in self.reader.layers.replaced.since().collect::<Vec<_>>().into_iter().rev() {
+            let replaced = before.get(run::range(before, &from, &to)).unwrap_or_default();
+            if !replaced.is_empty() {
+                then = run::overlay(&then, replaced);
+            }
+        }
+        if self.descending {
+            then.reverse();
+        }
+        self.chunk = then.into();
+        Ok(())
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<(Bytes, Bytes), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let row = self.next_row().transpose();
+        self.failed = matches!(row, Some(Err(_)));
+        row
+    }
+}
+
+fn head_of<'a>(rows: &'a [Change], range: &Range<usize>, descending: bool) -> Option<&'a Change> {
+    let rows = rows.get(range.clone())?;
+    if descending { rows.last() } else { rows.first() }
+}
+
+/// The view's own rows are in no scan.
+fn above_meta(low: Bound<Bytes>) -> Bound<Bytes> {
+    const FIRST: &[u8] = &[META + 1];
+    match &low {
+        Bound::Included(key) | Bound::Excluded(key) if key.as_ref() >= FIRST => low,
+        _ => Bound::Included(Bytes::from_static(FIRST)),
+    }
+}
+
+fn is_empty(low: &Bound<Bytes>, high: &Bound<Bytes>) -> bool {
+    match (low, high) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(low), Bound::Included(high)) => low > high,
+        (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => low >= high,
+    }
+}

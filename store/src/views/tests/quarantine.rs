@@ -1,0 +1,114 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+
+/// A view, and what it was after each commit.
+fn filled(dir: &Path) -> Vec<DigestAt> {
+    let view = open(dir, lazy());
+    let mut moments = Vec::new();
+    for n in 0..40_u32 {
+        let mut changes = view.changes();
+        (0..50_u32).for_each(|k| changes.put_row(format!("r{k}/{n}"), &vec![n; 40]).unwrap());
+        view.commit(changes, n.to_string()).unwrap();
+        view.flush_and_sync().unwrap();
+        moments.push(view.digest().unwrap());
+    }
+    moments
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(file, target).unwrap();
+    }
+}
+
+/// Whatever the damage, it opens: fresh, or as it was after one of its commits, or reading finds the damage. Never a part.
+fn check_opens(dir: &Path, moments: &[DigestAt], what: &str) -> bool {
+    let view = View::open(dir, SCHEMA, lazy()).unwrap();
+    if view.quarantined().is_some() {
+        assert_eq!(text(&view.reader().unwrap()), "@", "{what}");
+        view.commit(changes(&[("a", "1")]), "again").unwrap();
+        view.flush_and_sync().unwrap();
+        return true;
+    }
+    match view.compute_digest() {
+        Ok(found) => assert!(moments.contains(&found), "{what}"),
+        Err(error) => assert!(matches!(error, Error::Corrupt { .. }), "{what}: {error}"),
+    }
+    false
+}
+
+#[test]
+fn garbage_in_any_file_is_put_aside_or_harmless() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("source");
+    let moments = filled(&source);
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 5] = [
+        ("all garbage", |bytes| bytes.fill(0xa5)),
+        ("empty", Vec::clear),
+        ("first half", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("a garbage middle", |bytes| {
+            let third = bytes.len() / 3;
+            bytes[third..2 * third].fill(0xa5);
+        }),
+        ("one flipped bit", |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        }),
+    ];
+    let mut quarantined = 0;
+    for file in files(&source) {
+        for (damage_name, damage) in damages {
+            let name = file.strip_prefix(&source).unwrap();
+            let target = tempfile::tempdir_in(dir.path()).unwrap();
+            let target = target.path().join("view");
+            copy(&source, &target);
+            let mut bytes = fs::read(&file).unwrap();
+            damage(&mut bytes);
+            fs::write(target.join(name), bytes).unwrap();
+            quarantined += usize::from(check_opens(&target, &moments, &format!("{}: {damage_name}", name.display())));
+        }
+    }
+    assert!(quarantined > 0);
+}
+
+#[test]
+fn a_snapshot_that_sled_did_not_finish_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let moments = filled(dir.path());
+    for length in [0, 5, 4_000] {
+        let planted = dir.path().join("snap.FFFFFFFFFFFFFFFF.generating");
+        fs::write(&planted, vec![0; length]).unwrap();
+        assert!(!check_opens(dir.path(), &moments, "planted"));
+        assert!(!planted.exists());
+    }
+}
+
+#[test]
+fn another_schema_is_put_aside_and_only_the_newest_two_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("gen-000001");
+    for version in 1..=5 {
+        let view = View::open(&at, Schema { name: "test", version }, lazy()).unwrap();
+        assert_eq!(view.quarantined().is_some(), version > 1);
+        assert_eq!(text(&view.reader().unwrap()), "@");
+        view.commit(changes(&[("a", "1")]), version.to_string()).unwrap();
+    }
+    let mut names = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+    names.sort();
+    assert_eq!(names, ["gen-000001", "gen-000001.quarantine-3", "gen-000001.quarantine-4"]);
+}
