@@ -8,3 +8,5 @@ pub mod intake;
 pub mod matching;
 pub mod stage;
 pub mod worker;
+
+pub mod settlement;

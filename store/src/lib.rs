@@ -10,6 +10,7 @@ pub mod id_index;
 
 pub mod codec;
 pub mod keys;
+pub mod packed;
 pub mod views;
 
 mod error;

@@ -271,12 +271,7 @@ const fn insufficient(side: Side) -> Rejection {
     }
 }
 
-fn not_open(
-    user: &UserId,
-    order: &OrderId,
-    identities: &Identities,
-    to: &Answering<'_>,
-) -> Result<Rejection, Failure> {
+fn not_open(user: &UserId, order: &OrderId, identities: &Identities, to: &Answering<'_>) -> Result<Rejection, Failure> {
     let cause = to.emission.cause();
     let (user, bytes) = (user.as_str(), order.as_str().as_bytes());
     let id = Id { partition: cause.partition, user, bytes, offset: cause.offset };

@@ -87,7 +87,8 @@ impl StageFold for Matching {
                 self.accounting.rejected += 1;
             }
             Arrival::Next => {
-                let applied = self.apply(read, outputs).map_err(|why| Failure::Halt(format!("{}: {why}", read.position)))?;
+                let applied =
+                    self.apply(read, outputs).map_err(|why| Failure::Halt(format!("{}: {why}", read.position)))?;
                 if applied { self.accounting.applied += 1 } else { self.accounting.ignored += 1 }
             }
         }
@@ -244,7 +245,9 @@ impl Matching {
         let at = Topic::Books.at(self.partition);
         let views = std::mem::take(&mut self.changed)
             .into_iter()
-            .filter_map(|symbol| self.books.existing(symbol).map(|market| view(symbol, market, at, self.next_offset, self.recorded_at)))
+            .filter_map(|symbol| {
+                self.books.existing(symbol).map(|market| view(symbol, market, at, self.next_offset, self.recorded_at))
+            })
             .collect();
         board.publish(at, self.next_offset, views);
     }

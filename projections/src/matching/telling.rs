@@ -70,7 +70,9 @@ impl Telling<'_> {
         self.market.last_trade = emission.timestamp();
         let tape = Topic::Trades.at(emission.cause().partition);
         emission.emit(tape, symbol.as_str(), &Event::TradeExecuted(executed), outputs);
-        for (named, leg, liquidity) in [(maker, &trade.maker, Liquidity::Maker), (taker, &trade.taker, Liquidity::Taker)] {
+        for (named, leg, liquidity) in
+            [(maker, &trade.maker, Liquidity::Maker), (taker, &trade.taker, Liquidity::Taker)]
+        {
             let Named { user_id, order_id, side } = named;
             let fill = OrderFilled {
                 order_id,
@@ -121,7 +123,8 @@ impl Telling<'_> {
             (Action::Amended { leaves, .. }, Command::Amend(amend)) => {
                 let AmendAccepted { order_id, user_id, quantity, price, extra_reserved, .. } = amend.clone();
                 let leaves_quantity = shares(*leaves);
-                let amended = OrderAmended { order_id, user_id, symbol, quantity, price, extra_reserved, leaves_quantity };
+                let amended =
+                    OrderAmended { order_id, user_id, symbol, quantity, price, extra_reserved, leaves_quantity };
                 Event::OrderAmended(amended)
             }
             (Action::AmendRejected { reason, .. }, Command::Amend(amend)) => {

@@ -29,7 +29,8 @@ pub fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey) -> Res
             left.insert(target, log.end_offset(target)?);
         }
     }
-    let assigned = left.keys().map(|target| Ok((*target, log.first_offset(*target)?))).collect::<Result<Vec<_>, Error>>()?;
+    let assigned =
+        left.keys().map(|target| Ok((*target, log.first_offset(*target)?))).collect::<Result<Vec<_>, Error>>()?;
     let mut reader = log.reader(&assigned, ReaderKind::Rebuild)?;
     let mut marks: BTreeMap<TopicPartition, StreamMarks> = BTreeMap::new();
     left.retain(|target, end| reader.position(*target) < *end);
