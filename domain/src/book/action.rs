@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::reason::ExpireReason;
 use crate::terms::Side;
 
 /// One step of a command's outcome; a command's steps stand in the order in which they happened.
@@ -92,35 +93,6 @@ pub struct Leg {
     pub leaves: u64,
     /// Shares traded so far, this fill included (FIX tag 14).
     pub cum: u64,
-}
-
-/// By which of its own rules an order left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpireReason {
-    /// An ioc or market order found nothing more to trade with.
-    IocRemainder,
-    /// A fok order could not trade whole, or not within its budget.
-    FokUnfillable,
-    /// Not one more share fits a market buy's budget.
-    BudgetSpent,
-    /// The next order to trade with is the same owner's.
-    SelfTrade,
-    /// A day order at the end of its session.
-    SessionClosed,
-}
-
-impl ExpireReason {
-    /// The name in events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ExpireReason::IocRemainder => "ioc_remainder",
-            ExpireReason::FokUnfillable => "fok_unfillable",
-            ExpireReason::BudgetSpent => "budget_spent",
-            ExpireReason::SelfTrade => "self_trade",
-            ExpireReason::SessionClosed => "session_closed",
-        }
-    }
 }
 
 /// Why the book refused an order.

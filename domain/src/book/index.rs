@@ -25,7 +25,7 @@ pub(super) struct Product(u64);
 
 impl Hasher for Product {
     fn write_u64(&mut self, key: u64) {
-        // 2^64 divided by the golden ratio, odd. Both halves of the product: hashbrown reads the lowest and highest bits.
+        // 2^64 by the golden ratio, odd. Both halves of the product: hashbrown reads its lowest and highest bits.
         let product = u128::from(self.0 ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = (product >> 64) as u64 ^ product as u64;
     }

@@ -1,14 +1,12 @@
 //! The order book of one symbol: price-time priority, numbers only.
 //!
-//! In: orders, cancels, amends and session closes, one after another. Out: [`Action`]s, written behind what the caller's
-//! reused list holds already. Deterministic: the same commands give the same actions, and an image of the book continues
-//! exactly like the book. Between commands the best bid is below the best ask.
+//! In: orders, cancels, amends and session closes, one after another. Out: [`Action`]s, written behind what the
+//! caller's reused list holds already. Deterministic: the same commands give the same actions, and an image of the book
+//! continues exactly like the book. Between commands the best bid is below the best ask.
 //!
 //! Orders of one owner never trade with each other: where the next order to trade with is its owner's, the incoming
 //! remainder expires. Fees are those of [`Order::charged`]: over an order's life, rounded up once.
 //! [`naive::Book`] is the specification, written without haste; this one must do the same.
-
-#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 mod action;
 mod amend;
@@ -24,11 +22,12 @@ mod slab;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, AmendRejectReason, ExpireReason, Leg, RejectReason, Trade};
+pub use action::{Action, AmendRejectReason, Leg, RejectReason, Trade};
 pub use image::{BookImage, ImageError};
 pub use levels::Level;
 pub use order::{NewOrder, ORDERS_MAX, Order, PRICE_MAX, QUANTITY_MAX, Unusable};
 
+pub use crate::reason::ExpireReason;
 use crate::terms::{Side, TimeInForce};
 use index::Index;
 use levels::Ladder;
@@ -36,7 +35,9 @@ use slab::Slab;
 
 /// The book of one symbol.
 ///
-/// Resting orders are nodes of one slab, queued by links in their price's level; steady traffic allocates nothing.
+/// Resting orders are nodes of one slab, queued by links in their price's level. Steady traffic allocates nothing per
+/// order; only new levels do, now and then, in the tree of prices. (A sorted row instead took inserts 1.3 times as fast
+/// with up to 1,000 levels, but was three to four times as slow with 100,000, which anyone's cheap orders can make.)
 #[derive(Clone, Debug)]
 pub struct Book {
     slab: Slab,

@@ -1,8 +1,8 @@
 //! The specification of the order book: the same commands, done the obvious way.
 //!
-//! In and out: what [`super::Book`] takes and gives. It shares its data types, but no step of its logic: two sorted rows,
-//! every search from the front, the share count that fits a budget found by halving. Slow on purpose, and the judge of the
-//! fast one, in tests and when a ledger is verified.
+//! In and out: what [`super::Book`] takes and gives. It shares its data types, but no step of its logic: two sorted
+//! rows, every search from the front, the share count that fits a budget found by halving. Slow on purpose, and the
+//! judge of the fast one, in tests and when a ledger is verified.
 
 use super::{
     Action, AmendRejectReason, BookImage, ExpireReason, Leg, Level, NewOrder, Order, PRICE_MAX, QUANTITY_MAX,

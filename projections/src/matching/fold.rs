@@ -8,7 +8,7 @@ use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::stream::{Arrival, StreamId, StreamKey, StreamMarks};
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::{Error, codec};
+use orderledger_store::{At, Error, codec};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Books, BooksImage, Named, order_number, unusable};
@@ -125,7 +125,7 @@ impl StageFold for Matching {
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
         let image: Image = codec::decode(CODEC_SCHEMA, image)?;
-        self.books = Books::from_image(image.books).map_err(|error| codec::unreadable(error.to_string()))?;
+        self.books = Books::from_image(image.books).map_err(|error| Error::corrupt(At::Frame, error.to_string()))?;
         self.marks = image.marks;
         self.emitter.resume(&image.emitted);
         self.next_offset = image.next_offset;

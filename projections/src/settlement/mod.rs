@@ -100,7 +100,7 @@ impl Fold for Settlement {
     const TOPICS: &'static [Topic] = &[Topic::Orders];
     const SCHEMA: u8 = SCHEMA;
 
-    fn load(view: &View) -> Result<Settlement, Error> {
+    fn load(view: &View, _: u32) -> Result<Settlement, Error> {
         let reader = view.reader()?;
         let mut settlement = Settlement { pending: Pending::load(&reader)?, ..Settlement::default() };
         for row in reader.scan_prefix_rows::<AccountRow>(&[keys::ACCOUNT], Direction::Ascending) {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
-use orderledger_store::Error;
 use orderledger_store::event_log::{AppenderKind, EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::snapshot::{Mark, Snapshot, SnapshotStore, TargetMark};
+use orderledger_store::{At, Error};
 
 use super::emitter::{Emitted, Output};
 use super::fold::{Failure, StageFold};
@@ -103,7 +103,7 @@ where
     let fold = std::thread::Builder::new()
         .name(F::NAME.to_owned())
         .spawn(run)
-        .map_err(|error| Error::unavailable("can't start a thread", error))?;
+        .map_err(|error| Error::unavailable(At::Log, "the system gives no thread to read it").with_source(error))?;
     Ok(Running { fold })
 }
 
@@ -116,10 +116,10 @@ struct Restored<F> {
 
 fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<Restored<F>, Error> {
     let log = &*setup.log;
-    let mut recovery = Recovery::new(log, setup.source, setup.key, trust_marks);
+    let mut recovery = Recovery::new(log, setup.source, setup.key, &setup.directory, trust_marks);
     let (mut recovered, mut stores, mut ends) = (Vec::new(), Vec::new(), BTreeMap::new());
     for partition in 0..log.partitions() {
-        let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)))?;
+        let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)));
         recovered.push(recovery.recover::<F>(partition, &setup.shared, &store)?);
         stores.push(store);
         let source = setup.source.at(partition);
@@ -414,7 +414,7 @@ fn with_store(stores: &[SnapshotStore], partition: u32, write: impl FnOnce(&Snap
 
 fn target_marks(targets: &BTreeMap<TopicPartition, Emitted>) -> Vec<TargetMark> {
     let mark = |(target, emitted): (&TopicPartition, &Emitted)| TargetMark {
-        partition: *target,
+        tp: *target,
         offset: emitted.offset,
         sequence: emitted.mark.sequence,
         digest: emitted.mark.digest,

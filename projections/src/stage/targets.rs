@@ -13,10 +13,10 @@ use crate::worker::partition::may_end_in;
 use crate::worker::read::Read;
 
 /// Where the streams of all source partitions end in all targets.
-pub type StreamEnds = BTreeMap<(StreamId, TopicPartition), Emitted>;
+pub(super) type StreamEnds = BTreeMap<(StreamId, TopicPartition), Emitted>;
 
 /// Reads the whole of the target topics and verifies every stream of the source topic that ends there.
-pub fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey) -> Result<StreamEnds, Error> {
+pub(super) fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey) -> Result<StreamEnds, Error> {
     let targets: &[Topic] = match source {
         Topic::Orders => &[Topic::Orders, Topic::Books, Topic::DeadLetters],
         _ => &[Topic::Orders, Topic::Trades],

@@ -1,7 +1,5 @@
 //! Random commands give the same actions, levels and images on the fast book and on its specification.
 
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
-
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,7 +1,5 @@
 //! The closed form of what a budget buys against trying one share less until it fits.
 
-#![expect(clippy::arithmetic_side_effects, reason = "the formula as it is written down; small numbers")]
-
 use proptest::prelude::*;
 
 use super::super::cost::{affordable, fee_due};

@@ -3,6 +3,7 @@
 mod against_naive;
 mod budget;
 mod images;
+mod room;
 mod scenarios;
 
 use super::{Action, NewOrder};
