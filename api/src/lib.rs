@@ -1,8 +1,8 @@
-//! The edge: HTTP, command line, configuration, wiring.
+//! The edge: HTTP, command line, configuration, and the wiring of log, stages and views.
 //!
-//! In: requests and options. Out: outside records to the log, answers from the views.
-//! Invariant: URL = handler file; commands write and never read a view's rows for a decision, queries only read.
-//! Never: a business rule in a handler, a command that imports a query.
+//! In: requests, options, signals. Out: outside records in the log, answers read from views.
+//! Invariant: an answer to a write rests on what intake said in the log; an answer to a read names the positions it
+//! rests on. Never: a business rule in a handler, a command importing a query.
 
 pub mod cli;
 pub mod ledger;
