@@ -6,9 +6,9 @@ mod exit;
 mod log_dump;
 mod output;
 mod rebuild;
-mod serve;
+//mod serve;
 mod status;
-mod verify;
+//mod verify;
 
 use std::process::ExitCode;
 
@@ -32,11 +32,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the ledger: workers and HTTP.
-    Serve(serve::Args),
+    //Serve(serve::Args),
     /// Rebuilds views from offset zero, offline, compares and swaps.
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
-    Verify(verify::Args),
+    //Verify
     /// Shows a running server's positions, lag, accounting and generations.
     Status(status::Args),
     /// Looks into the event log.
@@ -58,9 +58,9 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     let ran = match cli.command {
-        Command::Serve(args) => serve::run(args),
+        //Command::Serve
         Command::Rebuild(args) => rebuild::run(&args),
-        Command::Verify(args) => verify::run(&args),
+
         Command::Status(args) => status::run(&args),
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
     };
