@@ -18,8 +18,7 @@ pub(super) fn defaults(command: Command) -> Result<Command, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(command),
         Err(error) => return Err(Failure::usage(format!("{}: can't be read: {error}", path.display()))),
     };
-    let table: toml::Table =
-        text.parse().map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    let table: toml::Table = text.parse().map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     let mut values = Vec::new();
     for (key, value) in table {
         values.push((key.replace('_', "-"), plain(&value, &key, &path)?));

@@ -52,7 +52,17 @@ fn ask(agent: &ureq::Agent, server: &str) -> Result<Value, Failure> {
 fn table(status: &Value) -> String {
     let mut text = format!(
         "{:<12} {:>4} {:<12} {:>12} {:>8} {:>12} {:>12} {:>10} {:>9} {:>7} {:>9}\n",
-        "worker", "gen", "state", "lag records", "lag ms", "consumed", "applied", "duplicate", "rejected", "parked", "ignored"
+        "worker",
+        "gen",
+        "state",
+        "lag records",
+        "lag ms",
+        "consumed",
+        "applied",
+        "duplicate",
+        "rejected",
+        "parked",
+        "ignored"
     );
     for row in status.get("data").and_then(Value::as_array).into_iter().flatten() {
         let of = |name: &str| match row.get(name) {

@@ -175,10 +175,7 @@ impl Start<'_> {
         }
     }
 
-    fn projection<F: Fold + 'static>(
-        &self,
-        options: Options,
-    ) -> Result<(ViewHandle, projection::Running), Error> {
+    fn projection<F: Fold + 'static>(&self, options: Options) -> Result<(ViewHandle, projection::Running), Error> {
         let generations = Generations::open(&self.data.views_path(), F::NAME)?;
         let path = generations.current_path();
         let schema = Schema { name: F::NAME, version: F::SCHEMA };

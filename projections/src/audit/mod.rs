@@ -16,9 +16,9 @@ use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::{At, Error};
 use orderledger_store::keys::{CHAIN, KeyReader};
 use orderledger_store::views::{Changes, Direction, View};
+use orderledger_store::{At, Error};
 
 use self::block::OpenBlock;
 use self::lists::OpenLists;
