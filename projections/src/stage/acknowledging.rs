@@ -70,7 +70,7 @@ impl Acknowledging {
                 answers.publish(partition.partition, std::mem::take(&mut done.answers).into_iter().map(answer));
             }
             let progress = self.standing.partitions.entry(partition).or_default();
-            progress.next_offset = done.batch.next_offset;
+            progress.next_offset = progress.next_offset.max(done.batch.passed);
             progress.recorded_at = progress.recorded_at.max(done.batch.recorded_at);
             progress.accounting = done.batch.accounting;
             // The keeper has ended only if it panicked; the stage then runs on without new snapshots.

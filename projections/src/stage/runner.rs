@@ -128,6 +128,7 @@ fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<
 
 struct Lane {
     sending: Sending,
+    passed: u64,
     snapshot_at: u64,
     snapshot_time: Instant,
 }
@@ -152,7 +153,7 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
         from.push((source, next));
         let progress = PartitionProgress { next_offset: next, accounting: fold.accounting(), ..Default::default() };
         standing.partitions.insert(source, progress);
-        lanes.push(Lane { sending, snapshot_at: next, snapshot_time: Instant::now() });
+        lanes.push(Lane { sending, passed: next, snapshot_at: next, snapshot_time: Instant::now() });
         folds.push(fold);
     }
     F::end_batch(&mut folds, &mut setup.shared, false)?;
@@ -194,6 +195,7 @@ impl<F: StageFold> Stage<'_, F> {
             for fetched in fetched {
                 batches.push(self.fold(fetched)?);
             }
+            self.pass_holes(reader, &mut batches);
             let due = self.snapshots_due();
             if !batches.is_empty() || !due.is_empty() {
                 F::end_batch(&mut self.folds, &mut self.setup.shared, !due.is_empty())?;
@@ -222,6 +224,21 @@ impl<F: StageFold> Stage<'_, F> {
             keep_wanted(&mut outputs, before, &lane.sending)?;
         }
         Ok(batch_of(fold, from.partition, recorded_at, outputs))
+    }
+
+    /// Says how far the reader has passed each partition, holes included.
+    fn pass_holes(&mut self, reader: &dyn Reader, batches: &mut Vec<Batch>) {
+        for (partition, (fold, lane)) in (0..).zip(self.folds.iter().zip(&mut self.lanes)) {
+            let passed = reader.position(self.setup.source.at(partition));
+            if passed <= lane.passed {
+                continue;
+            }
+            lane.passed = passed;
+            match batches.iter_mut().rev().find(|batch| batch.partition == partition) {
+                Some(batch) => batch.passed = batch.passed.max(passed),
+                None => batches.push(Batch { passed, ..batch_of(fold, partition, Default::default(), Vec::new()) }),
+            }
+        }
     }
 
     /// The partitions of which a snapshot is due: enough was read, or enough time went by and anything was read.
@@ -285,6 +302,7 @@ fn batch_of<F: StageFold>(
     Batch {
         partition,
         next_offset: fold.next_offset(),
+        passed: fold.next_offset(),
         last_digest: fold.last().map_or(0, |(_, digest)| digest),
         recorded_at,
         accounting: fold.accounting(),

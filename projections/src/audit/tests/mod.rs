@@ -94,13 +94,7 @@ struct Trail {
 impl Trail {
     fn new() -> Trail {
         let view = View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA });
-        let trail = Trail {
-            audit: Audit::load(&view, PARTITIONS).unwrap(),
-            view,
-            states: BTreeMap::new(),
-            arrivals: Vec::new(),
-        };
-        trail
+        Trail { audit: Audit::load(&view, PARTITIONS).unwrap(), view, states: BTreeMap::new(), arrivals: Vec::new() }
     }
 
     /// As a worker that was stopped and started: all that is not in the view is gone.
