@@ -16,6 +16,12 @@ use crate::position::{Topic, TopicPartition};
 #[derive(Clone, Copy, Default)]
 pub struct StreamKey([u8; 16]);
 
+impl std::fmt::Debug for StreamKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StreamKey(secret)")
+    }
+}
+
 impl StreamKey {
     /// A key of 16 secret bytes.
     pub const fn new(bytes: [u8; 16]) -> StreamKey {

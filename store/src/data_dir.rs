@@ -1,7 +1,7 @@
 //! The data directory: one process owns it, and its partition count is pinned.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,14 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::Error;
+use crate::atomic_file;
 
 const FORMAT: u32 = 1;
 const LOCK: &str = "LOCK";
 const META: &str = "meta";
-const META_TEMPORARY: &str = "meta.new";
+const META_UNFINISHED: &str = "meta.tmp";
 /// What may stand in a directory that isn't one of ours yet.
-const STRANGERS_ALLOWED: [&str; 3] = [LOCK, META_TEMPORARY, "lost+found"];
+const STRANGERS_ALLOWED: [&str; 3] = [LOCK, META_UNFINISHED, "lost+found"];
 
 /// A data directory, locked as long as this value lives.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl DataDir {
                 Err(Error::refused(&self.path, "topics need at least one partition; use --partitions 1 or more"))
             }
             None => {
-                let written = self.write_meta(partitions);
+                let written = atomic_file::replace(&self.path.join(META), &[meta_text(partitions).as_bytes()]);
                 written
                     .map_err(|error| Error::unavailable(self.path.join(META), "can't write it").with_source(error))?;
                 self.partitions = Some(partitions);
@@ -112,15 +113,6 @@ impl DataDir {
             Err(error) => return Err(Error::unavailable(&lock_path, "can't lock it").with_source(error)),
         }
         Ok(DataDir { path: path.to_owned(), partitions: read_meta(&path.join(META))?, _lock: lock })
-    }
-
-    fn write_meta(&self, partitions: u32) -> std::io::Result<()> {
-        let temporary = self.path.join(META_TEMPORARY);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(meta_text(partitions).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.path.join(META))?;
-        File::open(&self.path)?.sync_all()
     }
 }
 

@@ -21,7 +21,12 @@ const KIND: &str = "orderledger id index format";
 type StoredClaim = [u8; 24];
 
 const PAGE_CACHE_BYTES: usize = 64 * 1024 * 1024;
-const FULL_AT_CLAIMS: usize = 65_536;
+/// Small, because a commit copies a page a claim: 65,536 made the file of four million ids four times as large.
+const FULL_AT_CLAIMS: usize = 8_192;
+/// Pages freed by commits that aren't durable are used again only after a durable one.
+const DURABLE_EVERY_COMMITS: u32 = 16;
+
+type CommittedClaims = ReadOnlyTable<&'static [u8], &'static StoredClaim>;
 
 /// Which of a user's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,11 +59,12 @@ pub struct IndexPosition {
 pub struct IdIndex {
     database: Database,
     path: PathBuf,
-    /// The file as of the last commit.
-    committed: ReadOnlyTable<&'static [u8], &'static StoredClaim>,
+    /// The file as of the last commit; `None` after a commit failed.
+    committed: Option<CommittedClaims>,
     positions: BTreeMap<u32, IndexPosition>,
     fresh: HashMap<Vec<u8>, Claim>,
     highest_fresh: BTreeMap<u32, u64>,
+    commits_since_durable: u32,
 }
 
 impl IdIndex {
@@ -80,13 +86,24 @@ impl IdIndex {
         };
         let (committed, positions) = read().map_err(|error| storage_error(path, "can't read it", error))?;
         let (fresh, highest_fresh) = (HashMap::new(), BTreeMap::new());
-        Ok(IdIndex { database, path: path.to_owned(), committed, positions, fresh, highest_fresh })
+        let committed = Some(committed);
+        Ok(IdIndex {
+            database,
+            path: path.to_owned(),
+            committed,
+            positions,
+            fresh,
+            highest_fresh,
+            commits_since_durable: 0,
+        })
     }
 
     /// Where that id first stood, if anywhere; claims that aren't committed yet count.
     pub fn get(&self, partition: u32, kind: IdKind, user: &str, id: &[u8]) -> Result<Option<Claim>, Error> {
         let key = key(partition, kind, user, id);
-        let stored = self.committed.get(key.as_slice());
+        let committed = self.committed.as_ref();
+        let committed = committed.ok_or_else(|| Error::closed(&self.path, "an earlier write failed; open it again"))?;
+        let stored = committed.get(key.as_slice());
         let stored = stored.map_err(|error| storage_error(&self.path, "can't read it", error.into()))?;
         let stored = stored.map(|claim| read_claim(claim.value()));
         Ok(match (stored, self.fresh.get(&key)) {
@@ -112,7 +129,7 @@ impl IdIndex {
     }
 
     /// Writes the waiting claims and, in the same write, the positions up to which these partitions were read. A commit
-    /// that isn't durable may be lost in a crash, whole, until a later durable one.
+    /// that isn't durable may be lost in a crash, whole, until a later durable one; every now and then one is made durable.
     /// [`Error::Refused`] when a waiting claim stands at or above its partition's position.
     pub fn commit(&mut self, positions: &[(u32, IndexPosition)], durable: bool) -> Result<(), Error> {
         let mut next = self.positions.clone();
@@ -124,8 +141,12 @@ impl IdIndex {
                 return Err(Error::refused(&self.path, what));
             }
         }
+        let durable = durable || self.commits_since_durable >= DURABLE_EVERY_COMMITS;
+        // An open read transaction would keep the pages that this commit frees.
+        self.committed = None;
         let committed = self.write(positions, durable);
-        self.committed = committed.map_err(|error| storage_error(&self.path, "can't write to it", error))?;
+        self.committed = Some(committed.map_err(|error| storage_error(&self.path, "can't write to it", error))?);
+        self.commits_since_durable = if durable { 0 } else { self.commits_since_durable + 1 };
         self.positions = next;
         self.fresh.clear();
         self.highest_fresh.clear();
@@ -137,11 +158,7 @@ impl IdIndex {
         self.positions.get(&partition).copied()
     }
 
-    fn write(
-        &self,
-        positions: &[(u32, IndexPosition)],
-        durable: bool,
-    ) -> Result<ReadOnlyTable<&'static [u8], &'static StoredClaim>, redb::Error> {
+    fn write(&self, positions: &[(u32, IndexPosition)], durable: bool) -> Result<CommittedClaims, redb::Error> {
         let mut sorted: Vec<(&Vec<u8>, &Claim)> = self.fresh.iter().collect();
         sorted.sort_unstable_by_key(|(key, _)| *key);
         let mut transaction = self.database.begin_write()?;

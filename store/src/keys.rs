@@ -20,16 +20,24 @@ pub const OPEN_ORDER: u8 = 0x11;
 pub const CLOSED_ORDER: u8 = 0x12;
 /// settlement: `order id, user` → the order's created offset.
 pub const ORDER_INDEX: u8 = 0x13;
-/// settlement: `user, first offset u64, first line u32` → a block of postings.
+/// settlement: `user, first offset u64` → a block of postings.
 pub const POSTING_BLOCK: u8 = 0x14;
 /// settlement: `user, first offset u64` → a block of fills.
 pub const FILL_BLOCK: u8 = 0x15;
-/// settlement: `user, offset u64` → a withdrawal.
+/// settlement: `user, requested offset u64` → a withdrawal that is decided.
 pub const WITHDRAWAL: u8 = 0x16;
-/// settlement: `partition u32, account, asset` → a system account's balance (clearing, fees, outside world).
+/// settlement: `partition u32` → the balances of the system accounts (clearing, fees, outside world).
 pub const SYSTEM_ACCOUNT: u8 = 0x17;
-/// settlement: `name` → what control events set (the fee schedule).
+/// settlement: `name, partition u32` → what control events set (the fee schedule).
 pub const CONTROL: u8 = 0x18;
+/// settlement: `user, created offset u64, first offset u64` → a full block of an order's events.
+pub const ORDER_EVENT_BLOCK: u8 = 0x19;
+/// settlement: `user, created offset u64` → an order that intake has not judged yet.
+pub const PENDING_ORDER: u8 = 0x1a;
+/// settlement: `user, requested offset u64` → a withdrawal that intake has not decided yet.
+pub const PENDING_WITHDRAWAL: u8 = 0x1b;
+/// settlement: `user, withdrawal id` → the offset of its request.
+pub const WITHDRAWAL_INDEX: u8 = 0x1c;
 
 /// market: `symbol` → the symbol's figures.
 pub const MARKET: u8 = 0x30;
@@ -38,9 +46,10 @@ pub const TRADE_BLOCK: u8 = 0x31;
 /// market: `symbol, interval u8, open time i64` → a candle.
 pub const CANDLE: u8 = 0x32;
 
-/// audit: `topic u8, partition u32, base offset u64` → a block of records' raw bytes.
+/// audit: `topic u8, partition u32, base offset u64, part u32` → a part of a block of records' raw bytes.
 pub const RECORD_BLOCK: u8 = 0x50;
-/// audit: `list kind u8, list name, topic u8, partition u32, first offset u64` → a block of a posting list of offsets.
+/// audit: `list kind u8, list names, topic u8, partition u32, last offset u64` → a block of a posting list of offsets;
+/// the last block, which still grows, stands at the largest offset.
 pub const LIST_BLOCK: u8 = 0x51;
 /// audit: `topic u8, partition u32` → the head of the hash chain.
 pub const CHAIN: u8 = 0x52;
@@ -214,6 +223,10 @@ mod tests {
             WITHDRAWAL,
             SYSTEM_ACCOUNT,
             CONTROL,
+            ORDER_EVENT_BLOCK,
+            PENDING_ORDER,
+            PENDING_WITHDRAWAL,
+            WITHDRAWAL_INDEX,
             MARKET,
             TRADE_BLOCK,
             CANDLE,

@@ -9,9 +9,13 @@ pub mod event_log;
 pub mod id_index;
 
 pub mod codec;
+pub mod generations;
 pub mod keys;
+pub mod packed;
+pub mod snapshot;
 pub mod views;
 
+mod atomic_file;
 mod error;
 mod redb_file;
 

@@ -3,40 +3,31 @@
 use std::hash::{BuildHasher, Hasher};
 
 /// Slots by order number; never iterated, so that no hash order can reach an output.
-pub(super) type Index = hashbrown::HashMap<u64, u32, Blocks>;
+pub(super) type Index = hashbrown::HashMap<u64, u32, Multiply>;
 
-/// Makes the one hash function, the same in every process.
+/// Makes the one hash function: a wide multiplication, the same in every process.
 ///
-/// The keys are numbers that the ledger hands out itself, so nobody outside can choose colliding ones. They grow, and
-/// orders come and go in about that order: 64 neighbours stay neighbours in the table, which spares cache misses, and
-/// the blocks are spread by a wide multiplication.
+/// The keys are numbers that the ledger hands out itself, so nobody outside can choose colliding ones.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Blocks;
+pub(super) struct Multiply;
 
-impl BuildHasher for Blocks {
-    type Hasher = Hashed;
+impl BuildHasher for Multiply {
+    type Hasher = Product;
 
-    fn build_hasher(&self) -> Hashed {
-        Hashed(0)
+    fn build_hasher(&self) -> Product {
+        Product(0)
     }
 }
 
-/// The state of [`Blocks`].
+/// The state of [`Multiply`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hashed(u64);
+pub(super) struct Product(u64);
 
-/// 2^64 divided by the golden ratio, odd.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-/// hashbrown finds the place by the lowest bits and tells neighbours apart by the highest seven.
-const TAG: u64 = 0xfe00_0000_0000_0000;
-
-impl Hasher for Hashed {
+impl Hasher for Product {
     fn write_u64(&mut self, key: u64) {
-        let key = key ^ self.0;
-        let (within, block) = (key & 63, key >> 6);
-        let product = u128::from(block).wrapping_mul(u128::from(SPREAD));
-        let spread = (product >> 64) as u64 ^ product as u64;
-        self.0 = ((spread << 6) | within) ^ (key.wrapping_mul(SPREAD) & TAG);
+        // 2^64 by the golden ratio, odd. Both halves of the product: hashbrown reads its lowest and highest bits.
+        let product = u128::from(self.0 ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = (product >> 64) as u64 ^ product as u64;
     }
 
     fn write(&mut self, bytes: &[u8]) {

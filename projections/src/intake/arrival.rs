@@ -58,9 +58,10 @@ impl Arrivals {
             }
         };
         match (&taken, &envelope.event) {
-            (Taken::Next | Taken::Own, Err(refusal)) => {
-                Err(Failure::Halt(format!("{} is a valid record that this program can't read: {refusal}", read.position)))
-            }
+            (Taken::Next | Taken::Own, Err(refusal)) => Err(Failure::Halt(format!(
+                "{} is a valid record that this program can't read: {refusal}",
+                read.position
+            ))),
             _ => Ok(taken),
         }
     }

@@ -4,8 +4,8 @@ use orderledger_domain::account::Postings;
 use orderledger_domain::envelope::{Envelope, payload_bytes};
 use orderledger_domain::event::{
     AccountCredited, AmendAccepted, AmendRejected, CancelAccepted, CancelRejected, Deposit, Event, EventType,
-    OrderAccepted, OrderAmendRequested, OrderCancelRequested, OrderCreated, OrderRejected, Terms, WithdrawalDecided,
-    WithdrawalRejected, WithdrawalRequested,
+    FeeSchedule, OrderAccepted, OrderAmendRequested, OrderCancelRequested, OrderCreated, OrderRejected, Terms,
+    WithdrawalDecided, WithdrawalRejected, WithdrawalRequested,
 };
 use orderledger_domain::ids::{OrderId, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, Price, Quantity};
@@ -125,8 +125,8 @@ impl Intake {
     fn create(&mut self, created: &OrderCreated, to: &mut Answering<'_>) -> Result<(), Disagreement> {
         let terms = created.terms();
         let user = terms.user_id.clone();
-        match self.grant(terms) {
-            Err((terms, reason)) => {
+        match self.grant(&terms) {
+            Err(reason) => {
                 to.answer(user.as_str(), Event::OrderRejected(OrderRejected { terms, reason }));
                 Ok(())
             }
@@ -140,26 +140,25 @@ impl Intake {
         }
     }
 
-    /// The acceptance with what it reserves, or the terms back with the reason.
-    fn grant(&self, terms: Terms) -> Result<OrderAccepted, (Terms, Rejection)> {
-        if !terms_agree(&terms) {
-            return Err((terms, Rejection::InvalidTerms));
+    /// The acceptance with what it reserves, or why not.
+    fn grant(&self, terms: &Terms) -> Result<OrderAccepted, Rejection> {
+        if !terms_agree(terms) {
+            return Err(Rejection::InvalidTerms);
         }
         if terms.price.is_some_and(|price| price.times(terms.quantity) > Amount::MAX_NOTIONAL) {
-            return Err((terms, Rejection::NotionalTooLarge));
+            return Err(Rejection::NotionalTooLarge);
         }
-        let fees = self.accounts.fees;
-        let reserved = Amount::ZERO;
-        let accepted = OrderAccepted { terms, reserved, maker_bps: fees.maker_bps, taker_bps: fees.taker_bps };
+        let FeeSchedule { maker_bps, taker_bps } = self.accounts.fees;
+        let accepted = OrderAccepted { terms: terms.clone(), reserved: Amount::ZERO, maker_bps, taker_bps };
         let (order, _) = Order::accept(&accepted, 0);
         let available = self.accounts.available(&order.user_id, order.held_asset());
         let reserved = match (order.side, order.price) {
-            (Side::Buy, None) => accepted.terms.max_cost.unwrap_or(available),
+            (Side::Buy, None) => terms.max_cost.unwrap_or(available),
             (Side::Buy, Some(price)) => order.need(price, order.quantity),
             (Side::Sell, _) => order.quantity.amount(),
         };
         if reserved.is_zero() || reserved > available {
-            return Err((accepted.terms, insufficient(order.side)));
+            return Err(insufficient(order.side));
         }
         Ok(OrderAccepted { reserved, ..accepted })
     }
@@ -223,7 +222,8 @@ impl Intake {
         let (price, quantity) = (price.unwrap_or(old_price), quantity.unwrap_or(order.quantity));
         // While one is undecided, another may merely reduce further.
         let reduces = order.undecided.iter().all(|pending| pending.price == price && quantity < pending.quantity);
-        if !order.undecided.is_empty() && !(reduces && price == old_price && quantity <= order.quantity) {
+        let merely_reduces = reduces && price == old_price && quantity <= order.quantity;
+        if !order.undecided.is_empty() && !merely_reduces {
             return Err(Rejection::AmendPending);
         }
         if price.times(quantity) > Amount::MAX_NOTIONAL {
@@ -271,12 +271,7 @@ const fn insufficient(side: Side) -> Rejection {
     }
 }
 
-fn not_open(
-    user: &UserId,
-    order: &OrderId,
-    identities: &Identities,
-    to: &Answering<'_>,
-) -> Result<Rejection, Failure> {
+fn not_open(user: &UserId, order: &OrderId, identities: &Identities, to: &Answering<'_>) -> Result<Rejection, Failure> {
     let cause = to.emission.cause();
     let (user, bytes) = (user.as_str(), order.as_str().as_bytes());
     let id = Id { partition: cause.partition, user, bytes, offset: cause.offset };

@@ -261,9 +261,7 @@ impl Intake {
     fn apply_next(&mut self, read: &Read) -> Result<(), Failure> {
         self.apply_control(read);
         let Ok(Envelope { event: Ok(event), .. }) = &read.envelope else { return Ok(()) };
-        self.accounts
-            .apply_matched(event)
-            .map_err(|error| Failure::Halt(format!("{}: {error}", read.position)))
+        self.accounts.apply_matched(event).map_err(|error| Failure::Halt(format!("{}: {error}", read.position)))
     }
 
     /// Control events take effect when they are read.

@@ -47,7 +47,7 @@ impl Fold for Market {
     const TOPICS: &'static [Topic] = &[Topic::Trades];
     const SCHEMA: u8 = 1;
 
-    fn load(view: &View) -> Result<Market, Error> {
+    fn load(view: &View, _: u32) -> Result<Market, Error> {
         let reader = view.reader()?;
         let mut tapes = BTreeMap::new();
         for row in reader.scan_prefix_rows::<MarketRow>(&[keys::MARKET], Direction::Ascending) {

@@ -88,7 +88,7 @@ impl Log {
     /// Folds in batches of that size; with `reload` the fold is read back from its rows after each.
     fn fold(&self, batch: usize, reload: bool) -> View {
         let view = View::in_memory(SCHEMA);
-        let mut market = Market::load(&view).unwrap();
+        let mut market = Market::load(&view, 1).unwrap();
         let mut state = PartitionState::default();
         for reads in self.reads.chunks(batch) {
             for read in reads {
@@ -99,7 +99,7 @@ impl Log {
             market.write_rows(&view, &mut changes).unwrap();
             view.commit(changes, Vec::new()).unwrap();
             if reload {
-                market = Market::load(&view).unwrap();
+                market = Market::load(&view, 1).unwrap();
             }
         }
         view
@@ -108,7 +108,7 @@ impl Log {
     /// What the fold says of the last record after all before it were applied.
     fn last_outcome(&self) -> Result<Outcome, Failure> {
         let view = View::in_memory(SCHEMA);
-        let mut market = Market::load(&view).unwrap();
+        let mut market = Market::load(&view, 1).unwrap();
         let mut state = PartitionState::default();
         let mut outcome = Ok(Outcome::Ignored);
         for read in &self.reads {
@@ -209,7 +209,7 @@ fn a_derived_trade_that_can_t_be_read_is_refused() {
 fn repeats_and_outside_records_are_ignored() {
     let log = Log::of(&[Given("AAPL", 10, 1, 0)]);
     let view = View::in_memory(SCHEMA);
-    let mut market = Market::load(&view).unwrap();
+    let mut market = Market::load(&view, 1).unwrap();
     for arrived in [Arrived::Outside, Arrived::Repeat { diverges: false }] {
         assert_eq!(market.apply(&view, &log.reads[0], arrived).unwrap(), Outcome::Ignored);
     }

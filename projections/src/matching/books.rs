@@ -39,10 +39,13 @@ pub(crate) struct Books {
     owners: BTreeMap<UserId, u64>,
 }
 
+/// A symbol, its book, the time of its last trade, and the names of its orders.
+type MarketImage = (Symbol, BookImage, Timestamp, Vec<(u64, Named)>);
+
 /// The books as a snapshot keeps them.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct BooksImage {
-    markets: Vec<(Symbol, BookImage, Timestamp, Vec<(u64, Named)>)>,
+    markets: Vec<MarketImage>,
     owners: Vec<(UserId, u64)>,
 }
 

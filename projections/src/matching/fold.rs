@@ -8,7 +8,7 @@ use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::stream::{Arrival, StreamId, StreamKey, StreamMarks};
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::{Error, codec};
+use orderledger_store::{At, Error, codec};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Books, BooksImage, Named, order_number, unusable};
@@ -87,7 +87,8 @@ impl StageFold for Matching {
                 self.accounting.rejected += 1;
             }
             Arrival::Next => {
-                let applied = self.apply(read, outputs).map_err(|why| Failure::Halt(format!("{}: {why}", read.position)))?;
+                let applied =
+                    self.apply(read, outputs).map_err(|why| Failure::Halt(format!("{}: {why}", read.position)))?;
                 if applied { self.accounting.applied += 1 } else { self.accounting.ignored += 1 }
             }
         }
@@ -124,7 +125,7 @@ impl StageFold for Matching {
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
         let image: Image = codec::decode(CODEC_SCHEMA, image)?;
-        self.books = Books::from_image(image.books).map_err(|error| codec::unreadable(error.to_string()))?;
+        self.books = Books::from_image(image.books).map_err(|error| Error::corrupt(At::Frame, error.to_string()))?;
         self.marks = image.marks;
         self.emitter.resume(&image.emitted);
         self.next_offset = image.next_offset;
@@ -244,7 +245,9 @@ impl Matching {
         let at = Topic::Books.at(self.partition);
         let views = std::mem::take(&mut self.changed)
             .into_iter()
-            .filter_map(|symbol| self.books.existing(symbol).map(|market| view(symbol, market, at, self.next_offset, self.recorded_at)))
+            .filter_map(|symbol| {
+                self.books.existing(symbol).map(|market| view(symbol, market, at, self.next_offset, self.recorded_at))
+            })
             .collect();
         board.publish(at, self.next_offset, views);
     }

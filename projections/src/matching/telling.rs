@@ -1,6 +1,6 @@
 //! What the book did, told as events: to each order's user, and on the public tape.
 
-use orderledger_domain::book::{self, Action, AmendRejectReason, Leg, Trade};
+use orderledger_domain::book::{Action, AmendRejectReason, Leg, Trade};
 use orderledger_domain::event::{
     AmendAccepted, AmendRejected, CancelAccepted, CancelRejected, Event, OrderAccepted, OrderAmended, OrderCanceled,
     OrderExpired, OrderFilled, OrderRejected, TradeExecuted,
@@ -9,7 +9,7 @@ use orderledger_domain::ids::Symbol;
 use orderledger_domain::money::{Amount, Price, Quantity};
 use orderledger_domain::partition;
 use orderledger_domain::position::Topic;
-use orderledger_domain::reason::{ExpireReason, Rejection};
+use orderledger_domain::reason::Rejection;
 use orderledger_domain::terms::{Liquidity, Side};
 
 use super::books::{Market, Named};
@@ -70,7 +70,9 @@ impl Telling<'_> {
         self.market.last_trade = emission.timestamp();
         let tape = Topic::Trades.at(emission.cause().partition);
         emission.emit(tape, symbol.as_str(), &Event::TradeExecuted(executed), outputs);
-        for (named, leg, liquidity) in [(maker, &trade.maker, Liquidity::Maker), (taker, &trade.taker, Liquidity::Taker)] {
+        for (named, leg, liquidity) in
+            [(maker, &trade.maker, Liquidity::Maker), (taker, &trade.taker, Liquidity::Taker)]
+        {
             let Named { user_id, order_id, side } = named;
             let fill = OrderFilled {
                 order_id,
@@ -101,7 +103,7 @@ impl Telling<'_> {
         let event = match (action, self.command) {
             (Action::Expired { key, reason, quantity }, _) => {
                 let Named { user_id, order_id, .. } = self.market.names.remove(key)?;
-                let (reason, expired_quantity) = (expire_reason(*reason), shares(*quantity));
+                let (reason, expired_quantity) = (*reason, shares(*quantity));
                 Event::OrderExpired(OrderExpired { order_id, user_id, symbol, reason, expired_quantity })
             }
             (Action::Rejected { key, .. }, Command::Submit(accepted)) => {
@@ -121,7 +123,8 @@ impl Telling<'_> {
             (Action::Amended { leaves, .. }, Command::Amend(amend)) => {
                 let AmendAccepted { order_id, user_id, quantity, price, extra_reserved, .. } = amend.clone();
                 let leaves_quantity = shares(*leaves);
-                let amended = OrderAmended { order_id, user_id, symbol, quantity, price, extra_reserved, leaves_quantity };
+                let amended =
+                    OrderAmended { order_id, user_id, symbol, quantity, price, extra_reserved, leaves_quantity };
                 Event::OrderAmended(amended)
             }
             (Action::AmendRejected { reason, .. }, Command::Amend(amend)) => {
@@ -144,16 +147,6 @@ impl Telling<'_> {
 /// The book's quantities never exceed an order's.
 fn shares(quantity: u64) -> Quantity {
     Quantity::new(quantity).unwrap_or(Quantity::MAX)
-}
-
-const fn expire_reason(reason: book::ExpireReason) -> ExpireReason {
-    match reason {
-        book::ExpireReason::IocRemainder => ExpireReason::IocRemainder,
-        book::ExpireReason::FokUnfillable => ExpireReason::FokUnfillable,
-        book::ExpireReason::BudgetSpent => ExpireReason::BudgetSpent,
-        book::ExpireReason::SelfTrade => ExpireReason::SelfTrade,
-        book::ExpireReason::SessionClosed => ExpireReason::SessionClosed,
-    }
 }
 
 const fn amend_rejection(reason: AmendRejectReason) -> Rejection {

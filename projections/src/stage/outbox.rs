@@ -127,7 +127,8 @@ impl Outbox {
         let partition = batch.partition;
         let number = {
             let mut state = self.lock();
-            while state.failed.is_none() && state.in_flight > 0 && state.in_flight.saturating_add(count) > IN_FLIGHT_MAX {
+            while state.failed.is_none() && state.in_flight > 0 && state.in_flight.saturating_add(count) > IN_FLIGHT_MAX
+            {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             if let Some(error) = &state.failed {
@@ -195,10 +196,9 @@ impl Outbox {
                 let lane = state.lanes.entry(ack.partition).or_default();
                 let place = lane.waiting.binary_search_by_key(&ack.number, |waiting| waiting.number);
                 let waiting = place.ok().and_then(|place| lane.waiting.get_mut(place));
-                if let Some(step) = waiting.and_then(|waiting| waiting.steps.get_mut(ack.step)) {
-                    if matches!(step.state, StepState::Sent) {
-                        step.state = StepState::Acknowledged(offsets);
-                    }
+                let step = waiting.and_then(|waiting| waiting.steps.get_mut(ack.step));
+                if let Some(step) = step.filter(|step| matches!(step.state, StepState::Sent)) {
+                    step.state = StepState::Acknowledged(offsets);
                 }
                 Ok(())
             }
@@ -211,7 +211,8 @@ impl Outbox {
             let (number, records) = {
                 let mut state = self.lock();
                 let lane = state.lanes.entry(partition).or_default();
-                let acknowledged = |waiting: &&mut Waiting| matches!(waiting.steps[0].state, StepState::Acknowledged(_));
+                let acknowledged =
+                    |waiting: &&mut Waiting| matches!(waiting.steps[0].state, StepState::Acknowledged(_));
                 let mut ready = lane.waiting.iter_mut().take_while(acknowledged);
                 let Some(next) = ready.find(|waiting| matches!(waiting.steps[1].state, StepState::Unsent)) else {
                     return Ok(());
@@ -228,9 +229,10 @@ impl Outbox {
         let mut state = self.lock();
         let State { lanes, in_flight, .. } = &mut *state;
         let lane = lanes.entry(partition).or_default();
-        while let Some(Waiting { batch, steps, .. }) = lane.waiting.pop_front_if(|waiting| {
-            waiting.steps.iter().all(|step| matches!(step.state, StepState::Acknowledged(_)))
-        }) {
+        while let Some(Waiting { batch, steps, .. }) = lane
+            .waiting
+            .pop_front_if(|waiting| waiting.steps.iter().all(|step| matches!(step.state, StepState::Acknowledged(_))))
+        {
             let mut answers = Vec::new();
             for step in steps {
                 *in_flight = in_flight.saturating_sub(step.outputs.len());

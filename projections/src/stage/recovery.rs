@@ -1,7 +1,7 @@
 //! From where a stage goes on after a restart, and which of its outputs stand in the log already.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::{StreamId, StreamKey};
@@ -12,6 +12,7 @@ use orderledger_store::{At, Error};
 use super::emitter::{Emitted, Output};
 use super::fold::{Failure, StageFold};
 use super::targets::{StreamEnds, verify_streams};
+use crate::worker::standing::{check_standing, digest_at};
 
 /// Which outputs of a replay are to be sent.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ fn same_as_log(output: &Output, end: &Emitted) -> Result<(), Failure> {
     let at = At::Position(output.to.offset(end.offset));
     let what = "the replay gives another record than stands here: this program's rules, its stream key or this log \
                 is not the one that wrote it; use that program, key and log";
-    Err(Failure::Store(Error::Refused { at, what: what.into() }))
+    Err(Failure::Store(Error::refused(at, what)))
 }
 
 /// A fold restored, and how it goes on.
@@ -67,14 +68,21 @@ pub struct Recovery<'a> {
     log: &'a dyn EventLog,
     source: Topic,
     key: StreamKey,
+    directory: PathBuf,
     trust_marks: bool,
     ends: Option<StreamEnds>,
 }
 
 impl<'a> Recovery<'a> {
     /// A recovery of the stage that reads `source`. After a gap the marks are not trusted.
-    pub const fn new(log: &'a dyn EventLog, source: Topic, key: StreamKey, trust_marks: bool) -> Recovery<'a> {
-        Recovery { log, source, key, trust_marks, ends: None }
+    pub fn new(
+        log: &'a dyn EventLog,
+        source: Topic,
+        key: StreamKey,
+        directory: &Path,
+        trust_marks: bool,
+    ) -> Recovery<'a> {
+        Recovery { log, source, key, directory: directory.to_owned(), trust_marks, ends: None }
     }
 
     /// Restores the fold of one partition from its newest usable snapshot, or from offset zero.
@@ -85,13 +93,13 @@ impl<'a> Recovery<'a> {
         snapshots: &SnapshotStore,
     ) -> Result<Recovered<F>, Error> {
         let source = self.source.at(partition);
-        let mark = snapshots.read_mark()?;
+        let mark = snapshots.read_mark();
         if let Some(mark) = &mark {
-            self.check_source(source, mark.source_next, mark.source_digest, "mark", snapshots.dir())?;
+            self.check_source(source, mark.source_next, mark.source_digest, "mark")?;
         }
         for snapshot in snapshots.load(F::SCHEMA)? {
             let next = snapshot.source_next;
-            self.check_source(source, next, snapshot.source_digest, "snapshot", snapshots.dir())?;
+            self.check_source(source, next, snapshot.source_digest, "snapshot")?;
             let mut fold = F::new(partition, self.log.partitions(), self.key);
             if !F::supports_resuming(shared, partition, next) {
                 tracing::warn!(%source, next, "the index of ids is behind this snapshot: trying an older one");
@@ -107,7 +115,7 @@ impl<'a> Recovery<'a> {
             }
             return self.resume(fold, snapshot, mark);
         }
-        self.from_zero(partition, source)
+        self.begin_anew(partition, source)
     }
 
     fn resume<F: StageFold>(
@@ -129,14 +137,14 @@ impl<'a> Recovery<'a> {
         Ok(Recovered { fold, sending: Sending::FromCause(from), targets: emitted(&targets) })
     }
 
-    fn from_zero<F: StageFold>(&mut self, partition: u32, source: TopicPartition) -> Result<Recovered<F>, Error> {
+    fn begin_anew<F: StageFold>(&mut self, partition: u32, source: TopicPartition) -> Result<Recovered<F>, Error> {
         let first = self.log.first_offset(source)?;
         if first > 0 {
             let what = format!(
                 "the log begins at offset {first}: without a snapshot the stage needs every record from offset 0; \
                  restore the data directory or the log"
             );
-            return Err(Error::Refused { at: At::Partition(source), what: what.into() });
+            return Err(Error::refused(source, what));
         }
         if self.ends.is_none() {
             self.ends = Some(verify_streams(self.log, self.source, &self.key)?);
@@ -148,14 +156,15 @@ impl<'a> Recovery<'a> {
         Ok(Recovered { fold, sending: Sending::AboveLog(targets.clone()), targets })
     }
 
-    fn check_source(&self, of: TopicPartition, next: u64, digest: u64, what: &str, kept: &Path) -> Result<(), Error> {
-        check_standing(self.log, &self.key, of, next.checked_sub(1).map(|offset| (offset, digest)), what, kept)
+    fn check_source(&self, of: TopicPartition, next: u64, digest: u64, what: &str) -> Result<(), Error> {
+        let last = next.checked_sub(1).map(|offset| (offset, digest));
+        check_standing(self.log, &self.key, of, last, what, &self.directory)
     }
 
     /// Whether all those records stand in the log with those digests.
     fn targets_stand(&self, targets: &[TargetMark]) -> Result<bool, Error> {
         for target in targets {
-            if digest_at(self.log, &self.key, target.partition, target.offset)? != Some(target.digest) {
+            if digest_at(self.log, &self.key, target.tp, target.offset)? != Some(target.digest) {
                 return Ok(false);
             }
         }
@@ -163,44 +172,11 @@ impl<'a> Recovery<'a> {
     }
 }
 
-/// Refuses a stored position that the log doesn't bear out: it ends before it or holds another record there.
-pub fn check_standing(
-    log: &dyn EventLog,
-    key: &StreamKey,
-    of: TopicPartition,
-    last: Option<(u64, u64)>,
-    what: &str,
-    kept: &Path,
-) -> Result<(), Error> {
-    let Some((offset, digest)) = last else { return Ok(()) };
-    let found = digest_at(log, key, of, offset)?;
-    if found == Some(digest) {
-        return Ok(());
-    }
-    let finding = if found.is_none() { "the log ends before it" } else { "the log holds another record there" };
-    let what = format!(
-        "the {what} in {} stands on this record, but {finding}: restore the log that belongs to the data directory, \
-         or remove that path to rebuild it from this log",
-        kept.display()
-    );
-    Err(Error::Refused { at: At::Position(of.offset(offset)), what: what.into() })
-}
-
-/// The digest of the record at that offset, if there is one.
-fn digest_at(log: &dyn EventLog, key: &StreamKey, of: TopicPartition, offset: u64) -> Result<Option<u64>, Error> {
-    if offset >= log.end_offset(of)? {
-        return Ok(None);
-    }
-    let records = log.read(of, offset, 1)?;
-    let record = records.first().filter(|record| record.offset == offset);
-    Ok(record.map(|record| key.digest(record.key.as_deref(), record.value.as_deref())))
-}
-
 fn emitted(targets: &[TargetMark]) -> BTreeMap<TopicPartition, Emitted> {
     use orderledger_domain::stream::StreamMark;
     let emitted = |target: &TargetMark| {
         let mark = StreamMark { sequence: target.sequence, digest: target.digest };
-        (target.partition, Emitted { offset: target.offset, mark })
+        (target.tp, Emitted { offset: target.offset, mark })
     };
     targets.iter().map(emitted).collect()
 }

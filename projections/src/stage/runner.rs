@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
-use orderledger_store::Error;
 use orderledger_store::event_log::{AppenderKind, EventLog, Fetched, Reader, ReaderKind};
-use orderledger_store::snapshot::{Mark, Snapshot, SnapshotStore, TargetMark};
+use orderledger_store::snapshot::SnapshotStore;
+use orderledger_store::{At, Error};
 
-use super::emitter::{Emitted, Output};
+use super::acknowledging::Acknowledging;
+use super::emitter::Output;
 use super::fold::{Failure, StageFold};
-use super::outbox::{Acknowledged, Batch, Outbox};
+use super::outbox::{Batch, Outbox};
 use super::recovery::{Recovered, Recovery, Sending};
-use crate::intake::answers::{Answer, Answers};
+use crate::intake::answers::Answers;
 use crate::worker::progress::{PartitionProgress, Progress, Standing, WorkerState};
 use crate::worker::read::Read;
 use crate::worker::stop::Stop;
@@ -27,10 +27,8 @@ use crate::worker::stop::Stop;
 const SNAPSHOT_RECORDS: u64 = 20_000;
 /// After what time a snapshot is kept, if anything was read.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
-/// How often the mark of what is acknowledged is written.
-const MARK_EVERY: Duration = Duration::from_millis(500);
 /// How long a loop waits for something to do before it looks whether to stop.
-const IDLE: Duration = Duration::from_millis(200);
+pub(super) const IDLE: Duration = Duration::from_millis(200);
 /// How long the end of a stage waits for its last acknowledgements.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -103,7 +101,7 @@ where
     let fold = std::thread::Builder::new()
         .name(F::NAME.to_owned())
         .spawn(run)
-        .map_err(|error| Error::unavailable("can't start a thread", error))?;
+        .map_err(|error| Error::unavailable(At::Log, "the system gives no thread to read it").with_source(error))?;
     Ok(Running { fold })
 }
 
@@ -116,10 +114,10 @@ struct Restored<F> {
 
 fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<Restored<F>, Error> {
     let log = &*setup.log;
-    let mut recovery = Recovery::new(log, setup.source, setup.key, trust_marks);
+    let mut recovery = Recovery::new(log, setup.source, setup.key, &setup.directory, trust_marks);
     let (mut recovered, mut stores, mut ends) = (Vec::new(), Vec::new(), BTreeMap::new());
     for partition in 0..log.partitions() {
-        let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)))?;
+        let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)));
         recovered.push(recovery.recover::<F>(partition, &setup.shared, &store)?);
         stores.push(store);
         let source = setup.source.at(partition);
@@ -303,121 +301,4 @@ fn keep_wanted(outputs: &mut Vec<Output>, before: usize, sending: &Sending) -> R
         }
     }
     Ok(())
-}
-
-/// The other half of a stage: what follows from acknowledgements.
-struct Acknowledging {
-    outbox: Arc<Outbox>,
-    source: Topic,
-    progress: Progress,
-    answers: Option<Arc<Answers>>,
-    standing: Standing,
-    ends: BTreeMap<TopicPartition, u64>,
-    failure: Arc<Mutex<Option<Error>>>,
-    ended: Arc<AtomicBool>,
-    schema: u16,
-}
-
-impl Acknowledging {
-    fn run(mut self, stores: Vec<SnapshotStore>) {
-        let (keep, kept) = channel();
-        let schema = self.schema;
-        let keeper = std::thread::spawn(move || keep_all(&stores, schema, &kept));
-        self.look_at_ends();
-        self.progress.publish(self.standing.clone());
-        loop {
-            let last_round = self.ended.load(Ordering::Acquire);
-            match self.outbox.take_acknowledged(if last_round { Duration::ZERO } else { IDLE }) {
-                Ok(done) => {
-                    if !done.is_empty() {
-                        self.acknowledge(done, &keep);
-                    }
-                }
-                Err(error) => {
-                    *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    break;
-                }
-            }
-            if last_round {
-                break;
-            }
-        }
-        drop(keep);
-        if keeper.join().is_err() {
-            tracing::error!("keeping snapshots ended in a panic");
-        }
-    }
-
-    fn acknowledge(&mut self, done: Vec<Acknowledged>, keep: &Sender<Acknowledged>) {
-        for mut done in done {
-            let partition = self.source.at(done.batch.partition);
-            if let Some(answers) = &self.answers {
-                let answer = |(asked, offset, event)| (asked, Answer { position: partition.offset(offset), event });
-                answers.publish(partition.partition, std::mem::take(&mut done.answers).into_iter().map(answer));
-            }
-            let progress = self.standing.partitions.entry(partition).or_default();
-            progress.next_offset = done.batch.next_offset;
-            progress.recorded_at = progress.recorded_at.max(done.batch.recorded_at);
-            progress.accounting = done.batch.accounting;
-            // The keeper has ended only if it panicked; the stage then runs on without new snapshots.
-            let _ = keep.send(done);
-        }
-        self.look_at_ends();
-        self.progress.publish(self.standing.clone());
-    }
-
-    fn look_at_ends(&mut self) {
-        let partitions = &self.standing.partitions;
-        self.ends.retain(|source, end| partitions.get(source).is_none_or(|progress| progress.next_offset < *end));
-        if self.ends.is_empty() {
-            self.standing.state = WorkerState::Live;
-        }
-    }
-}
-
-/// Keeps snapshots as they become valid, and marks now and then and at the end.
-fn keep_all(stores: &[SnapshotStore], schema: u16, kept: &Receiver<Acknowledged>) {
-    let mut marks: BTreeMap<u32, Mark> = BTreeMap::new();
-    let mut marked = Instant::now();
-    loop {
-        let received = kept.recv_timeout(MARK_EVERY);
-        let ended = matches!(received, Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
-        if let Ok(done) = received {
-            let Acknowledged { batch, targets, .. } = done;
-            let (source_next, source_digest) = (batch.next_offset, batch.last_digest);
-            let mark = Mark { source_next, source_digest, targets: target_marks(&targets) };
-            if let Some(body) = batch.image {
-                let targets = mark.targets.clone();
-                let snapshot = Snapshot { source_next, source_digest, targets, body };
-                with_store(stores, batch.partition, |store| store.write(&snapshot, schema));
-            }
-            marks.insert(batch.partition, mark);
-        }
-        if ended || marked.elapsed() >= MARK_EVERY {
-            for (partition, mark) in std::mem::take(&mut marks) {
-                with_store(stores, partition, |store| store.write_mark(&mark));
-            }
-            marked = Instant::now();
-        }
-        if ended {
-            return;
-        }
-    }
-}
-
-fn with_store(stores: &[SnapshotStore], partition: u32, write: impl FnOnce(&SnapshotStore) -> Result<(), Error>) {
-    let store = usize::try_from(partition).ok().and_then(|place| stores.get(place));
-    if let Some(Err(error)) = store.map(write) {
-        tracing::warn!(partition, %error, "no snapshot or mark kept: a restart folds a little more");
-    }
-}
-
-fn target_marks(targets: &BTreeMap<TopicPartition, Emitted>) -> Vec<TargetMark> {
-    let mark = |(target, emitted): (&TopicPartition, &Emitted)| TargetMark {
-        partition: *target,
-        offset: emitted.offset,
-        sequence: emitted.mark.sequence,
-        digest: emitted.mark.digest,
-    };
-    targets.iter().map(mark).collect()
 }

@@ -13,10 +13,10 @@ use crate::worker::partition::may_end_in;
 use crate::worker::read::Read;
 
 /// Where the streams of all source partitions end in all targets.
-pub type StreamEnds = BTreeMap<(StreamId, TopicPartition), Emitted>;
+pub(super) type StreamEnds = BTreeMap<(StreamId, TopicPartition), Emitted>;
 
 /// Reads the whole of the target topics and verifies every stream of the source topic that ends there.
-pub fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey) -> Result<StreamEnds, Error> {
+pub(super) fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey) -> Result<StreamEnds, Error> {
     let targets: &[Topic] = match source {
         Topic::Orders => &[Topic::Orders, Topic::Books, Topic::DeadLetters],
         _ => &[Topic::Orders, Topic::Trades],
@@ -29,7 +29,8 @@ pub fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey) -> Res
             left.insert(target, log.end_offset(target)?);
         }
     }
-    let assigned = left.keys().map(|target| Ok((*target, log.first_offset(*target)?))).collect::<Result<Vec<_>, Error>>()?;
+    let assigned =
+        left.keys().map(|target| Ok((*target, log.first_offset(*target)?))).collect::<Result<Vec<_>, Error>>()?;
     let mut reader = log.reader(&assigned, ReaderKind::Rebuild)?;
     let mut marks: BTreeMap<TopicPartition, StreamMarks> = BTreeMap::new();
     left.retain(|target, end| reader.position(*target) < *end);

@@ -1,5 +1,7 @@
 //! What a projection is: a deterministic fold from records to rows.
 
+use std::time::Duration;
+
 use orderledger_domain::position::Topic;
 use orderledger_store::Error;
 use orderledger_store::views::{Changes, View};
@@ -32,9 +34,11 @@ pub trait Fold: Send + Sized {
     const TOPICS: &'static [Topic];
     /// The schema version of its rows; another one in a stored view means: rebuild.
     const SCHEMA: u8;
+    /// The least time from one live batch to the next; zero for what must be visible at once.
+    const PACE: Duration = Duration::ZERO;
 
-    /// The fold as its view's rows say.
-    fn load(view: &View) -> Result<Self, Error>;
+    /// The fold as its view's rows say; every topic has that many partitions.
+    fn load(view: &View, partitions: u32) -> Result<Self, Error>;
 
     /// Applies one record, or refuses it whole. Called for every record: derived ones that are the next of their
     /// stream, outside ones, and repeats (which only a view of raw bytes keeps).

@@ -2,7 +2,10 @@
 
 pub mod board;
 pub mod fold;
+pub mod folding;
 pub mod partition;
 pub mod progress;
+pub mod projection;
 pub mod read;
+pub mod standing;
 pub mod stop;

@@ -5,7 +5,7 @@ use orderledger_domain::envelope::{self, Envelope, Refusal};
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::event_log::Record;
+use orderledger_store::event_log::{Header, Record};
 
 /// A record with what reading it gave.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Read {
     pub key: Option<Bytes>,
     /// Its value, as it stands.
     pub value: Option<Bytes>,
+    /// Its headers, as they stand.
+    pub headers: Vec<Header>,
     /// The keyed digest of key and value: what the next of its stream names as `prev`, and what stored positions carry.
     pub digest: u64,
     /// Its envelope, or why it can't be used.
@@ -34,6 +36,7 @@ impl Read {
             envelope: envelope::read(record.value.as_deref()),
             key: record.key,
             value: record.value,
+            headers: record.headers,
         }
     }
 }

@@ -82,7 +82,7 @@ fn a_meta_file_that_was_changed_is_refused() {
 #[test]
 fn a_crash_while_pinning_leaves_a_new_directory() {
     let parent = tempfile::tempdir().unwrap();
-    fs::write(parent.path().join("meta.new"), "orderled").unwrap();
+    fs::write(parent.path().join("meta.tmp"), "orderled").unwrap();
     let mut data = DataDir::open(parent.path()).unwrap();
     data.pin(3).unwrap();
     assert_eq!(fs::read_to_string(parent.path().join("meta")).unwrap(), meta_text(3));

@@ -107,6 +107,21 @@ fn a_crash_keeps_the_last_durable_commit_whole() {
 }
 
 #[test]
+fn commits_become_durable_by_themselves_after_a_while() {
+    in_new_directory(|path| {
+        let mut index = IdIndex::open(path).unwrap();
+        for offset in 0..40 {
+            index.claim(0, Order, "u", &offset.to_string().into_bytes(), claim(offset, 0));
+            index.commit(&[(0, position(offset + 1))], false).unwrap();
+        }
+        let crashed = path.with_file_name("crashed.redb");
+        std::fs::copy(path, &crashed).unwrap();
+        let kept = IdIndex::open(&crashed).unwrap().position(0).unwrap();
+        assert!(kept.next_offset > 40 - 2 - u64::from(DURABLE_EVERY_COMMITS), "{kept:?}");
+    });
+}
+
+#[test]
 fn a_claim_above_the_position_is_refused() {
     in_new_directory(|path| {
         let mut index = IdIndex::open(path).unwrap();

@@ -9,7 +9,7 @@ use super::{Options, RowsDigest, Schema, open};
 use crate::Error;
 
 /// Writes the rows, given in key order, and the head into the fresh directory `dir` and syncs it. Nothing else may have
-/// it open; until this returns the directory is no view (only its head, written last, says what it holds).
+/// it open; until this returns the directory is no view: an open would put it aside.
 pub fn bulk_load(
     dir: &Path,
     schema: Schema,
@@ -17,6 +17,7 @@ pub fn bulk_load(
     head: impl Into<Bytes>,
 ) -> Result<DigestAt, Error> {
     let opened = open::create_fresh(dir, schema, Options::default().cache_bytes)?;
+    open::condemn(dir)?;
     let mut digest = RowsDigest::default();
     let mut last: Option<Bytes> = None;
     for row in rows {
@@ -31,5 +32,6 @@ pub fn bulk_load(
     let at = DigestAt { digest, head: head.into() };
     opened.base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
     opened.base.sync()?;
+    open::absolve(dir)?;
     Ok(at)
 }

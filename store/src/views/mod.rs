@@ -6,12 +6,12 @@
 //! crash loses the newest commits as a whole, the head found at the next open says where the fold goes on, and a
 //! position never stands beside rows of another moment.
 //!
-//! - [`run`], [`layers`]: the commits in memory, as sorted immutable runs
-//! - [`reader`], [`scan`]: one moment of the view, whatever is flushed meanwhile
-//! - [`flusher`]: from memory to sled, and when
-//! - [`open`], [`base`]: sled, guarded
-//! - [`head`], [`digest`]: what the head row holds
-//! - [`bulk`]: a fresh directory from sorted rows
+//! - `run`, `layers`: the commits in memory, as sorted immutable runs
+//! - `reader`, `scan`: one moment of the view, whatever is flushed meanwhile
+//! - `flusher`: from memory to sled, and when
+//! - `open`, `base`: sled, guarded
+//! - `head`, `digest`: what the head row holds
+//! - `bulk`: a fresh directory from sorted rows
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,8 +85,8 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             flush_rows: 1_000,
             flush_interval: Duration::from_millis(150),
-            batch_rows_max: 1_000,
-            pending_rows_max: 32_000,
+            batch_rows_max: 500,
+            pending_rows_max: 16_000,
             pending_bytes_max: 64 << 20,
             sync_interval: Duration::from_secs(3),
         }
@@ -342,8 +342,11 @@ impl Inner {
     fn fail(&self, error: Error) -> Error {
         let first = self.failure.get_or_init(|| {
             tracing::error!(view = %self.dir.display(), %error, "the view has failed");
-            if matches!(error, Error::Corrupt { .. }) && self.base.is_some() {
-                open::condemn(&self.dir);
+            if matches!(error, Error::Corrupt { .. })
+                && self.base.is_some()
+                && let Err(error) = open::condemn(&self.dir)
+            {
+                tracing::error!(view = %self.dir.display(), %error, "it will be opened again as it is");
             }
             error
         });

@@ -9,7 +9,8 @@ use super::{RowsDigest, Schema};
 use crate::Error;
 use crate::error::At;
 
-/// Written into a directory whose rows proved damaged while it was open; the next open puts it aside.
+/// Stands in a directory whose rows proved damaged while it was open, or that is still being loaded; an open that finds
+/// it puts the directory aside.
 const CONDEMNED: &str = "condemned";
 
 /// Directories put aside that are kept for a look at them.
@@ -42,11 +43,16 @@ pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opene
 }
 
 /// The next open of this directory puts it aside.
-pub(super) fn condemn(dir: &Path) {
+pub(super) fn condemn(dir: &Path) -> Result<(), Error> {
     let marked = File::create(dir.join(CONDEMNED)).and_then(|file| file.sync_all());
-    if let Err(error) = marked {
-        tracing::warn!(view = %dir.display(), %error, "a damaged view could not be marked for quarantine");
-    }
+    let marked = marked.and_then(|()| crate::atomic_file::sync_dir(Some(dir)));
+    marked.map_err(|cause| Error::unavailable(dir, "the view could not be marked for quarantine").with_source(cause))
+}
+
+/// The directory is whole now.
+pub(super) fn absolve(dir: &Path) -> Result<(), Error> {
+    let removed = fs::remove_file(dir.join(CONDEMNED)).and_then(|()| crate::atomic_file::sync_dir(Some(dir)));
+    removed.map_err(|cause| Error::unavailable(dir, "the view could not be released").with_source(cause))
 }
 
 /// Creates the directory, which must not hold anything yet.
@@ -70,7 +76,10 @@ fn create(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error>
 
 fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<(Base, DigestAt), Error> {
     if dir.join(CONDEMNED).exists() {
-        return Err(Error::corrupt(dir, "a row proved damaged when it was last open"));
+        return Err(Error::corrupt(
+            dir,
+            "a row proved damaged when it was last open, or it was never loaded to the end",
+        ));
     }
     remove_unfinished_snapshots(dir)?;
     let base = Base::open(dir, cache_bytes)?;

@@ -2,7 +2,7 @@
 //!
 //! Appends wait in a bounded queue; one thread commits all that is queued in one synced transaction (group commit), then
 //! makes it readable and answers. Readers see synced records only: the newest from memory, the others from the file.
-//! A crash at any moment leaves the last complete commit.
+//! A crash at any moment leaves the last complete commit; opening after one reads the whole file once (redb's repair).
 
 mod batches;
 mod frame;
@@ -59,7 +59,8 @@ impl Default for EmbeddedOptions {
     }
 }
 
-/// An event log in one file. Dropping it commits and answers what is queued; readers may live on.
+/// An event log in one file. Dropping it commits and answers what is queued; readers may live on, and the file stays
+/// locked until the last appender and reader is dropped too.
 pub struct EmbeddedLog {
     core: Arc<Core>,
     commit_thread: Mutex<Option<JoinHandle<()>>>,

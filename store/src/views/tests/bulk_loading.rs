@@ -28,6 +28,9 @@ fn rows_out_of_order_and_directories_in_use_are_refused() {
     for (name, rows) in [("order", ["rb", "ra"]), ("twice", ["ra", "ra"]), ("meta", ["ra", "\0"])] {
         let loaded = bulk_load(&dir.path().join(name), SCHEMA, rows.map(row), "head");
         assert!(matches!(loaded, Err(Error::Refused { .. })), "{name}");
+        let view = open(&dir.path().join(name), lazy());
+        assert!(view.quarantined().is_some(), "half a load is no view");
+        assert_eq!(text(&view.reader().unwrap()), "@");
     }
     let loaded = bulk_load(dir.path(), SCHEMA, [row("ra")], "head");
     assert!(matches!(loaded, Err(Error::Refused { .. })));

@@ -1,0 +1,229 @@
+//! Opening a data directory and starting the workers on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use orderledger_domain::position::Topic;
+use orderledger_domain::stream::StreamKey;
+use orderledger_projections::audit::Audit;
+use orderledger_projections::intake::answers::Answers;
+use orderledger_projections::intake::{Identities, Intake};
+use orderledger_projections::market::Market;
+use orderledger_projections::matching::Matching;
+use orderledger_projections::settlement::Settlement;
+use orderledger_projections::stage::runner;
+use orderledger_projections::worker::board::Board;
+use orderledger_projections::worker::fold::Fold;
+use orderledger_projections::worker::folding::states_of;
+use orderledger_projections::worker::progress::{Progress, Standing};
+use orderledger_projections::worker::projection;
+use orderledger_projections::worker::standing::check_standing;
+use orderledger_projections::worker::stop::Stop;
+use orderledger_store::event_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use orderledger_store::event_log::{AppenderKind, EventLog};
+use orderledger_store::generations::Generations;
+use orderledger_store::views::{Options, Schema, View};
+use orderledger_store::{DataDir, Error, IdIndex};
+use tokio::sync::Semaphore;
+
+use super::{Generation, Ledger, ViewHandle};
+
+/// The partition count of a new data directory.
+const PARTITIONS: u32 = 12;
+/// How many writes may be on their way at once: at 1 KiB each they fill half of the log's queue, so appending never waits.
+const WRITES_MAX: usize = 4096;
+
+/// How a ledger is opened.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The partition count; absent: what the directory has, 12 in a new one.
+    pub partitions: Option<u32>,
+    /// The key of the streams.
+    pub key: StreamKey,
+    /// How long a write waits for its acknowledgement and intake's answer.
+    pub answer_within: Duration,
+}
+
+impl Settings {
+    /// The settings of that directory, everything else as by default.
+    pub fn new(data: impl Into<PathBuf>) -> Settings {
+        Settings {
+            data: data.into(),
+            partitions: None,
+            key: StreamKey::default(),
+            answer_within: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The running workers; stages first, then projections.
+pub struct Workers {
+    stop: Stop,
+    stages: Vec<runner::Running>,
+    projections: Vec<projection::Running>,
+    views: Vec<Arc<View>>,
+    /// The lock of the directory is held as long as anything runs.
+    _data: DataDir,
+}
+
+impl Workers {
+    /// Asks everything to end and waits for it: outboxes drained, last snapshots kept, views flushed and synced.
+    pub fn stop_and_join(self) {
+        self.stop.set();
+        self.stages.into_iter().for_each(runner::Running::join);
+        self.projections.into_iter().for_each(projection::Running::join);
+        for view in self.views {
+            if let Err(error) = view.close() {
+                tracing::warn!(%error, "a view was not closed cleanly; the next start folds a little more");
+            }
+        }
+    }
+}
+
+/// An opened ledger and its workers.
+pub struct Opened {
+    /// What handlers and commands use.
+    pub ledger: Arc<Ledger>,
+    /// What runs.
+    pub workers: Workers,
+}
+
+/// Takes the directory and opens its log alone, for commands that only read it.
+pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<EmbeddedLog>), Error> {
+    let mut data = if create { DataDir::open(&settings.data)? } else { DataDir::open_existing(&settings.data)? };
+    let partitions = settings.partitions.or(data.partitions()).unwrap_or(PARTITIONS);
+    data.pin(partitions)?;
+    let log = EmbeddedLog::open(&data.log_path(), partitions, EmbeddedOptions::default())?;
+    Ok((data, Arc::new(log)))
+}
+
+impl Opened {
+    /// Opens the ledger and starts every worker. Refuses where log and directory disagree.
+    pub fn open(settings: &Settings) -> Result<Opened, Error> {
+        let (data, log) = open_log(settings, true)?;
+        Opened::on(settings, data, log)
+    }
+
+    fn on(settings: &Settings, data: DataDir, log: Arc<dyn EventLog>) -> Result<Opened, Error> {
+        let (key, stop, board) = (settings.key, Stop::default(), Arc::new(Board::default()));
+        let answers = Arc::new(Answers::new(log.partitions()));
+        let start = Start { log: &log, data: &data, key, stop: &stop };
+        let ids = open_ids(&data.ids_path(), &*log, &key)?;
+        let (settlement, running_settlement) = start.projection::<Settlement>(Options::default())?;
+        let (market, running_market) = start.projection::<Market>(Options::default())?;
+        let slow = Options { flush_interval: Duration::from_secs(1), ..Options::default() };
+        let (audit, running_audit) = start.projection::<Audit>(slow)?;
+        let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
+        let running_matching =
+            runner::start::<Matching>(start.stage(Topic::Books, Arc::clone(&board), &matching, None))?;
+        let running_intake =
+            runner::start::<Intake>(start.stage(Topic::Orders, Identities::new(ids), &intake, Some(&answers)))?;
+        let ledger = Ledger {
+            appender: log.appender(AppenderKind::Client)?,
+            partitions: log.partitions(),
+            log,
+            key,
+            answers,
+            intake,
+            matching,
+            settlement,
+            market,
+            audit,
+            board,
+            writes: Semaphore::new(WRITES_MAX),
+            answer_within: settings.answer_within,
+        };
+        let workers = Workers {
+            stop,
+            stages: vec![running_intake, running_matching],
+            projections: vec![running_settlement, running_market, running_audit],
+            views: ledger.views().map(|handle| Arc::clone(&handle.live.load().view)).to_vec(),
+            _data: data,
+        };
+        Ok(Opened { ledger: Arc::new(ledger), workers })
+    }
+}
+
+struct Start<'a> {
+    log: &'a Arc<dyn EventLog>,
+    data: &'a DataDir,
+    key: StreamKey,
+    stop: &'a Stop,
+}
+
+impl Start<'_> {
+    fn stage<S>(
+        &self,
+        source: Topic,
+        shared: S,
+        progress: &Progress,
+        answers: Option<&Arc<Answers>>,
+    ) -> runner::Setup<S> {
+        runner::Setup {
+            log: Arc::clone(self.log),
+            source,
+            directory: self.data.stages_path(),
+            key: self.key,
+            shared,
+            progress: progress.clone(),
+            answers: answers.cloned(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    fn projection<F: Fold + 'static>(&self, options: Options) -> Result<(ViewHandle, projection::Running), Error> {
+        let generations = Generations::open(&self.data.views_path(), F::NAME)?;
+        let path = generations.current_path();
+        let schema = Schema { name: F::NAME, version: F::SCHEMA };
+        match self.projection_on::<F>(&path, View::open(&path, schema, options)?, generations.current()) {
+            // The view is condemned now: opening it again puts it aside and begins a fresh one.
+            Err(Error::Corrupt { .. }) => {
+                self.projection_on::<F>(&path, View::open(&path, schema, options)?, generations.current())
+            }
+            started => started,
+        }
+    }
+
+    fn projection_on<F: Fold + 'static>(
+        &self,
+        path: &Path,
+        view: View,
+        number: u64,
+    ) -> Result<(ViewHandle, projection::Running), Error> {
+        let generation = Generation { number, view: Arc::new(view), progress: Progress::new(Standing::default()) };
+        let running = projection::start::<F>(projection::Setup {
+            log: Arc::clone(self.log),
+            key: self.key,
+            view: Arc::clone(&generation.view),
+            kept: path.display().to_string(),
+            progress: generation.progress.clone(),
+            stop: self.stop.clone(),
+        })?;
+        let live = ArcSwap::from_pointee(generation);
+        Ok((ViewHandle { name: F::NAME, live, read_head: |head| states_of(head) }, running))
+    }
+}
+
+/// Opens the index of ids. A damaged one is put aside: intake then folds from offset zero and fills a new one.
+fn open_ids(path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<IdIndex, Error> {
+    let ids = match IdIndex::open(path) {
+        Err(error @ Error::Corrupt { .. }) => {
+            let aside = path.with_extension("redb.quarantine");
+            tracing::warn!(%error, aside = %aside.display(), "the index of ids is put aside and filled again from the log");
+            std::fs::rename(path, &aside)
+                .map_err(|cause| Error::unavailable(path, "it can't be put aside").with_source(cause))?;
+            IdIndex::open(path)?
+        }
+        opened => opened?,
+    };
+    for partition in 0..log.partitions() {
+        let Some(position) = ids.position(partition) else { continue };
+        let last = position.next_offset.checked_sub(1).map(|offset| (offset, position.digest_of_last_record));
+        check_standing(log, key, Topic::Orders.at(partition), last, "index of ids", path)?;
+    }
+    Ok(ids)
+}

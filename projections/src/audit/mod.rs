@@ -1,0 +1,152 @@
+//! The audit trail: every record of every topic, byte for byte, and where in the log a user, an order or a symbol is
+//! spoken of.
+//!
+//! In: all records, repeats and damage included. Out: blocks of raw records, posting lists of offsets, and a hash chain
+//! over each partition. Invariant: what it gives back is what stood in the log, and its rows depend on the log alone,
+//! not on how it was batched. Never: a judgement of a record.
+//!
+//! - [`rows`]: the shapes of the rows, their keys, and where blocks end
+//! - [`block`], [`lists`], [`chain`]: what the fold keeps
+//! - [`queries`]: what can be asked
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use orderledger_domain::ids::{OrderId, UserId};
+use orderledger_domain::partition;
+use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::keys::{CHAIN, KeyReader};
+use orderledger_store::views::{Changes, Direction, View};
+use orderledger_store::{At, Error};
+
+use self::block::OpenBlock;
+use self::lists::OpenLists;
+use self::rows::{Chain, List};
+use crate::worker::fold::{Failure, Fold, Outcome};
+use crate::worker::partition::Arrived;
+use crate::worker::read::Read;
+
+mod block;
+mod chain;
+mod lists;
+pub mod queries;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod varint;
+
+pub use block::StoredRecord;
+pub use rows::TypeSet;
+
+/// The fold of every topic into the audit trail.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Of every topic; 0 until it is set.
+    partitions: u32,
+    trails: BTreeMap<TopicPartition, Trail>,
+    lists: OpenLists,
+}
+
+/// What is kept of one partition.
+#[derive(Debug, Default)]
+struct Trail {
+    chain: Chain,
+    block: Option<OpenBlock>,
+    /// Blocks that became full since the last batch.
+    full: Vec<OpenBlock>,
+    changed: bool,
+}
+
+impl Audit {
+    /// Whose history the record belongs to: the user whose key it has, in the user's own partition.
+    fn user_of(&self, read: &Read) -> Option<UserId> {
+        let key = read.key.as_deref().filter(|_| read.position.topic == Topic::Orders)?;
+        let user = UserId::new(std::str::from_utf8(key).ok()?).ok()?;
+        (partition::of_key(key, self.partitions) == read.position.partition).then_some(user)
+    }
+
+    fn index(&mut self, view: &View, read: &Read, arrived: Arrived, type_number: u8) -> Result<(), Error> {
+        let of = read.position.topic_partition();
+        let entry = (read.position.offset, type_number);
+        let event = read.envelope.as_ref().ok().and_then(|envelope| envelope.event.as_ref().ok());
+        if let Some(symbol) = event.and_then(|event| event.symbol()) {
+            self.lists.append(view, rows::list(List::Symbol(symbol), of), entry)?;
+        }
+        if matches!(arrived, Arrived::Repeat { .. }) {
+            return Ok(());
+        }
+        let Some(user) = self.user_of(read) else { return Ok(()) };
+        self.lists.append(view, rows::list(List::User(&user), of), entry)?;
+        let own = event.filter(|event| event.user_id() == Some(&user));
+        let order: Option<&OrderId> = own.and_then(|event| event.order_id());
+        order.map_or(Ok(()), |order| self.lists.append(view, rows::list(List::Order(&user, order), of), entry))
+    }
+}
+
+impl Fold for Audit {
+    const NAME: &'static str = "audit";
+    const TOPICS: &'static [Topic] = &Topic::ALL;
+    const SCHEMA: u8 = 1;
+    /// The audit trail may be seconds behind: fewer, larger batches compress better and cost less.
+    const PACE: Duration = Duration::from_millis(100);
+
+    fn load(view: &View, partitions: u32) -> Result<Audit, Error> {
+        let reader = view.reader()?;
+        let mut audit = Audit { partitions, ..Audit::default() };
+        for row in reader.scan_prefix_rows::<Chain>(&[CHAIN], Direction::Ascending) {
+            let (key, chain) = row?;
+            let of = read_chain_key(&key)?;
+            let block = OpenBlock::load(&reader, of)?;
+            audit.trails.insert(of, Trail { chain, block, ..Trail::default() });
+        }
+        Ok(audit)
+    }
+
+    fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure> {
+        let type_number = rows::type_number(read.envelope.as_ref().ok().map(|envelope| envelope.event_type));
+        self.index(view, read, arrived, type_number)?;
+        self.trails.entry(read.position.topic_partition()).or_default().append(read, type_number);
+        Ok(Outcome::Applied)
+    }
+
+    fn write_rows(&mut self, _view: &View, changes: &mut Changes) -> Result<(), Error> {
+        for (of, trail) in self.trails.iter_mut().filter(|(_, trail)| trail.changed) {
+            trail.write_rows(*of, changes)?;
+        }
+        self.lists.write_rows(changes)
+    }
+}
+
+impl Trail {
+    fn append(&mut self, read: &Read, type_number: u8) {
+        self.chain.take(read);
+        let recorded_max = Timestamp::from_micros(self.chain.recorded_max);
+        let begin = || OpenBlock::new(read.position.offset, recorded_max);
+        let block = self.block.get_or_insert_with(begin);
+        if !block.append(read, type_number) {
+            let mut next = begin();
+            next.append(read, type_number);
+            self.full.push(std::mem::replace(block, next));
+        }
+        self.changed = true;
+    }
+
+    fn write_rows(&mut self, of: TopicPartition, changes: &mut Changes) -> Result<(), Error> {
+        for block in self.full.iter_mut().chain(&mut self.block) {
+            block.write_rows(of, changes)?;
+        }
+        self.full.clear();
+        self.changed = false;
+        changes.put_row(rows::chain(of), &self.chain)
+    }
+}
+
+fn read_chain_key(key: &[u8]) -> Result<TopicPartition, Error> {
+    let mut fields = KeyReader::new(CHAIN, key)?;
+    let topic = Topic::from_number(fields.u8()?);
+    let partition = fields.u32()?;
+    fields.end()?;
+    let unknown = || Error::corrupt(At::Frame, "a chain of an unknown topic");
+    Ok(topic.ok_or_else(unknown)?.at(partition))
+}

@@ -1,0 +1,166 @@
+//! settlement: the fold of `orders` alone into balances, orders, fills, postings and withdrawals.
+//!
+//! In: derived events, and outside records that intake has not judged yet (placeholders). Out: rows, and reads of them.
+//! Invariant: after every record the sum over all accounts per asset is zero and no user's account is below zero.
+//! Never: a decision. A record that breaks the rules of money is refused whole, nothing of it is applied.
+//!
+//! In memory: every account with its open orders, placeholders, system accounts, and the newest blocks of recently
+//! active users. Closed orders, full blocks and decided withdrawals are in rows alone.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use orderledger_domain::account::SystemAccounts;
+use orderledger_domain::event::FeeSchedule;
+use orderledger_domain::ids::UserId;
+use orderledger_domain::position::Topic;
+use orderledger_store::Error;
+use orderledger_store::keys::{self, KeyReader};
+use orderledger_store::views::{Changes, Direction, View};
+
+use crate::worker::fold::{Failure, Fold, Outcome};
+use crate::worker::partition::Arrived;
+use crate::worker::read::Read;
+
+pub mod blocks;
+pub mod queries;
+pub mod rows;
+
+mod events;
+mod holder;
+mod pending;
+mod tracked;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests;
+
+use holder::Holder;
+use pending::Pending;
+use rows::{AccountRow, FeeScheduleRow, OrderRow, WithdrawalRow};
+use tracked::{Stored, Tracked};
+
+/// The version of the rows' shapes and keys.
+pub const SCHEMA: u8 = 1;
+
+/// The newest blocks of about so many users stay in memory; of others they are read back when they are needed.
+/// In tests of one alone, so that they all read back.
+const ACTIVE_USERS_MAX: usize = if cfg!(test) { 1 } else { 16_384 };
+
+/// The fold.
+#[derive(Debug, Default)]
+pub struct Settlement {
+    holders: HashMap<UserId, Holder>,
+    /// Users with changed rows.
+    touched: Vec<UserId>,
+    /// Users whose newest blocks are in memory, in the order in which they will be looked at for forgetting them.
+    active: VecDeque<UserId>,
+    pending: Pending,
+    withdrawals: Vec<(UserId, WithdrawalRow)>,
+    system: BTreeMap<u32, Kept<SystemAccounts>>,
+    fees: BTreeMap<u32, Kept<FeeScheduleRow>>,
+}
+
+/// A row in memory and whether the view has it like this.
+#[derive(Debug, Default)]
+struct Kept<T> {
+    row: T,
+    changed: bool,
+}
+
+impl Settlement {
+    /// The fee rates as they stand in partition 0, where they are requested.
+    pub fn fee_schedule(&self) -> FeeSchedule {
+        self.fees.get(&0).map_or_else(FeeSchedule::default, |kept| kept.row.schedule)
+    }
+
+    /// Puts a user with changed rows on the list of those to be written.
+    fn touch(&mut self, user: &UserId) {
+        let Some(holder) = self.holders.get_mut(user) else { return };
+        if !std::mem::replace(&mut holder.is_touched, true) {
+            self.touched.push(user.clone());
+        }
+    }
+
+    /// Keeps the newest blocks of the users that were active last.
+    fn forget_inactive(&mut self) {
+        while self.active.len() > ACTIVE_USERS_MAX {
+            let Some(user) = self.active.pop_front() else { return };
+            let Some(holder) = self.holders.get_mut(&user) else { continue };
+            if std::mem::take(&mut holder.is_active) {
+                self.active.push_back(user);
+            } else {
+                holder.forget_newest();
+            }
+        }
+    }
+}
+
+impl Fold for Settlement {
+    const NAME: &'static str = "settlement";
+    const TOPICS: &'static [Topic] = &[Topic::Orders];
+    const SCHEMA: u8 = SCHEMA;
+
+    fn load(view: &View, _: u32) -> Result<Settlement, Error> {
+        let reader = view.reader()?;
+        let mut settlement = Settlement { pending: Pending::load(&reader)?, ..Settlement::default() };
+        for row in reader.scan_prefix_rows::<AccountRow>(&[keys::ACCOUNT], Direction::Ascending) {
+            let (key, row) = row?;
+            let user = user_of(&KeyReader::new(keys::ACCOUNT, &key)?.name()?)?;
+            settlement.holders.insert(user, Holder::of_row(row));
+        }
+        for row in reader.scan_prefix_rows::<OrderRow>(&[keys::OPEN_ORDER], Direction::Ascending) {
+            let (_, row) = row?;
+            if let Some(holder) = settlement.holders.get_mut(&row.order.user_id) {
+                holder.orders.insert(row.order.order_id.clone(), Tracked::new(row, Stored::Open));
+            }
+        }
+        for row in reader.scan_prefix_rows::<SystemAccounts>(&[keys::SYSTEM_ACCOUNT], Direction::Ascending) {
+            let (key, row) = row?;
+            let partition = KeyReader::new(keys::SYSTEM_ACCOUNT, &key)?.u32()?;
+            settlement.system.insert(partition, Kept { row, changed: false });
+        }
+        for row in queries::fee_schedules(&reader) {
+            let (partition, row) = row?;
+            settlement.fees.insert(partition, Kept { row, changed: false });
+        }
+        Ok(settlement)
+    }
+
+    fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure> {
+        let applied = match arrived {
+            Arrived::Derived => self.derived(view, read)?,
+            Arrived::Outside => self.pending.ask(read),
+            Arrived::Repeat { .. } => false,
+        };
+        Ok(if applied { Outcome::Applied } else { Outcome::Ignored })
+    }
+
+    fn write_rows(&mut self, _view: &View, changes: &mut Changes) -> Result<(), Error> {
+        for user in std::mem::take(&mut self.touched) {
+            if let Some(holder) = self.holders.get_mut(&user) {
+                holder.is_touched = false;
+                holder.write_rows(&user, changes)?;
+            }
+        }
+        self.pending.write_rows(changes)?;
+        for (user, row) in self.withdrawals.drain(..) {
+            changes.put_row(rows::withdrawal_index_key(&user, &row.withdrawal_id), &row.requested)?;
+            changes.put_row(rows::offset_key(keys::WITHDRAWAL, &user, row.requested), &row)?;
+        }
+        for (partition, kept) in self.system.iter_mut().filter(|(_, kept)| kept.changed) {
+            changes.put_row(rows::system_key(*partition), &kept.row)?;
+            kept.changed = false;
+        }
+        for (partition, kept) in self.fees.iter_mut().filter(|(_, kept)| kept.changed) {
+            changes.put_row(rows::fees_key(*partition), &kept.row)?;
+            kept.changed = false;
+        }
+        self.forget_inactive();
+        Ok(())
+    }
+}
+
+/// A user's name as it stands in a key.
+fn user_of(name: &str) -> Result<UserId, Error> {
+    UserId::new(name).map_err(|_| Error::corrupt(orderledger_store::At::Frame, "a key that names no user"))
+}

@@ -1,0 +1,41 @@
+//! Whether the log bears out a stored position: the record it stands on must be there, byte for byte.
+
+use std::path::Path;
+
+use orderledger_domain::position::TopicPartition;
+use orderledger_domain::stream::StreamKey;
+use orderledger_store::Error;
+use orderledger_store::event_log::EventLog;
+
+/// Refuses a stored position that the log doesn't bear out: it ends before it or holds another record there.
+pub fn check_standing(
+    log: &dyn EventLog,
+    key: &StreamKey,
+    of: TopicPartition,
+    last: Option<(u64, u64)>,
+    what: &str,
+    kept: &Path,
+) -> Result<(), Error> {
+    let Some((offset, digest)) = last else { return Ok(()) };
+    let found = digest_at(log, key, of, offset)?;
+    if found == Some(digest) {
+        return Ok(());
+    }
+    let finding = if found.is_none() { "the log ends before it" } else { "the log holds another record there" };
+    let what = format!(
+        "the {what} in {} stands on this record, but {finding}: restore the log that belongs to the data directory, \
+         or remove that path to rebuild it from this log",
+        kept.display()
+    );
+    Err(Error::refused(of.offset(offset), what))
+}
+
+/// The digest of the record at that offset, if there is one.
+pub fn digest_at(log: &dyn EventLog, key: &StreamKey, of: TopicPartition, offset: u64) -> Result<Option<u64>, Error> {
+    if offset >= log.end_offset(of)? {
+        return Ok(None);
+    }
+    let records = log.read(of, offset, 1)?;
+    let record = records.first().filter(|record| record.offset == offset);
+    Ok(record.map(|record| key.digest(record.key.as_deref(), record.value.as_deref())))
+}
