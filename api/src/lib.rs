@@ -5,4 +5,5 @@
 //! rests on. Never: a business rule in a handler, a command importing a query.
 
 pub mod cli;
+pub mod import;
 pub mod ledger;

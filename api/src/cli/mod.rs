@@ -3,8 +3,10 @@
 mod args;
 mod config;
 mod exit;
+mod import;
 mod log_dump;
 mod output;
+pub(crate) mod progress;
 mod rebuild;
 //mod serve;
 mod status;
@@ -33,6 +35,9 @@ struct Cli {
 enum Command {
     /// Runs the ledger: workers and HTTP.
     //Serve(serve::Args),
+    /// Feeds real order flow into the log and runs it through the ledger.
+    #[command(subcommand)]
+    Import(import::Feed),
     /// Rebuilds views from offset zero, offline, compares and swaps.
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
@@ -59,6 +64,7 @@ pub fn main() -> ExitCode {
     };
     let ran = match cli.command {
         //Command::Serve
+        Command::Import(feed) => import::run(feed),
         Command::Rebuild(args) => rebuild::run(&args),
 
         Command::Status(args) => status::run(&args),

@@ -1,12 +1,8 @@
 //! `rebuild`: views from offset zero, offline.
 
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
-use orderledger_projections::rebuild::Passed;
 use serde_json::json;
 
+use super::progress::Bar;
 use super::{Failure, LogArgs, print, print_json};
 use crate::ledger::{Rebuilt, open_log, rebuild};
 
@@ -24,9 +20,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let settings = args.log.settings()?;
     let (data, log) = open_log(&settings, false)?;
-    let mut shown = Shown::new();
-    let rebuilt = rebuild(&data, &*log, &settings.key, &args.projection, &mut |passed| shown.show(passed))?;
-    shown.bar.finish_and_clear();
+    let mut bar = Bar::new(0, "records");
+    let rebuilt = rebuild(&data, &*log, &settings.key, &args.projection, &mut |passed| bar.set_passed(passed))?;
+    bar.end();
     if args.json {
         print_json(&rebuilt.iter().map(row).collect::<Vec<_>>())?;
     } else {
@@ -67,30 +63,4 @@ fn row(rebuilt: &Rebuilt) -> serde_json::Value {
         "equal": rebuilt.is_equal(),
         "firstDifference": rebuilt.first_difference,
     })
-}
-
-/// Progress on stderr: a bar with rate and ETA on a terminal, plain lines elsewhere.
-pub(crate) struct Shown {
-    pub(crate) bar: ProgressBar,
-    plain: Option<Instant>,
-}
-
-impl Shown {
-    pub(crate) fn new() -> Shown {
-        let terminal = std::io::stderr().is_terminal();
-        let bar = if terminal { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        let style = "{bar:40} {pos}/{len} records  {per_sec}  ETA {eta}";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Shown { bar, plain: (!terminal).then(Instant::now) }
-    }
-
-    pub(crate) fn show(&mut self, passed: Passed) {
-        self.bar.set_length(passed.records.saturating_add(passed.left));
-        self.bar.set_position(passed.records);
-        let Some(said) = &mut self.plain else { return };
-        if said.elapsed() >= Duration::from_secs(2) {
-            *said = Instant::now();
-            tracing::warn!(records = passed.records, left = passed.left, "reading the log");
-        }
-    }
 }

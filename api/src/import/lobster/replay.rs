@@ -75,6 +75,16 @@ impl<'a> Replay<'a> {
         &self.funding
     }
 
+    /// How many messages follow the first.
+    pub fn len(&self) -> usize {
+        self.messages.len().saturating_sub(1)
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Every order so far.
     pub fn orders(&self) -> &Orders {
         &self.orders
