@@ -1,1 +1,9 @@
-//! Crate.
+//! The edge: HTTP, command line, configuration, and the wiring of log, stages and views.
+//!
+//! In: requests, options, signals. Out: outside records in the log, answers read from views.
+//! Invariant: an answer to a write rests on what intake said in the log; an answer to a read names the positions it
+//! rests on. Never: a business rule in a handler, a command importing a query.
+
+pub mod cli;
+pub mod import;
+pub mod ledger;

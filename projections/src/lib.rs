@@ -4,13 +4,15 @@
 //! Invariant: a worker is a deterministic fold; the same log gives the same outputs and rows, however it was batched.
 //! Never: HTTP, one projection importing another, an effect inside a fold.
 
+pub mod worker;
+
 pub mod intake;
 pub mod matching;
-pub mod rebuild;
 pub mod stage;
-pub mod worker;
 
 pub mod audit;
 pub mod market;
 pub mod settlement;
+
+pub mod rebuild;
 pub mod verify;

@@ -69,7 +69,10 @@ pub fn fold_to_end(
             foldings.iter_mut().try_for_each(|folding| folding.commit())?;
         }
     }
-    foldings.iter_mut().try_for_each(|folding| folding.commit())?;
+    for folding in foldings.iter_mut() {
+        folding.pass_holes(&*reader);
+        folding.commit()?;
+    }
     Ok(passed)
 }
 

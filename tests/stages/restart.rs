@@ -173,6 +173,18 @@ fn a_log_of_other_rules_is_refused_without_a_snapshot() {
 }
 
 #[test]
+fn offsets_without_records_are_passed() {
+    let (log, dir) = traded();
+    all_partitions().for_each(|partition| log.skip_offsets(partition, 3).unwrap());
+    check_continues(&log, dir.path(), true);
+    all_partitions().for_each(|partition| log.skip_offsets(partition, 2).unwrap());
+    remove(dir.path(), |_| true);
+    std::fs::remove_file(dir.path().join("ids.redb")).unwrap();
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    stages.settle(&log);
+}
+
+#[test]
 fn a_crash_between_the_acknowledgements_of_orders_and_books_loses_nothing() {
     let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
     append(&log, vec![outside(id(0), &deposit("buyer", "USD", 1_000))]);

@@ -1,64 +1,105 @@
-//! The ledger put together: log, stages, projections and what others look at. Everything that names concrete parts is here.
+//! The ledger put together: log, stages, projections, and what handlers and commands see of them.
+//!
+//! Everything that names concrete parts is here; the workers run beside what this page lists.
 
 mod open;
 mod rebuild;
 mod settled;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use orderledger_domain::partition;
+use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
+use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::worker::board::Board;
-use orderledger_projections::worker::progress::Progress;
-use orderledger_projections::worker::stop::Stop;
+use orderledger_projections::worker::partition::PartitionState;
+use orderledger_projections::worker::progress::{PartitionProgress, Progress, Standing};
+use orderledger_store::Error;
 use orderledger_store::event_log::{Appender, EventLog};
-use orderledger_store::views::View;
+use orderledger_store::views::{View, ViewReader};
+use tokio::sync::Semaphore;
 
 pub use open::{Opened, Settings, Workers, open_log};
 pub use rebuild::{Rebuilt, catch_up, rebuild};
 
-/// A projection's view and how far it is.
-#[derive(Clone)]
-pub struct ViewHandle {
-    /// The projection's name.
-    pub name: &'static str,
-    /// The rows.
-    pub view: Arc<View>,
-    /// How far the worker is.
-    pub progress: Progress,
-    /// The number of the live generation.
-    pub generation: u64,
-}
-
-/// What handlers and commands use; the workers run beside it.
+/// What every call works with.
 pub struct Ledger {
-    /// The event log.
+    /// The log.
     pub log: Arc<dyn EventLog>,
-    /// Writes outside records.
+    /// Where writes go.
     pub appender: Box<dyn Appender>,
-    /// The partition count of every topic.
+    /// How many partitions every topic has.
     pub partitions: u32,
     /// The key of the streams.
     pub key: StreamKey,
-    /// Intake's newest answers.
+    /// What intake said, as soon as it is acknowledged.
     pub answers: Arc<Answers>,
-    /// How far intake is: everything below is judged, and all that follows from it is acknowledged.
+    /// Of `orders`: judged, with every output acknowledged.
     pub intake: Progress,
-    /// How far matching is, likewise.
+    /// Of `books`: applied, with every output acknowledged.
     pub matching: Progress,
-    /// Balances, orders, fills, postings.
+    /// Balances, orders, fills, postings, withdrawals.
     pub settlement: ViewHandle,
-    /// Tape, candles, figures.
+    /// The tape and what follows from it.
     pub market: ViewHandle,
-    /// The log itself, for questions.
+    /// The log itself, byte for byte.
     pub audit: ViewHandle,
-    /// The live books.
+    /// The order books.
     pub board: Arc<Board>,
-    /// How long a write waits for its acknowledgement and intake's answer.
-    pub answer_timeout: Duration,
-    /// Says when to end.
-    pub stop: Stop,
+    /// Writes on their way to the log; so few that the log's own queue is never full.
+    pub writes: Semaphore,
+    /// How long a write may take until it is `outcome-unknown`.
+    pub answer_within: Duration,
+}
+
+/// One projection: its live generation.
+pub struct ViewHandle {
+    /// The projection's name.
+    pub name: &'static str,
+    /// The generation that answers.
+    pub live: ArcSwap<Generation>,
+    /// Reads a view's head.
+    pub read_head: fn(&Bytes) -> Result<BTreeMap<TopicPartition, PartitionState>, Error>,
+}
+
+/// One generation of a projection.
+pub struct Generation {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its rows.
+    pub view: Arc<View>,
+    /// How far its worker is.
+    pub progress: Progress,
+}
+
+/// One moment of a view: rows and positions that belong together.
+pub(crate) struct Moment {
+    /// The rows.
+    pub(crate) reader: ViewReader,
+    /// The positions of just these rows.
+    pub(crate) partitions: BTreeMap<TopicPartition, PartitionProgress>,
+}
+
+impl ViewHandle {
+    /// The view as it is now.
+    pub(crate) fn moment(&self) -> Result<Moment, Error> {
+        let reader = self.live.load().view.reader()?;
+        let states = (self.read_head)(reader.head())?;
+        let partitions = states.iter().map(|(of, state)| (*of, PartitionProgress::from(state))).collect();
+        Ok(Moment { reader, partitions })
+    }
+
+    /// Waits until the live generation's standing fulfils `reached`.
+    pub(crate) async fn wait(&self, within: Duration, reached: impl Fn(&Standing) -> bool) -> bool {
+        let progress = self.live.load().progress.clone();
+        progress.wait(within, reached).await
+    }
 }
 
 impl Ledger {
@@ -66,4 +107,38 @@ impl Ledger {
     pub const fn views(&self) -> [&ViewHandle; 3] {
         [&self.settlement, &self.market, &self.audit]
     }
+
+    /// The partition of `orders` that holds all of a user's events.
+    pub(crate) fn orders_of(&self, user: &str) -> TopicPartition {
+        Topic::Orders.at(partition::of_key(user.as_bytes(), self.partitions))
+    }
+
+    /// The partition of `topic` that holds a symbol.
+    pub(crate) fn partition_of_symbol(&self, topic: Topic, symbol: &str) -> TopicPartition {
+        topic.at(partition::of_key(symbol.as_bytes(), self.partitions))
+    }
+
+    /// Every partition of a topic.
+    pub(crate) fn all_of(&self, topic: Topic) -> impl Iterator<Item = TopicPartition> + use<> {
+        (0..self.partitions).map(move |partition| topic.at(partition))
+    }
+
+    /// The end of a partition, asked off the threads that serve.
+    pub(crate) async fn end_of(self: &Arc<Ledger>, of: TopicPartition) -> Result<u64, Error> {
+        let ledger = Arc::clone(self);
+        blocking(move || ledger.log.end_offset(of)).await
+    }
+}
+
+/// Runs what may block on a thread made for that; a panic there is a panic here.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// The moment it is.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_micros(chrono::Utc::now().timestamp_micros())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
@@ -15,6 +16,7 @@ use orderledger_projections::settlement::Settlement;
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::fold::Fold;
+use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::progress::{Progress, Standing};
 use orderledger_projections::worker::projection;
 use orderledger_projections::worker::standing::check_standing;
@@ -24,11 +26,14 @@ use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
 use orderledger_store::views::{Options, Schema, View};
 use orderledger_store::{DataDir, Error, IdIndex};
+use tokio::sync::Semaphore;
 
-use super::{Ledger, ViewHandle};
+use super::{Generation, Ledger, ViewHandle};
 
 /// The partition count of a new data directory.
 const PARTITIONS: u32 = 12;
+/// How many writes may be on their way at once: at 1 KiB each they fill half of the log's queue, so appending never waits.
+const WRITES_MAX: usize = 4096;
 
 /// How a ledger is opened.
 #[derive(Clone, Debug)]
@@ -40,7 +45,7 @@ pub struct Settings {
     /// The key of the streams.
     pub key: StreamKey,
     /// How long a write waits for its acknowledgement and intake's answer.
-    pub answer_timeout: Duration,
+    pub answer_within: Duration,
 }
 
 impl Settings {
@@ -50,7 +55,7 @@ impl Settings {
             data: data.into(),
             partitions: None,
             key: StreamKey::default(),
-            answer_timeout: Duration::from_secs(5),
+            answer_within: Duration::from_secs(5),
         }
     }
 }
@@ -129,14 +134,14 @@ impl Opened {
             market,
             audit,
             board,
-            answer_timeout: settings.answer_timeout,
-            stop: stop.clone(),
+            writes: Semaphore::new(WRITES_MAX),
+            answer_within: settings.answer_within,
         };
         let workers = Workers {
             stop,
             stages: vec![running_intake, running_matching],
             projections: vec![running_settlement, running_market, running_audit],
-            views: ledger.views().map(|handle| Arc::clone(&handle.view)).to_vec(),
+            views: ledger.views().map(|handle| Arc::clone(&handle.live.load().view)).to_vec(),
             _data: data,
         };
         Ok(Opened { ledger: Arc::new(ledger), workers })
@@ -170,10 +175,7 @@ impl Start<'_> {
         }
     }
 
-    fn projection<F: Fold + 'static>(
-        &self,
-        options: Options,
-    ) -> Result<(ViewHandle, projection::Running), Error> {
+    fn projection<F: Fold + 'static>(&self, options: Options) -> Result<(ViewHandle, projection::Running), Error> {
         let generations = Generations::open(&self.data.views_path(), F::NAME)?;
         let path = generations.current_path();
         let schema = Schema { name: F::NAME, version: F::SCHEMA };
@@ -190,20 +192,19 @@ impl Start<'_> {
         &self,
         path: &Path,
         view: View,
-        generation: u64,
+        number: u64,
     ) -> Result<(ViewHandle, projection::Running), Error> {
-        let view = Arc::new(view);
-        let handle =
-            ViewHandle { name: F::NAME, view, progress: Progress::new(Standing::default()), generation };
+        let generation = Generation { number, view: Arc::new(view), progress: Progress::new(Standing::default()) };
         let running = projection::start::<F>(projection::Setup {
             log: Arc::clone(self.log),
             key: self.key,
-            view: Arc::clone(&handle.view),
+            view: Arc::clone(&generation.view),
             kept: path.display().to_string(),
-            progress: handle.progress.clone(),
+            progress: generation.progress.clone(),
             stop: self.stop.clone(),
         })?;
-        Ok((handle, running))
+        let live = ArcSwap::from_pointee(generation);
+        Ok((ViewHandle { name: F::NAME, live, read_head: |head| states_of(head) }, running))
     }
 }
 

@@ -23,9 +23,9 @@ impl Ledger {
             if self.ends()? != ends {
                 continue;
             }
-            self.reach(&self.settlement.progress, "settlement", &ends, &[Topic::Orders], deadline).await?;
-            self.reach(&self.market.progress, "market", &ends, &[Topic::Trades], deadline).await?;
-            self.reach(&self.audit.progress, "audit", &ends, &Topic::ALL, deadline).await?;
+            self.reach(&self.settlement.live.load().progress, "settlement", &ends, &[Topic::Orders], deadline).await?;
+            self.reach(&self.market.live.load().progress, "market", &ends, &[Topic::Trades], deadline).await?;
+            self.reach(&self.audit.live.load().progress, "audit", &ends, &Topic::ALL, deadline).await?;
             if self.ends()? == ends {
                 return Ok(());
             }

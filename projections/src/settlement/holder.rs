@@ -65,7 +65,8 @@ pub(super) struct Holder {
 #[derive(Debug)]
 struct Newest {
     postings: NewestBlock,
-    fills: NewestBlock,
+    /// Read back with the first fill.
+    fills: Option<NewestBlock>,
 }
 
 impl Holder {
@@ -127,18 +128,23 @@ impl Holder {
             movement.fill_entry = Some(Packed::encode(&FillEntry::new(offset, time, fill))?);
         }
         if count > 0 || fill.is_some() {
-            self.load_newest(view, user)?;
+            self.load_newest(view, user, fill.is_some())?;
         }
         Ok(movement)
     }
 
-    fn load_newest(&mut self, view: &View, user: &UserId) -> Result<(), Error> {
+    fn load_newest(&mut self, view: &View, user: &UserId, with_fills: bool) -> Result<(), Error> {
         self.is_active = true;
-        if self.newest.is_none() {
-            let reader = view.reader()?;
-            let postings = NewestBlock::load(&reader, keys::POSTING_BLOCK, user, self.row.posting_block)?;
-            let fills = NewestBlock::load(&reader, keys::FILL_BLOCK, user, self.row.fill_block)?;
-            self.newest = Some(Box::new(Newest { postings, fills }));
+        let newest = match &mut self.newest {
+            Some(newest) => newest,
+            none => {
+                let first = self.row.posting_block;
+                let postings = NewestBlock::load(&view.reader()?, keys::POSTING_BLOCK, user, first)?;
+                none.insert(Box::new(Newest { postings, fills: None }))
+            }
+        };
+        if with_fills && newest.fills.is_none() {
+            newest.fills = Some(NewestBlock::load(&view.reader()?, keys::FILL_BLOCK, user, self.row.fill_block)?);
         }
         Ok(())
     }
@@ -168,14 +174,14 @@ impl Holder {
             let _ = self.row.account.post_all(&movement.postings);
             self.row_changed = true;
         }
-        if let Some(entry) = &movement.fill_entry {
-            if newest.fills.is_full() {
-                let full = newest.fills.begin(offset, Account::default());
+        if let (Some(entry), Some(fills)) = (&movement.fill_entry, &mut newest.fills) {
+            if fills.is_full() {
+                let full = fills.begin(offset, Account::default());
                 self.finished.extend(full.map(|(first, row)| (offset_key(keys::FILL_BLOCK, user, first), row)));
                 self.row.fill_block = Some(offset);
                 self.row_changed = true;
             }
-            newest.fills.append(entry, 1);
+            fills.append(entry, 1);
         }
     }
 
@@ -206,7 +212,8 @@ impl Holder {
             if let Some((key, block)) = newest.postings.take_changed(keys::POSTING_BLOCK, user) {
                 changes.put_row(key, block)?;
             }
-            if let Some((key, block)) = newest.fills.take_changed(keys::FILL_BLOCK, user) {
+            let fills = newest.fills.as_mut();
+            if let Some((key, block)) = fills.and_then(|fills| fills.take_changed(keys::FILL_BLOCK, user)) {
                 changes.put_row(key, block)?;
             }
         }

@@ -44,7 +44,7 @@ pub const SCHEMA: u8 = 1;
 
 /// The newest blocks of about so many users stay in memory; of others they are read back when they are needed.
 /// In tests of one alone, so that they all read back.
-const ACTIVE_USERS_MAX: usize = if cfg!(test) { 1 } else { 8_192 };
+const ACTIVE_USERS_MAX: usize = if cfg!(test) { 1 } else { 16_384 };
 
 /// The fold.
 #[derive(Debug, Default)]

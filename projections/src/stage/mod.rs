@@ -3,6 +3,7 @@
 //! `DESIGN`, "Exactly once", points 2, 3 and 5. A stage is one thread that folds, and one that takes acknowledgements,
 //! releases what may follow them and keeps snapshots and marks.
 
+mod acknowledging;
 pub mod emitter;
 pub mod fold;
 pub mod outbox;

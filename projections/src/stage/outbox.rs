@@ -28,6 +28,8 @@ pub struct Batch {
     pub partition: u32,
     /// The offset from which the fold reads on after the batch.
     pub next_offset: u64,
+    /// The offset that the reader has passed, holes included: at least `next_offset`.
+    pub passed: u64,
     /// The digest of the batch's last record.
     pub last_digest: u64,
     /// The newest append time of the fold's records.

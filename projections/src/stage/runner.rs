@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,14 +10,15 @@ use std::time::{Duration, Instant};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{AppenderKind, EventLog, Fetched, Reader, ReaderKind};
-use orderledger_store::snapshot::{Mark, Snapshot, SnapshotStore, TargetMark};
+use orderledger_store::snapshot::SnapshotStore;
 use orderledger_store::{At, Error};
 
-use super::emitter::{Emitted, Output};
+use super::acknowledging::Acknowledging;
+use super::emitter::Output;
 use super::fold::{Failure, StageFold};
-use super::outbox::{Acknowledged, Batch, Outbox};
+use super::outbox::{Batch, Outbox};
 use super::recovery::{Recovered, Recovery, Sending};
-use crate::intake::answers::{Answer, Answers};
+use crate::intake::answers::Answers;
 use crate::worker::progress::{PartitionProgress, Progress, Standing, WorkerState};
 use crate::worker::read::Read;
 use crate::worker::stop::Stop;
@@ -27,10 +27,8 @@ use crate::worker::stop::Stop;
 const SNAPSHOT_RECORDS: u64 = 20_000;
 /// After what time a snapshot is kept, if anything was read.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
-/// How often the mark of what is acknowledged is written.
-const MARK_EVERY: Duration = Duration::from_millis(500);
 /// How long a loop waits for something to do before it looks whether to stop.
-const IDLE: Duration = Duration::from_millis(200);
+pub(super) const IDLE: Duration = Duration::from_millis(200);
 /// How long the end of a stage waits for its last acknowledgements.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -130,6 +128,7 @@ fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<
 
 struct Lane {
     sending: Sending,
+    passed: u64,
     snapshot_at: u64,
     snapshot_time: Instant,
 }
@@ -154,7 +153,7 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
         from.push((source, next));
         let progress = PartitionProgress { next_offset: next, accounting: fold.accounting(), ..Default::default() };
         standing.partitions.insert(source, progress);
-        lanes.push(Lane { sending, snapshot_at: next, snapshot_time: Instant::now() });
+        lanes.push(Lane { sending, passed: next, snapshot_at: next, snapshot_time: Instant::now() });
         folds.push(fold);
     }
     F::end_batch(&mut folds, &mut setup.shared, false)?;
@@ -196,6 +195,7 @@ impl<F: StageFold> Stage<'_, F> {
             for fetched in fetched {
                 batches.push(self.fold(fetched)?);
             }
+            self.pass_holes(reader, &mut batches);
             let due = self.snapshots_due();
             if !batches.is_empty() || !due.is_empty() {
                 F::end_batch(&mut self.folds, &mut self.setup.shared, !due.is_empty())?;
@@ -224,6 +224,21 @@ impl<F: StageFold> Stage<'_, F> {
             keep_wanted(&mut outputs, before, &lane.sending)?;
         }
         Ok(batch_of(fold, from.partition, recorded_at, outputs))
+    }
+
+    /// Says how far the reader has passed each partition, holes included.
+    fn pass_holes(&mut self, reader: &dyn Reader, batches: &mut Vec<Batch>) {
+        for (partition, (fold, lane)) in (0..).zip(self.folds.iter().zip(&mut self.lanes)) {
+            let passed = reader.position(self.setup.source.at(partition));
+            if passed <= lane.passed {
+                continue;
+            }
+            lane.passed = passed;
+            match batches.iter_mut().rev().find(|batch| batch.partition == partition) {
+                Some(batch) => batch.passed = batch.passed.max(passed),
+                None => batches.push(Batch { passed, ..batch_of(fold, partition, Default::default(), Vec::new()) }),
+            }
+        }
     }
 
     /// The partitions of which a snapshot is due: enough was read, or enough time went by and anything was read.
@@ -287,6 +302,7 @@ fn batch_of<F: StageFold>(
     Batch {
         partition,
         next_offset: fold.next_offset(),
+        passed: fold.next_offset(),
         last_digest: fold.last().map_or(0, |(_, digest)| digest),
         recorded_at,
         accounting: fold.accounting(),
@@ -303,121 +319,4 @@ fn keep_wanted(outputs: &mut Vec<Output>, before: usize, sending: &Sending) -> R
         }
     }
     Ok(())
-}
-
-/// The other half of a stage: what follows from acknowledgements.
-struct Acknowledging {
-    outbox: Arc<Outbox>,
-    source: Topic,
-    progress: Progress,
-    answers: Option<Arc<Answers>>,
-    standing: Standing,
-    ends: BTreeMap<TopicPartition, u64>,
-    failure: Arc<Mutex<Option<Error>>>,
-    ended: Arc<AtomicBool>,
-    schema: u16,
-}
-
-impl Acknowledging {
-    fn run(mut self, stores: Vec<SnapshotStore>) {
-        let (keep, kept) = channel();
-        let schema = self.schema;
-        let keeper = std::thread::spawn(move || keep_all(&stores, schema, &kept));
-        self.look_at_ends();
-        self.progress.publish(self.standing.clone());
-        loop {
-            let last_round = self.ended.load(Ordering::Acquire);
-            match self.outbox.take_acknowledged(if last_round { Duration::ZERO } else { IDLE }) {
-                Ok(done) => {
-                    if !done.is_empty() {
-                        self.acknowledge(done, &keep);
-                    }
-                }
-                Err(error) => {
-                    *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    break;
-                }
-            }
-            if last_round {
-                break;
-            }
-        }
-        drop(keep);
-        if keeper.join().is_err() {
-            tracing::error!("keeping snapshots ended in a panic");
-        }
-    }
-
-    fn acknowledge(&mut self, done: Vec<Acknowledged>, keep: &Sender<Acknowledged>) {
-        for mut done in done {
-            let partition = self.source.at(done.batch.partition);
-            if let Some(answers) = &self.answers {
-                let answer = |(asked, offset, event)| (asked, Answer { position: partition.offset(offset), event });
-                answers.publish(partition.partition, std::mem::take(&mut done.answers).into_iter().map(answer));
-            }
-            let progress = self.standing.partitions.entry(partition).or_default();
-            progress.next_offset = done.batch.next_offset;
-            progress.recorded_at = progress.recorded_at.max(done.batch.recorded_at);
-            progress.accounting = done.batch.accounting;
-            // The keeper has ended only if it panicked; the stage then runs on without new snapshots.
-            let _ = keep.send(done);
-        }
-        self.look_at_ends();
-        self.progress.publish(self.standing.clone());
-    }
-
-    fn look_at_ends(&mut self) {
-        let partitions = &self.standing.partitions;
-        self.ends.retain(|source, end| partitions.get(source).is_none_or(|progress| progress.next_offset < *end));
-        if self.ends.is_empty() {
-            self.standing.state = WorkerState::Live;
-        }
-    }
-}
-
-/// Keeps snapshots as they become valid, and marks now and then and at the end.
-fn keep_all(stores: &[SnapshotStore], schema: u16, kept: &Receiver<Acknowledged>) {
-    let mut marks: BTreeMap<u32, Mark> = BTreeMap::new();
-    let mut marked = Instant::now();
-    loop {
-        let received = kept.recv_timeout(MARK_EVERY);
-        let ended = matches!(received, Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
-        if let Ok(done) = received {
-            let Acknowledged { batch, targets, .. } = done;
-            let (source_next, source_digest) = (batch.next_offset, batch.last_digest);
-            let mark = Mark { source_next, source_digest, targets: target_marks(&targets) };
-            if let Some(body) = batch.image {
-                let targets = mark.targets.clone();
-                let snapshot = Snapshot { source_next, source_digest, targets, body };
-                with_store(stores, batch.partition, |store| store.write(&snapshot, schema));
-            }
-            marks.insert(batch.partition, mark);
-        }
-        if ended || marked.elapsed() >= MARK_EVERY {
-            for (partition, mark) in std::mem::take(&mut marks) {
-                with_store(stores, partition, |store| store.write_mark(&mark));
-            }
-            marked = Instant::now();
-        }
-        if ended {
-            return;
-        }
-    }
-}
-
-fn with_store(stores: &[SnapshotStore], partition: u32, write: impl FnOnce(&SnapshotStore) -> Result<(), Error>) {
-    let store = usize::try_from(partition).ok().and_then(|place| stores.get(place));
-    if let Some(Err(error)) = store.map(write) {
-        tracing::warn!(partition, %error, "no snapshot or mark kept: a restart folds a little more");
-    }
-}
-
-fn target_marks(targets: &BTreeMap<TopicPartition, Emitted>) -> Vec<TargetMark> {
-    let mark = |(target, emitted): (&TopicPartition, &Emitted)| TargetMark {
-        tp: *target,
-        offset: emitted.offset,
-        sequence: emitted.mark.sequence,
-        digest: emitted.mark.digest,
-    };
-    targets.iter().map(mark).collect()
 }

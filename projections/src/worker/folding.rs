@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
-use orderledger_store::event_log::EventLog;
+use orderledger_store::event_log::{EventLog, Reader};
 use orderledger_store::views::{DigestAt, View};
 use orderledger_store::{At, Error, codec};
 
@@ -69,6 +69,19 @@ impl<F: Fold> Folding<F> {
         Ok(())
     }
 
+    /// Passes offsets that hold no record, as the reader did; true if there were any.
+    pub fn pass_holes(&mut self, reader: &dyn Reader) -> bool {
+        let mut passed = false;
+        for (partition, state) in &mut self.states {
+            let position = reader.position(*partition);
+            if position > state.next_offset {
+                state.next_offset = position;
+                passed = true;
+            }
+        }
+        passed
+    }
+
     /// Commits the rows that changed, with the positions, in one write.
     pub fn commit(&mut self) -> Result<(), Error> {
         let mut changes = self.view.changes();
@@ -129,6 +142,8 @@ pub trait AnyFolding: Send {
     fn name(&self) -> &'static str;
     /// Applies a record, if the projection reads its topic.
     fn take(&mut self, read: &Read) -> Result<(), Failure>;
+    /// Passes offsets that hold no record.
+    fn pass_holes(&mut self, reader: &dyn Reader) -> bool;
     /// Commits what was applied.
     fn commit(&mut self) -> Result<(), Error>;
     /// The digest of all rows, computed afresh.
@@ -148,6 +163,10 @@ impl<F: Fold> AnyFolding for Folding<F> {
 
     fn take(&mut self, read: &Read) -> Result<(), Failure> {
         if Self::reads(read.position.topic) { Folding::take(self, read) } else { Ok(()) }
+    }
+
+    fn pass_holes(&mut self, reader: &dyn Reader) -> bool {
+        Folding::pass_holes(self, reader)
     }
 
     fn commit(&mut self) -> Result<(), Error> {

@@ -93,10 +93,16 @@ impl Loop<'_> {
             let begun = Instant::now();
             let fetched = reader.poll(IDLE)?;
             if fetched.is_empty() {
+                if folding.pass_holes(&*reader) {
+                    self.publish(&folding);
+                }
                 continue;
             }
             match fold_batch(&mut folding, &fetched, None, &self.setup.key) {
-                Ok(()) => folding.commit()?,
+                Ok(()) => {
+                    folding.pass_holes(&*reader);
+                    folding.commit()?;
+                }
                 Err((Failure::Record(error), at)) => {
                     self.keep_what_came_before::<F>(&fetched, at)?;
                     return Err(Failure::Record(error));

@@ -1,0 +1,100 @@
+//! The command line: one enum of commands and one match.
+
+mod args;
+mod config;
+mod exit;
+mod import;
+mod log_dump;
+mod output;
+pub(crate) mod progress;
+mod rebuild;
+//mod serve;
+mod status;
+//mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use args::LogArgs;
+pub use exit::Failure;
+pub(crate) use output::{print, print_json};
+
+/// An event-sourced ledger for trading platforms: orders in, balances, prices and a complete audit trail out.
+#[derive(Debug, Parser)]
+#[command(name = "orderledger", version, max_term_width = 100, propagate_version = true)]
+struct Cli {
+    /// The configuration file; each key is an option's name.
+    #[arg(long, global = true, env = "ORDERLEDGER_CONFIG", default_value = config::FILE)]
+    config: std::path::PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the ledger: workers and HTTP.
+    //Serve(serve::Args),
+    /// Feeds real order flow into the log and runs it through the ledger.
+    #[command(subcommand)]
+    Import(import::Feed),
+    /// Rebuilds views from offset zero, offline, compares and swaps.
+    Rebuild(rebuild::Args),
+    /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
+    //Verify
+    /// Shows a running server's positions, lag, accounting and generations.
+    Status(status::Args),
+    /// Looks into the event log.
+    #[command(subcommand)]
+    Log(LogCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum LogCommand {
+    /// Writes records as JSON lines.
+    Dump(log_dump::Args),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    start_logging();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let ran = match cli.command {
+        //Command::Serve
+        Command::Import(feed) => import::run(feed),
+        Command::Rebuild(args) => rebuild::run(&args),
+
+        Command::Status(args) => status::run(&args),
+        Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
+    };
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Options win over environment variables, and these over the configuration file.
+fn parse() -> Result<Cli, ExitCode> {
+    let command = match config::defaults(Cli::command()) {
+        Ok(command) => command,
+        Err(failure) => return Err(failure.report()),
+    };
+    let matches = command.try_get_matches().map_err(report_usage)?;
+    Cli::from_arg_matches(&matches).map_err(report_usage)
+}
+
+/// Help and version go to stdout with code 0, misuse to stderr with code 2.
+fn report_usage(error: clap::Error) -> ExitCode {
+    // There is nobody left to tell if the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(exit::BAD_USAGE) } else { ExitCode::SUCCESS }
+}
+
+fn start_logging() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("ORDERLEDGER_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}

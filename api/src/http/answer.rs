@@ -1,0 +1,154 @@
+//! Answers: JSON with `asOf` and `ETag`, rows of a list, what a write gave.
+
+use std::hash::{DefaultHasher, Hasher};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::as_of::AsOf;
+use super::problem::Problem;
+
+/// One row and what it rests on.
+pub(crate) fn object(headers: &HeaderMap, row: &impl Serialize, as_of: &AsOf) -> Result<Response, Problem> {
+    let mut body = to_json(row)?;
+    let tag = tag_of(&body);
+    // The row is an object: its last byte closes it.
+    body.pop();
+    if body.len() > 1 {
+        body.push(b',');
+    }
+    finish(headers, body, &tag, as_of)
+}
+
+/// A list that has one page only.
+pub(crate) fn whole_list<R: Serialize>(headers: &HeaderMap, rows: &[R], as_of: &AsOf) -> Result<Response, Problem> {
+    list(headers, rows, None, as_of)
+}
+
+/// A page of a list, the cursor of the next page, and what it rests on.
+pub(crate) fn list<R: Serialize>(
+    headers: &HeaderMap,
+    rows: &[R],
+    next: Option<String>,
+    as_of: &AsOf,
+) -> Result<Response, Problem> {
+    let mut body = b"{\"data\":".to_vec();
+    body.extend_from_slice(&to_json(rows)?);
+    body.extend_from_slice(b",\"nextCursor\":");
+    body.extend_from_slice(&to_json(&next)?);
+    let tag = tag_of(&body);
+    body.push(b',');
+    finish(headers, body, &tag, as_of)
+}
+
+fn finish(headers: &HeaderMap, mut body: Vec<u8>, tag: &str, as_of: &AsOf) -> Result<Response, Problem> {
+    let mut response = Response::new(Body::empty());
+    if names_tag(headers, tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        body.extend_from_slice(b"\"asOf\":");
+        body.extend_from_slice(&to_json(as_of)?);
+        body.push(b'}');
+        response = json(StatusCode::OK, body);
+    }
+    set(&mut response, header::ETAG, tag);
+    Ok(response)
+}
+
+/// Weak: of the rows alone, for `asOf` moves on while they stay.
+fn tag_of(body: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(body);
+    format!("W/\"{:016x}\"", hasher.finish())
+}
+
+fn names_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let strong = tag.trim_start_matches("W/");
+    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|value| value.split(',')).map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == strong)
+}
+
+/// What a write gave.
+pub(crate) struct Written {
+    pub(crate) status: StatusCode,
+    pub(crate) position: String,
+    pub(crate) location: Option<String>,
+    pub(crate) replayed: bool,
+    pub(crate) waited: bool,
+}
+
+impl Written {
+    /// The answer with that body.
+    pub(crate) fn answer(self, body: &impl Serialize) -> Result<Response, Problem> {
+        let mut response = json(self.status, to_json(body)?);
+        set(&mut response, HeaderName::from_static("ledger-position"), &self.position);
+        if let Some(location) = &self.location {
+            set(&mut response, header::LOCATION, location);
+        }
+        if self.replayed {
+            set(&mut response, HeaderName::from_static("idempotency-replayed"), "true");
+        }
+        if self.waited {
+            set(&mut response, HeaderName::from_static("preference-applied"), "wait");
+        }
+        Ok(response)
+    }
+}
+
+/// Any JSON.
+pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A row as JSON.
+pub(crate) fn to_json<R: Serialize + ?Sized>(row: &R) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(row).map_err(|error| {
+        tracing::error!(%error, "a row can't be written as JSON");
+        Problem::internal()
+    })
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn text(response: Response) -> String {
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn answers_have_these_bytes() {
+        #[derive(Serialize)]
+        struct Row {
+            asset: &'static str,
+        }
+        let (headers, row, as_of) = (HeaderMap::new(), Row { asset: "USD" }, AsOf::default());
+        let one = object(&headers, &row, &as_of).unwrap();
+        assert!(one.headers().contains_key(header::ETAG));
+        insta::assert_snapshot!(text(one).await, @r#"{"asset":"USD","asOf":{"positions":{},"time":null,"lagRecords":0,"lagMs":0}}"#);
+        let page = list(&headers, &[row], Some("c".to_owned()), &as_of).unwrap();
+        insta::assert_snapshot!(text(page).await, @r#"{"data":[{"asset":"USD"}],"nextCursor":"c","asOf":{"positions":{},"time":null,"lagRecords":0,"lagMs":0}}"#);
+    }
+
+    #[test]
+    fn the_same_rows_are_not_sent_again() {
+        let first = whole_list(&HeaderMap::new(), &[1], &AsOf::default()).unwrap();
+        let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone())]);
+        assert_eq!(whole_list(&headers, &[1], &AsOf::default()).unwrap().status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(whole_list(&headers, &[2], &AsOf::default()).unwrap().status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,104 @@
+//! Reading a body: bounded, JSON, each field once.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt;
+use orderledger_domain::reason::RefuseReason;
+use orderledger_domain::strict;
+use std::time::Duration;
+
+use super::problem::{FieldError, Problem};
+
+/// The largest body.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// So much of a body that is too large is still read, so that its sender sees the answer and not a broken connection.
+const DRAINED_BYTES_MAX: usize = 1024 * 1024;
+/// How long a body may take.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The JSON text of a body, checked as a whole: UTF-8, JSON, shallow, no field twice.
+pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if !is_json(headers) {
+        return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let text = read(headers, body).await?;
+    check(&text)?;
+    Ok(text)
+}
+
+/// Refuses a body where none belongs.
+pub(crate) async fn none(headers: &HeaderMap, body: Body) -> Result<(), Problem> {
+    if read(headers, body).await?.is_empty() { Ok(()) } else { Err(Problem::invalid(vec![FieldError::body("this call takes no body")])) }
+}
+
+fn check(text: &[u8]) -> Result<(), Problem> {
+    strict::check(Some(text)).map_err(|refusal| match refusal.reason {
+        RefuseReason::DuplicateField => Problem::invalid(vec![FieldError::body(refusal.detail)]),
+        _ => Problem::unreadable(refusal.detail),
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(kind), None) = (kinds.next().and_then(|kind| kind.to_str().ok()), kinds.next()) else { return false };
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > DRAINED_BYTES_MAX) {
+        return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    match tokio::time::timeout(BODY_WITHIN, read_frames(body)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::of_status(StatusCode::REQUEST_TIMEOUT)),
+    }
+}
+
+async fn read_frames(mut body: Body) -> Result<Bytes, Problem> {
+    let (mut text, mut length) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::unreadable("the body ends before its end, or its chunks are malformed"))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        length = length.saturating_add(bytes.len());
+        if length > DRAINED_BYTES_MAX {
+            break;
+        }
+        if length <= BODY_BYTES_MAX {
+            text.extend_from_slice(&bytes);
+        }
+    }
+    if length > BODY_BYTES_MAX { Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE)) } else { Ok(Bytes::from(text)) }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    async fn status(kind: Option<&'static str>, body: impl Into<Body>) -> u16 {
+        let mut headers = HeaderMap::new();
+        if let Some(kind) = kind {
+            headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+        }
+        json(&headers, body.into()).await.err().map_or(200, |problem| problem.status.as_u16())
+    }
+
+    #[tokio::test]
+    async fn only_a_readable_json_body_of_the_right_type_and_size_passes() {
+        let json = Some("application/json");
+        assert_eq!(status(json, "{}").await, 200);
+        assert_eq!(status(Some("application/json; charset=utf-8"), "{}").await, 200);
+        assert_eq!(status(Some("text/plain"), "{}").await, 415);
+        assert_eq!(status(None, "{}").await, 415);
+        assert_eq!(status(json, "").await, 400);
+        assert_eq!(status(json, "{").await, 400);
+        assert_eq!(status(json, &b"\xff\xfe"[..]).await, 400);
+        assert_eq!(status(json, r#"{"a":"#.repeat(5000)).await, 400);
+        assert_eq!(status(json, format!("{}1{}", "[".repeat(40), "]".repeat(40))).await, 400);
+        assert_eq!(status(json, r#"{"a":1,"a":1}"#).await, 422);
+        assert_eq!(status(json, "x".repeat(65_537)).await, 413);
+        assert_eq!(status(json, "x".repeat(2_000_000)).await, 413);
+    }
+}

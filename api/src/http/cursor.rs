@@ -1,0 +1,104 @@
+//! Cursors: a place in a list, opaque to callers, valid for that list alone.
+
+use std::hash::{DefaultHasher, Hasher};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use orderledger_domain::ids::Symbol;
+use orderledger_domain::position::Position;
+use orderledger_domain::timestamp::Timestamp;
+
+/// What a list is ordered by, as text.
+pub(crate) trait Place: Sized {
+    fn write(&self) -> String;
+    fn read(text: &str) -> Option<Self>;
+}
+
+/// The cursor behind a place of the list that `scope` names.
+pub(crate) fn write(scope: &str, place: &impl Place) -> String {
+    let place = place.write();
+    let mut bytes = check_value(scope, place.as_bytes()).to_be_bytes().to_vec();
+    bytes.extend_from_slice(place.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The place behind which that list goes on; none if it is no cursor of it.
+pub(crate) fn read<K: Place>(scope: &str, text: &str) -> Option<K> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (check, place) = bytes.split_first_chunk::<8>()?;
+    if u64::from_be_bytes(*check) != check_value(scope, place) {
+        return None;
+    }
+    K::read(std::str::from_utf8(place).ok()?)
+}
+
+/// Finds mistakes, not forgery: whoever makes a cursor by hand only names another place of the same list.
+fn check_value(scope: &str, place: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(scope.as_bytes());
+    hasher.write_u8(0xff);
+    hasher.write(place);
+    hasher.finish()
+}
+
+impl Place for u64 {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str) -> Option<u64> {
+        text.parse().ok()
+    }
+}
+
+impl Place for (u64, u32) {
+    fn write(&self) -> String {
+        format!("{}.{}", self.0, self.1)
+    }
+    fn read(text: &str) -> Option<(u64, u32)> {
+        let (offset, line) = text.split_once('.')?;
+        Some((offset.parse().ok()?, line.parse().ok()?))
+    }
+}
+
+impl Place for Symbol {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str) -> Option<Symbol> {
+        text.parse().ok()
+    }
+}
+
+impl Place for Timestamp {
+    fn write(&self) -> String {
+        self.micros().to_string()
+    }
+    fn read(text: &str) -> Option<Timestamp> {
+        text.parse().ok().map(Timestamp::from_micros)
+    }
+}
+
+impl Place for Position {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str) -> Option<Position> {
+        text.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_in_its_own_scope_only() {
+        let text = write("a", &(7_u64, 3_u32));
+        assert_eq!(read::<(u64, u32)>("a", &text), Some((7, 3)));
+        assert_eq!(read::<(u64, u32)>("b", &text), None);
+        assert_eq!(read::<u64>("a", &text), None);
+        for bad in ["", "\0\u{fffd}", "AAAA", "AAAAAAAAAAAAAAAA", &format!("{text}A"), &text.to_lowercase()] {
+            assert_eq!(read::<(u64, u32)>("a", bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `Idempotency-Key` and `Prefer`.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, StatusCode};
+use orderledger_domain::ids::OrderId;
+use uuid::Uuid;
+
+use super::problem::Problem;
+
+/// The longest wait that `Prefer` gets.
+const WAIT_MAX: u64 = 60;
+
+/// The client's name of a write, for ever; it belongs to an account, whatever the method and path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key that the headers name.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
+        let mut keys = headers.get_all("idempotency-key").iter();
+        let key = match (keys.next(), keys.next()) {
+            (Some(key), None) => std::str::from_utf8(key.as_bytes()).ok(),
+            _ => None,
+        };
+        let fits = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        key.filter(fits).map(|key| IdempotencyKey(key.to_owned())).ok_or_else(|| {
+            let detail = "the header Idempotency-Key must be there once, with 1 to 255 visible ASCII characters";
+            Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-required", detail)
+        })
+    }
+
+    /// The eventId of what this account asks under this key: the same for ever.
+    pub(crate) fn event_id(&self, account: &str) -> Uuid {
+        const EVENTS: Uuid = Uuid::from_u128(0x6f72_6465_726c_6564_6765_7220_6576_6e74);
+        self.id(&EVENTS, account)
+    }
+
+    /// The orderId of an order placed by this account under this key.
+    pub(crate) fn order_id(&self, account: &str) -> Option<OrderId> {
+        const ORDERS: Uuid = Uuid::from_u128(0x6f72_6465_726c_6564_6765_7220_6f72_6472);
+        OrderId::new(&self.id(&ORDERS, account).to_string()).ok()
+    }
+
+    fn id(&self, namespace: &Uuid, account: &str) -> Uuid {
+        // No account's name has a space: two pairs never give the same text.
+        Uuid::new_v5(namespace, format!("{account} {}", self.0).as_bytes())
+    }
+}
+
+/// How long the caller wants to wait for a decision (RFC 7240, `wait`, in seconds); what can't be read is ignored.
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let preferences = values.flat_map(|value| value.split([',', ';']));
+    let mut waits = preferences.filter_map(|preference| {
+        let (name, seconds) = preference.split_once('=')?;
+        let seconds = seconds.trim().trim_matches('"');
+        let plain = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+        (name.trim().eq_ignore_ascii_case("wait") && plain).then(|| seconds.parse().unwrap_or(WAIT_MAX).min(WAIT_MAX))
+    });
+    waits.next().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> Result<IdempotencyKey, Problem> {
+        IdempotencyKey::of(&HeaderMap::from_iter([("idempotency-key".parse().unwrap(), text.parse().unwrap())]))
+    }
+
+    #[test]
+    fn a_key_is_visible_ascii_and_there_once() {
+        assert!(key("a-1").is_ok() && key(&"x".repeat(255)).is_ok());
+        for bad in ["", "a b", &"x".repeat(256), "ü"] {
+            assert_eq!(key(bad).unwrap_err().code, "idempotency-key-required", "{bad}");
+        }
+        assert!(IdempotencyKey::of(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn ids_follow_from_account_and_key_for_ever() {
+        let key = key("a-1").unwrap();
+        insta::assert_snapshot!(key.event_id("u1"), @"");
+        insta::assert_snapshot!(key.order_id("u1").unwrap(), @"");
+        assert_ne!(key.event_id("u1"), key.event_id("u2"));
+    }
+
+    #[test]
+    fn a_wait_is_read_and_bounded() {
+        let wait = |text: &str| {
+            preferred_wait(&HeaderMap::from_iter([("prefer".parse().unwrap(), text.parse().unwrap())])).map(|w| w.as_secs())
+        };
+        let cases = [("wait=2", Some(2)), ("respond-async, wait=\"10\"", Some(10)), ("wait=99999999999999999999", Some(60)),
+            ("wait=0", None), ("wait", None), ("wait=-1", None), ("wait=soon", None)];
+        for (text, expected) in cases {
+            assert_eq!(wait(text), expected, "{text}");
+        }
+    }
+}

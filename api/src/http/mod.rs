@@ -1,0 +1,22 @@
+//! What every call has in common: routes, bodies, parameters, problems, answers.
+//!
+//! - [`routes`]: every call on one page
+//! - [`server`]: connections, and their end
+//! - [`edge`]: what wraps every call
+//! - [`problem`]: what is said when something is wrong
+//! - [`body`], [`fields`], [`values`], [`params`], [`headers`]: what comes in
+//! - [`answer`], [`as_of`], [`cursor`]: what goes out
+
+pub mod routes;
+pub mod server;
+
+pub(crate) mod answer;
+pub(crate) mod as_of;
+pub(crate) mod body;
+pub(crate) mod cursor;
+pub(crate) mod edge;
+pub(crate) mod fields;
+pub(crate) mod headers;
+pub(crate) mod params;
+pub(crate) mod problem;
+pub(crate) mod values;

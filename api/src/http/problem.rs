@@ -1,0 +1,180 @@
+//! Problems: what is said when something is wrong (RFC 9457).
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use orderledger_store::Error;
+use serde::Serialize;
+
+/// A problem with a stable code, on its way to the caller. [`crate::http::edge`] writes its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    /// The end of `type`; stable.
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+    pub(crate) errors: Vec<FieldError>,
+    /// Seconds after which to try again.
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// What is wrong with one field of the body, or one parameter of the address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct FieldError {
+    /// A JSON pointer into the body (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pointer: Option<String>,
+    /// The name of a query or path parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parameter: Option<String>,
+    pub(crate) detail: String,
+}
+
+impl FieldError {
+    /// A field of the body's object.
+    pub(crate) fn field(name: &str, detail: impl Into<String>) -> FieldError {
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        FieldError { pointer: Some(pointer), parameter: None, detail: detail.into() }
+    }
+
+    /// The body as a whole.
+    pub(crate) fn body(detail: impl Into<String>) -> FieldError {
+        FieldError { pointer: Some(String::new()), parameter: None, detail: detail.into() }
+    }
+
+    /// A parameter of the path or query.
+    pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> FieldError {
+        FieldError { pointer: None, parameter: Some(name.to_owned()), detail: detail.into() }
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+    }
+
+    /// 422: valid JSON, or readable parameters, that break a rule.
+    pub(crate) fn invalid(errors: Vec<FieldError>) -> Problem {
+        let detail = match errors.as_slice() {
+            [one] => match (&one.pointer, &one.parameter) {
+                (_, Some(name)) => format!("{name} {}", one.detail),
+                (Some(pointer), _) if !pointer.is_empty() => format!("{pointer} {}", one.detail),
+                _ => one.detail.clone(),
+            },
+            more => format!("{} fields are wrong; see errors", more.len()),
+        };
+        Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", detail) }
+    }
+
+    /// 400: the body can't be read at all.
+    pub(crate) fn unreadable(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "unreadable-body", detail)
+    }
+
+    /// 404 of a thing that is not there.
+    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// 503 of a write whose record may or may not be in the log.
+    pub(crate) fn outcome_unknown() -> Problem {
+        let detail = "the log has not acknowledged the record, or intake has not judged it, in time; it may still be \
+                      booked. Retrying with the same Idempotency-Key is safe";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown", detail).retry_after(1)
+    }
+
+    /// 503 of something that will work later; nothing was written.
+    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(1)
+    }
+
+    /// 500: our own fault; what happened is in the log of the process.
+    pub(crate) fn internal() -> Problem {
+        let detail = "the server failed at this call; its log says why";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The problem of an answer that has only a status, such as the router's own.
+    pub(crate) fn of_status(status: StatusCode) -> Problem {
+        let (code, detail) = match status {
+            StatusCode::BAD_REQUEST => ("bad-request", "the request can't be read"),
+            StatusCode::NOT_FOUND => ("not-found", "there is nothing at this address; GET /openapi.json lists all calls"),
+            StatusCode::METHOD_NOT_ALLOWED => ("method-not-allowed", "the header Allow names the methods of this address"),
+            StatusCode::REQUEST_TIMEOUT => ("request-timeout", "the request did not come in time"),
+            StatusCode::PAYLOAD_TOO_LARGE => ("body-too-large", "a body has at most 65536 bytes"),
+            StatusCode::URI_TOO_LONG => ("uri-too-long", "an address has at most 8192 bytes"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported-media-type", "the body must be application/json"),
+            status if status.is_server_error() => ("internal", "the server failed at this call; its log says why"),
+            _ => ("refused", "the request is refused"),
+        };
+        Problem::new(status, code, detail)
+    }
+
+    /// The body (`application/problem+json`) of a call to `instance`.
+    pub(crate) fn body(&self, instance: &str) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            r#type: String,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            instance: &'a str,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'a [FieldError],
+        }
+        let body = Body {
+            r#type: format!("urn:orderledger:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Problem"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance,
+            errors: &self.errors,
+        };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+/// What failed in the store is told to the process's log, not to the caller.
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        tracing::error!(%error, cause = ?std::error::Error::source(&error), "the store failed at a call");
+        match error {
+            Error::Unavailable { .. } => Problem::unavailable("store-unavailable", "the store does not answer"),
+            _ => Problem::internal(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(problem: &Problem) -> String {
+        String::from_utf8_lossy(&problem.body("/v1/x")).into_owned()
+    }
+
+    #[test]
+    fn a_problem_has_these_bytes() {
+        let errors = vec![FieldError::field("a/b~c", "is wrong"), FieldError::parameter("limit", "is wrong")];
+        insta::assert_snapshot!(text(&Problem::invalid(errors)), @r#"{"type":"urn:orderledger:problem:invalid-request","title":"Unprocessable Entity","status":422,"detail":"2 fields are wrong; see errors","instance":"/v1/x","errors":[{"pointer":"/a~1b~0c","detail":"is wrong"},{"parameter":"limit","detail":"is wrong"}]}"#);
+        insta::assert_snapshot!(text(&Problem::of_status(StatusCode::NOT_FOUND)), @r#"{"type":"urn:orderledger:problem:not-found","title":"Not Found","status":404,"detail":"there is nothing at this address; GET /openapi.json lists all calls","instance":"/v1/x"}"#);
+    }
+}
