@@ -7,7 +7,6 @@ use orderledger_domain::envelope::Envelope;
 use orderledger_domain::event::{AmendAccepted, Event, FeeSchedule, OrderAccepted, Origin};
 use orderledger_domain::ids::UserId;
 use orderledger_domain::position::Position;
-use orderledger_domain::reason::RefuseReason;
 use uuid::Uuid;
 
 use super::money::{AmendBase, Money, amend_extra, first_need};
@@ -129,8 +128,7 @@ impl Request {
             }
             _ => {}
         }
-        let reason = RefuseReason::BadEnvelope;
-        let Some(wants) = &self.wants else { return Err(format!("RecordRefused, such as {reason}")) };
+        let Some(wants) = &self.wants else { return Err("RecordRefused: it can't be used".to_owned()) };
         must(key == self.key.as_ref(), || "the key of the record that it answers".to_owned())?;
         must(self.is_answer(wants, event, money), || format!("an answer to {}", event_text(wants)))
     }

@@ -10,7 +10,7 @@ use orderledger_store::Error;
 
 use super::money::{Balance, Money, Order, decimal};
 use super::report::{Check, Report};
-use super::rows::{FillRow, MarketRow, OrderFigures, ViewRows};
+use super::rows::{MarketRow, OrderFigures, ViewRows};
 use super::tape::{Tape, TapeRow};
 
 /// Every row of settlement's accounts and orders.
@@ -113,30 +113,6 @@ fn postings(money: &Money, rows: &dyn ViewRows, report: &mut Report) -> Result<(
     Ok(())
 }
 
-/// A user's fills, in order.
-pub(super) fn fills(
-    fills: &BTreeMap<UserId, Vec<FillRow>>,
-    rows: &dyn ViewRows,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let mut read: BTreeMap<UserId, usize> = BTreeMap::new();
-    for row in rows.fills() {
-        let row = row?;
-        let number = read.entry(row.user.clone()).or_default();
-        let expected = fills.get(&row.user).and_then(|fills| fills.get(*number));
-        *number += 1;
-        let at = format!("fill {number} of {}", row.user);
-        report.compare(Check::Fills, at, &expected, &Some(&row), |row| optional(row));
-    }
-    for (user, fills) in fills {
-        let skipped = read.get(user).copied().unwrap_or_default();
-        for (number, fill) in (1_usize..).zip(fills).skip(skipped) {
-            missing(report, Check::Fills, format!("fill {number} of {user}"), format!("{fill:?}"));
-        }
-    }
-    Ok(())
-}
-
 /// Every row of the market view.
 pub(super) fn market(tape: &Tape, rows: &dyn ViewRows, report: &mut Report) -> Result<(), Error> {
     let mut read: BTreeMap<_, u64> = BTreeMap::new();
@@ -146,7 +122,7 @@ pub(super) fn market(tape: &Tape, rows: &dyn ViewRows, report: &mut Report) -> R
         *last += 1;
         let index = usize::try_from(book_seq.saturating_sub(1)).unwrap_or(usize::MAX);
         let expected = tape.0.get(&symbol).and_then(|trades| trades.get(index)).filter(|_| book_seq == *last);
-        report.compare(Check::Tape, format!("trade {symbol}-{book_seq}"), &expected, &Some(&row), |row| optional(row));
+        report.compare(Check::Tape, format!("trade {symbol}-{book_seq}"), &expected, &Some(&row), optional);
     }
     let mut candles = BTreeMap::new();
     let mut markets = BTreeMap::new();
@@ -189,7 +165,7 @@ fn figures_of(trades: &[TapeRow]) -> Option<MarketRow> {
     })
 }
 
-fn missing(report: &mut Report, check: Check, at: String, expected: String) {
+pub(super) fn missing(report: &mut Report, check: Check, at: String, expected: String) {
     report.count(check);
     report.differs(check, at, expected, "no such row");
 }

@@ -8,14 +8,13 @@
 //! - [`timeline`]: the log as one sequence
 //! - [`streams`], [`answers`]: what must stand in the log because of what
 //! - [`money`], [`books`], [`tape`]: what follows from it
-//! - [`rows`], [`compare`]: the rows of the views beside it
+//! - [`rows`], [`compare`], [`fills`], [`kept`]: the rows of the views beside it
 //! - [`report`]: what it came to
 
 use std::collections::BTreeMap;
 
 use orderledger_domain::envelope::{self, Envelope, Stamp, derived_id};
 use orderledger_domain::event::{Event, RecordRefused};
-use orderledger_domain::ids::UserId;
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -26,6 +25,8 @@ use sha2::{Digest, Sha256};
 
 use self::answers::Answers;
 use self::books::Books;
+use self::fills::Fills;
+use self::kept::Kept;
 use self::money::Money;
 use self::streams::{Comparisons, Item, Place, Streams, event_text};
 use self::tape::Tape;
@@ -34,18 +35,20 @@ use self::timeline::Timeline;
 mod answers;
 mod books;
 mod compare;
+mod fills;
+mod kept;
+mod ledger_rows;
 mod money;
 mod report;
 mod rows;
 mod streams;
 mod tape;
-#[cfg(test)]
-mod tests;
 mod timeline;
 
+pub use ledger_rows::LedgerRows;
 pub use report::{Check, Compared, Difference, Report};
 pub use rows::{
-    BalanceRow, ChainRow, FillRow, LedgerRows, MarketRow, OrderFigures, OrderRow, PostingRow, Rows, SystemRow, ViewRows,
+    BalanceRow, ChainRow, FillRow, MarketRow, OrderFigures, OrderRow, PostingRow, Rows, SystemRow, ViewRows,
 };
 pub use tape::{CandleKey, CandleRow, TapeRow};
 
@@ -58,19 +61,14 @@ pub fn verify(
     on_record: &mut dyn FnMut(u64),
 ) -> Result<Report, Error> {
     let mut verifying = Verifying::new(log.partitions(), *key);
-    let mut stored = BTreeMap::new();
+    let mut kept = Kept { rows, partitions: BTreeMap::new() };
     let mut timeline = Timeline::new(log)?;
     while let Some((of, record)) = timeline.next()? {
-        let kept = stored.entry(of).or_insert_with(|| rows.records(of)).next().transpose()?;
-        verifying.compare_record(of, &record, kept.as_ref());
+        kept.compare(of, &record, &mut verifying.report)?;
         verifying.take(of, &record);
         on_record(verifying.report.records);
     }
-    for (of, mut rest) in stored {
-        if let Some(record) = rest.next().transpose()? {
-            verifying.report.differs(Check::Records, of.offset(record.offset), "the log's end", "a further record");
-        }
-    }
+    kept.finish(&mut verifying.report)?;
     verifying.finish(rows)
 }
 
@@ -83,7 +81,7 @@ struct Verifying {
     comparisons: Comparisons,
     answers: Answers,
     money: Money,
-    fills: BTreeMap<UserId, Vec<FillRow>>,
+    fills: Fills,
     books: BTreeMap<u32, Books>,
     tape: Tape,
     chains: BTreeMap<TopicPartition, (u64, u64, [u8; 32])>,
@@ -99,22 +97,11 @@ impl Verifying {
             comparisons: Comparisons::default(),
             answers: Answers::default(),
             money: Money::default(),
-            fills: BTreeMap::new(),
+            fills: Fills::default(),
             books: (0..partitions).map(|number| (number, Books::new(number, partitions))).collect(),
             tape: Tape::default(),
             chains: BTreeMap::new(),
         }
-    }
-
-    fn compare_record(&mut self, of: TopicPartition, record: &Record, kept: Option<&Record>) {
-        self.report.compare(Check::Records, of.offset(record.offset), &Some(record), &kept, |record| match record {
-            None => "no such record".to_owned(),
-            Some(record) => {
-                let text = |bytes: &bytes::Bytes| String::from_utf8_lossy(bytes).into_owned();
-                let (key, value) = (record.key.as_ref().map(text), record.value.as_ref().map(text));
-                format!("offset {}, key {key:?}, value {value:?}, at {}", record.offset, record.recorded_at_ms)
-            }
-        });
     }
 
     fn take(&mut self, of: TopicPartition, record: &Record) {
@@ -171,7 +158,7 @@ impl Verifying {
                 self.answers.control(of.partition, event);
                 self.money.apply(at, cause, event, &mut self.report);
                 if let Event::OrderFilled(fill) = event {
-                    self.fills.entry(fill.user_id.clone()).or_default().push(FillRow::of(at, fill));
+                    self.fills.add(&FillRow::of(at, fill));
                 }
             }
             Topic::Books => self.match_again(at, cause, event),
@@ -239,35 +226,18 @@ impl Verifying {
             compare_resting(&self.books, &self.money, report);
         }
         compare::settlement(&self.money, rows, report)?;
-        compare::fills(&self.fills, rows, report)?;
+        self.fills.compare(rows, report)?;
         compare::market(&self.tape, rows, report)?;
         for row in rows.chains() {
             let (of, count, last_offset, sha256) = row?;
             let expected = self.chains.remove(&of);
-            report
-                .compare(Check::Chains, of, &expected, &Some((count, last_offset, sha256)), |chain| chain_text(chain));
+            report.compare(Check::Chains, of, &expected, &Some((count, last_offset, sha256)), chain_text);
         }
         for (of, chain) in self.chains {
             report.count(Check::Chains);
             report.differs(Check::Chains, of, chain_text(&Some(chain)), "no such row");
         }
         Ok(self.report)
-    }
-}
-
-impl FillRow {
-    fn of(position: Position, fill: &orderledger_domain::event::OrderFilled) -> FillRow {
-        FillRow {
-            user: fill.user_id.clone(),
-            position,
-            order_id: fill.order_id.clone(),
-            trade_id: fill.trade_id.clone(),
-            price: fill.price.units(),
-            quantity: fill.quantity.shares(),
-            fee: fill.fee,
-            liquidity: fill.liquidity,
-            leaves_quantity: fill.leaves_quantity.shares(),
-        }
     }
 }
 
