@@ -5,9 +5,9 @@
 //! over each partition. Invariant: what it gives back is what stood in the log, and its rows depend on the log alone,
 //! not on how it was batched. Never: a judgement of a record.
 //!
-//! - [`rows`]: the shapes of the rows, their keys, and where blocks end
-//! - [`block`], [`lists`], [`chain`]: what the fold keeps
-//! - [`queries`]: what can be asked
+//! - `rows`: the shapes of the rows, their keys, and where blocks end
+//! - `block`, `lists`, `chain`: what the fold keeps
+//! - `queries`: what can be asked
 
 use std::collections::BTreeMap;
 use std::time::Duration;

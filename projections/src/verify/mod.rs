@@ -5,11 +5,11 @@
 //! are computed here anew, the obvious way, in memory. Invariant: it decides nothing and writes nothing. Nothing may be
 //! written while it reads.
 //!
-//! - [`timeline`]: the log as one sequence
-//! - [`streams`], [`answers`]: what must stand in the log because of what
-//! - [`money`], [`books`], [`tape`]: what follows from it
-//! - [`rows`], [`compare`], [`fills`], [`kept`]: the rows of the views beside it
-//! - [`report`]: what it came to
+//! - `timeline`: the log as one sequence
+//! - `streams`, `answers`: what must stand in the log because of what
+//! - `money`, `books`, `tape`: what follows from it
+//! - `rows`, `compare`, `fills`, `kept`: the rows of the views beside it
+//! - `report`: what it came to
 
 use std::collections::BTreeMap;
 
