@@ -15,3 +15,4 @@ pub mod market;
 pub mod settlement;
 
 pub mod rebuild;
+pub mod verify;

@@ -9,7 +9,7 @@ use orderledger_store::event_log::Header;
 use orderledger_store::keys::{KeyReader, RECORD_BLOCK};
 use orderledger_store::views::{Changes, Direction, ViewReader};
 
-use super::rows::{self, BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX, BlockHead, BlockPart, PART_BYTES_MAX, Packed, TypeSet};
+use super::rows::{self, BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX, BlockHead, BlockPart, PART_BYTES_MAX, RawBytes, TypeSet};
 use super::varint::{self, Decoder};
 use crate::worker::read::Read;
 
@@ -119,7 +119,7 @@ impl OpenBlock {
             parts: part_count,
         };
         for (part, bytes) in (0..).zip(packed.chunks(PART_BYTES_MAX)) {
-            let row = BlockPart { head: (part == 0).then_some(head), packed: Packed(bytes.to_vec()) };
+            let row = BlockPart { head: (part == 0).then_some(head), packed: RawBytes(bytes.to_vec()) };
             changes.put_row(rows::record_block(of, self.base, part), &row)?;
         }
         for part in part_count..self.parts_written {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orderledger_store::Error;
 use orderledger_store::views::{Changes, Direction, View, ViewReader};
 
-use super::rows::{self, LIST_ENTRIES_MAX, ListBlock, OPEN, Packed, TypeSet};
+use super::rows::{self, LIST_ENTRIES_MAX, ListBlock, OPEN, RawBytes, TypeSet};
 use super::varint::{self, Decoder};
 
 /// An offset and the number of its record's event type.
@@ -83,7 +83,7 @@ impl ListBlock {
     }
 
     fn decode(self) -> Result<Vec<Entry>, Error> {
-        let ListBlock { first, last, count, entries: Packed(entries), .. } = self;
+        let ListBlock { first, last, count, entries: RawBytes(entries), .. } = self;
         let mut decoder = Decoder::new(Bytes::from(entries));
         let mut decoded = Vec::with_capacity(usize::try_from(count.min(LIST_ENTRIES_MAX)).unwrap_or(0));
         let mut offset = first;

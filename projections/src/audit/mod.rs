@@ -42,7 +42,7 @@ pub use rows::TypeSet;
 /// The fold of every topic into the audit trail.
 #[derive(Debug, Default)]
 pub struct Audit {
-    /// Of every topic; 0 until it is set.
+    /// Of every topic: says which partition is a user's own.
     partitions: u32,
     trails: BTreeMap<TopicPartition, Trail>,
     lists: OpenLists,

@@ -26,7 +26,7 @@ pub(super) struct BlockPart {
     /// What the block is, in its first part.
     pub(super) head: Option<BlockHead>,
     /// The bytes.
-    pub(super) packed: Packed,
+    pub(super) packed: RawBytes,
 }
 
 /// What a block of consecutive records of one partition is.
@@ -58,7 +58,7 @@ pub(super) struct ListBlock {
     /// The event types in it.
     pub(super) types: TypeSet,
     /// For each offset its distance from the one before (0 for the first) and the number of its event type.
-    pub(super) entries: Packed,
+    pub(super) entries: RawBytes,
 }
 
 /// The hash chain of one partition, and how far it reaches.
@@ -161,31 +161,31 @@ impl FromIterator<EventType> for TypeSet {
 
 /// Bytes stored as they are, not one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Packed(pub(super) Vec<u8>);
+pub(super) struct RawBytes(pub(super) Vec<u8>);
 
-impl Serialize for Packed {
+impl Serialize for RawBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Packed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Packed, D::Error> {
-        deserializer.deserialize_byte_buf(PackedVisitor)
+impl<'de> Deserialize<'de> for RawBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawBytes, D::Error> {
+        deserializer.deserialize_byte_buf(RawBytesVisitor)
     }
 }
 
-struct PackedVisitor;
+struct RawBytesVisitor;
 
-impl de::Visitor<'_> for PackedVisitor {
-    type Value = Packed;
+impl de::Visitor<'_> for RawBytesVisitor {
+    type Value = RawBytes;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bytes")
     }
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Packed, E> {
-        Ok(Packed(bytes.to_vec()))
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<RawBytes, E> {
+        Ok(RawBytes(bytes.to_vec()))
     }
-    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Packed, E> {
-        Ok(Packed(bytes))
+    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<RawBytes, E> {
+        Ok(RawBytes(bytes))
     }
 }

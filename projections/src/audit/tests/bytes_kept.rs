@@ -55,12 +55,3 @@ fn rows_stay_small() {
         assert!(row.unwrap().1.len() < 16 << 10);
     }
 }
-
-#[test]
-fn without_the_partition_count_nothing_is_folded() {
-    let mut script = Script::default();
-    script.outside(Topic::Orders.at(0), "u1", &deposit(&user(1)));
-    let (view, reads) = (Trail::new().view, script.reads());
-    let mut audit = Audit::load(&view, PARTITIONS).unwrap();
-    assert!(audit.apply(&view, &reads[0], Arrived::Outside).is_err());
-}

@@ -4,7 +4,7 @@ use orderledger_domain::event::EventType;
 use orderledger_store::codec;
 use orderledger_store::views::Direction;
 
-use super::super::rows::{BlockHead, BlockPart, Chain, ListBlock, Packed, TypeSet, type_number, type_of_number};
+use super::super::rows::{BlockHead, BlockPart, Chain, ListBlock, RawBytes, TypeSet, type_number, type_of_number};
 use super::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -15,13 +15,13 @@ fn hex(bytes: &[u8]) -> String {
 fn rows_have_these_bytes() {
     let types = TypeSet::of_number(1);
     let head = BlockHead { count: 2, last_offset: 300, recorded_max: 1_000_000, types, raw_len: 70_000, parts: 1 };
-    let block = BlockPart { head: Some(head), packed: Packed(b"lz4".to_vec()) };
+    let block = BlockPart { head: Some(head), packed: RawBytes(b"lz4".to_vec()) };
     insta::assert_snapshot!(hex(&codec::encode(Audit::SCHEMA, &block).unwrap()), @"
 017cff6c1d0102fb2c01fc80841e0002fc7011010001036c7a34
 ");
-    let part = BlockPart { head: None, packed: Packed(b"lz4".to_vec()) };
+    let part = BlockPart { head: None, packed: RawBytes(b"lz4".to_vec()) };
     insta::assert_snapshot!(hex(&codec::encode(Audit::SCHEMA, &part).unwrap()), @"01a8e786c700036c7a34");
-    let list = ListBlock { first: 7, last: 300, count: 2, types, entries: Packed(vec![0, 1, 0xa5, 2, 1]) };
+    let list = ListBlock { first: 7, last: 300, count: 2, types, entries: RawBytes(vec![0, 1, 0xa5, 2, 1]) };
     insta::assert_snapshot!(hex(&codec::encode(Audit::SCHEMA, &list).unwrap()), @"
 01b1fc36f507fb2c010202050001a50201
 ");

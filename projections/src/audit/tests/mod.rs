@@ -94,7 +94,8 @@ struct Trail {
 impl Trail {
     fn new() -> Trail {
         let view = View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA });
-        Trail { audit: Audit::load(&view, PARTITIONS).unwrap(), view, states: BTreeMap::new(), arrivals: Vec::new() }
+        let audit = Audit::load(&view, PARTITIONS).unwrap();
+        Trail { audit, view, states: BTreeMap::new(), arrivals: Vec::new() }
     }
 
     /// As a worker that was stopped and started: all that is not in the view is gone.

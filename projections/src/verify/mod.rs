@@ -1,0 +1,320 @@
+//! verify: the whole ledger once more from its log, by other code, and compared with all that was made of it.
+//!
+//! In: the log from offset zero, the rows of the three views at its end. Out: a [`Report`]. It shares with the stages and
+//! the projections how records are read and what a naive book does, and nothing else: money, candles, streams and chains
+//! are computed here anew, the obvious way, in memory. Invariant: it decides nothing and writes nothing. Nothing may be
+//! written while it reads.
+//!
+//! - [`timeline`]: the log as one sequence
+//! - [`streams`], [`answers`]: what must stand in the log because of what
+//! - [`money`], [`books`], [`tape`]: what follows from it
+//! - [`rows`], [`compare`]: the rows of the views beside it
+//! - [`report`]: what it came to
+
+use std::collections::BTreeMap;
+
+use orderledger_domain::envelope::{self, Envelope, Stamp, derived_id};
+use orderledger_domain::event::{Event, RecordRefused};
+use orderledger_domain::ids::UserId;
+use orderledger_domain::partition;
+use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_domain::stream::StreamKey;
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::Error;
+use orderledger_store::event_log::{EventLog, Record};
+use sha2::{Digest, Sha256};
+
+use self::answers::Answers;
+use self::books::Books;
+use self::money::Money;
+use self::streams::{Comparisons, Item, Place, Streams, event_text};
+use self::tape::Tape;
+use self::timeline::Timeline;
+
+mod answers;
+mod books;
+mod compare;
+mod money;
+mod report;
+mod rows;
+mod streams;
+mod tape;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+pub use report::{Check, Compared, Difference, Report};
+pub use rows::{
+    BalanceRow, ChainRow, FillRow, LedgerRows, MarketRow, OrderFigures, OrderRow, PostingRow, Rows, SystemRow, ViewRows,
+};
+pub use tape::{CandleKey, CandleRow, TapeRow};
+
+/// Reads the whole log and compares it with itself and with the views, which must stand at its end. `on_record` is
+/// called with every record read.
+pub fn verify(
+    log: &dyn EventLog,
+    key: &StreamKey,
+    rows: &dyn ViewRows,
+    on_record: &mut dyn FnMut(u64),
+) -> Result<Report, Error> {
+    let mut verifying = Verifying::new(log.partitions(), *key);
+    let mut stored = BTreeMap::new();
+    let mut timeline = Timeline::new(log)?;
+    while let Some((of, record)) = timeline.next()? {
+        let kept = stored.entry(of).or_insert_with(|| rows.records(of)).next().transpose()?;
+        verifying.compare_record(of, &record, kept.as_ref());
+        verifying.take(of, &record);
+        on_record(verifying.report.records);
+    }
+    for (of, mut rest) in stored {
+        if let Some(record) = rest.next().transpose()? {
+            verifying.report.differs(Check::Records, of.offset(record.offset), "the log's end", "a further record");
+        }
+    }
+    verifying.finish(rows)
+}
+
+/// Everything that is known of the ledger so far.
+struct Verifying {
+    partitions: u32,
+    key: StreamKey,
+    report: Report,
+    streams: Streams,
+    comparisons: Comparisons,
+    answers: Answers,
+    money: Money,
+    fills: BTreeMap<UserId, Vec<FillRow>>,
+    books: BTreeMap<u32, Books>,
+    tape: Tape,
+    chains: BTreeMap<TopicPartition, (u64, u64, [u8; 32])>,
+}
+
+impl Verifying {
+    fn new(partitions: u32, key: StreamKey) -> Verifying {
+        Verifying {
+            partitions,
+            key,
+            report: Report::default(),
+            streams: Streams::default(),
+            comparisons: Comparisons::default(),
+            answers: Answers::default(),
+            money: Money::default(),
+            fills: BTreeMap::new(),
+            books: (0..partitions).map(|number| (number, Books::new(number, partitions))).collect(),
+            tape: Tape::default(),
+            chains: BTreeMap::new(),
+        }
+    }
+
+    fn compare_record(&mut self, of: TopicPartition, record: &Record, kept: Option<&Record>) {
+        self.report.compare(Check::Records, of.offset(record.offset), &Some(record), &kept, |record| match record {
+            None => "no such record".to_owned(),
+            Some(record) => {
+                let text = |bytes: &bytes::Bytes| String::from_utf8_lossy(bytes).into_owned();
+                let (key, value) = (record.key.as_ref().map(text), record.value.as_ref().map(text));
+                format!("offset {}, key {key:?}, value {value:?}, at {}", record.offset, record.recorded_at_ms)
+            }
+        });
+    }
+
+    fn take(&mut self, of: TopicPartition, record: &Record) {
+        let at = of.offset(record.offset);
+        self.report.records += 1;
+        link(self.chains.entry(of).or_default(), record);
+        let envelope = envelope::read(record.value.as_deref()).ok();
+        let digest = self.key.digest(record.key.as_deref(), record.value.as_deref());
+        match self.streams.place(at, envelope.as_ref(), digest, &mut self.report) {
+            Place::Repeat => {}
+            Place::Outside if of.topic == Topic::Orders => {
+                self.answers.ask(at, record.key.clone(), envelope.as_ref(), &self.money);
+            }
+            Place::Outside => {
+                let is_operators =
+                    of.topic == Topic::DeadLetters && envelope.is_some_and(|envelope| envelope.stamp.is_none());
+                if !is_operators {
+                    self.report.count(Check::Streams);
+                    self.report.differs(
+                        Check::Streams,
+                        at,
+                        "the next of a stream, or a repeat",
+                        "neither: no reader applies it",
+                    );
+                }
+            }
+            Place::Next(stamp) => match envelope {
+                Some(Envelope { event: Ok(event), event_id, timestamp, .. }) => {
+                    if event_id != derived_id(stamp.cause) {
+                        let expected = format!("eventId {}", derived_id(stamp.cause));
+                        self.report.differs(Check::Streams, at, expected, format!("eventId {event_id}"));
+                    }
+                    self.next(at, record, stamp, timestamp, &event);
+                }
+                _ => self.report.differs(Check::Streams, at, "a payload of its type", "one that can't be read"),
+            },
+        }
+    }
+
+    /// The next record of a stream.
+    fn next(&mut self, at: Position, record: &Record, stamp: Stamp, time: Timestamp, event: &Event) {
+        let (of, cause) = (at.topic_partition(), stamp.cause.position);
+        let from = cause.topic_partition();
+        if from == of {
+            self.answers.answer(at, cause, record.key.as_ref(), event, &self.money, &mut self.report);
+            self.expect_copies(cause, record, event);
+        } else {
+            let key = record.key.clone().unwrap_or_default();
+            let item = Item { cause: cause.offset, key, event: without_excerpt(of, event.clone()) };
+            self.comparisons.find(from, at, item, &mut self.report);
+        }
+        match of.topic {
+            Topic::Orders => {
+                self.answers.control(of.partition, event);
+                self.money.apply(at, cause, event, &mut self.report);
+                if let Event::OrderFilled(fill) = event {
+                    self.fills.entry(fill.user_id.clone()).or_default().push(FillRow::of(at, fill));
+                }
+            }
+            Topic::Books => self.match_again(at, cause, event),
+            Topic::Trades => {
+                if let Event::TradeExecuted(trade) = event {
+                    self.tape.append(at, time, trade, &mut self.report);
+                }
+            }
+            Topic::DeadLetters => {}
+        }
+    }
+
+    /// What intake must have written elsewhere because of this answer.
+    fn expect_copies(&mut self, cause: Position, record: &Record, event: &Event) {
+        let from = cause.topic_partition();
+        let key = record.key.clone().unwrap_or_default();
+        let book_of = |symbol: &str| Topic::Books.at(partition::of_key(symbol.as_bytes(), self.partitions));
+        let every = |topic: Topic| (0..self.partitions).map(move |number| topic.at(number));
+        let (targets, key) = match event {
+            Event::OrderAccepted(_) | Event::CancelAccepted(_) | Event::AmendAccepted(_) => {
+                let Some(symbol) = event.symbol() else { return };
+                (vec![book_of(symbol.as_str())], bytes::Bytes::copy_from_slice(symbol.as_str().as_bytes()))
+            }
+            Event::FeeScheduleSet(_) | Event::RulesVersionSet(_) | Event::SessionClosed(_) => {
+                let all = every(Topic::Orders).chain(every(Topic::Books));
+                (all.filter(|target| *target != from).collect(), key)
+            }
+            Event::RecordRefused(_) => (vec![Topic::DeadLetters.at(from.partition)], key),
+            _ => return,
+        };
+        for to in targets {
+            let item = Item { cause: cause.offset, key: key.clone(), event: event.clone() };
+            self.comparisons.expect(from, to, item, &mut self.report);
+        }
+    }
+
+    /// What matching must have written because of this record of `books`.
+    fn match_again(&mut self, at: Position, cause: Position, event: &Event) {
+        let Some(books) = self.books.get_mut(&at.partition) else { return };
+        match books.apply(cause, event) {
+            Ok(written) => {
+                for (to, key, event) in written {
+                    let item = Item { cause: at.offset, key, event };
+                    self.comparisons.expect(at.topic_partition(), to, item, &mut self.report);
+                }
+            }
+            Err(unusable) => {
+                self.report.differs(
+                    Check::Matching,
+                    at,
+                    format!("terms for a book, but {unusable}"),
+                    event_text(event),
+                );
+            }
+        }
+    }
+
+    fn finish(mut self, rows: &dyn ViewRows) -> Result<Report, Error> {
+        let report = &mut self.report;
+        self.comparisons.finish(report);
+        report.unanswered = self.answers.unanswered();
+        let is_settled = report.unanswered == 0 && report.pending == 0;
+        self.money.finish(is_settled, report);
+        if is_settled {
+            compare_resting(&self.books, &self.money, report);
+        }
+        compare::settlement(&self.money, rows, report)?;
+        compare::fills(&self.fills, rows, report)?;
+        compare::market(&self.tape, rows, report)?;
+        for row in rows.chains() {
+            let (of, count, last_offset, sha256) = row?;
+            let expected = self.chains.remove(&of);
+            report
+                .compare(Check::Chains, of, &expected, &Some((count, last_offset, sha256)), |chain| chain_text(chain));
+        }
+        for (of, chain) in self.chains {
+            report.count(Check::Chains);
+            report.differs(Check::Chains, of, chain_text(&Some(chain)), "no such row");
+        }
+        Ok(self.report)
+    }
+}
+
+impl FillRow {
+    fn of(position: Position, fill: &orderledger_domain::event::OrderFilled) -> FillRow {
+        FillRow {
+            user: fill.user_id.clone(),
+            position,
+            order_id: fill.order_id.clone(),
+            trade_id: fill.trade_id.clone(),
+            price: fill.price.units(),
+            quantity: fill.quantity.shares(),
+            fee: fill.fee,
+            liquidity: fill.liquidity,
+            leaves_quantity: fill.leaves_quantity.shares(),
+        }
+    }
+}
+
+/// The notice among the dead letters says more of the record than the answer does.
+fn without_excerpt(of: TopicPartition, event: Event) -> Event {
+    match event {
+        Event::RecordRefused(refused) if of.topic == Topic::DeadLetters => {
+            Event::RecordRefused(RecordRefused { digest: None, excerpt: None, ..refused })
+        }
+        event => event,
+    }
+}
+
+/// hₙ = SHA-256(hₙ₋₁ ‖ be32 key length ‖ key ‖ be32 value length ‖ value); a missing one has the length 0xFFFFFFFF.
+fn link(chain: &mut (u64, u64, [u8; 32]), record: &Record) {
+    let mut bytes = chain.2.to_vec();
+    for part in [&record.key, &record.value] {
+        let length = part.as_ref().map_or(u32::MAX, |part| u32::try_from(part.len()).unwrap_or(u32::MAX));
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(part.as_deref().unwrap_or_default());
+    }
+    *chain = (chain.0 + 1, record.offset, Sha256::digest(&bytes).into());
+}
+
+fn chain_text(chain: &Option<(u64, u64, [u8; 32])>) -> String {
+    chain.map_or("no chain".to_owned(), |(count, last, sha256)| {
+        let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{count} records up to offset {last}, {hex}")
+    })
+}
+
+fn compare_resting(books: &BTreeMap<u32, Books>, money: &Money, report: &mut Report) {
+    let mut open: BTreeMap<_, _> = money
+        .all_orders()
+        .filter(|(.., order)| order.status.is_open())
+        .map(|(user, order_id, order)| ((user.clone(), order_id.clone()), (order.now.price, order.now.leaves)))
+        .collect();
+    let text = |row: &Option<(i128, i128)>| {
+        row.map_or("no such order".to_owned(), |(price, leaves)| format!("{leaves} open at {}", money::decimal(&price)))
+    };
+    for (user, order_id, price, leaves) in books.values().flat_map(Books::resting) {
+        let at = format!("order {order_id} of {user} in its book");
+        let expected = open.remove(&(user, order_id));
+        report.compare(Check::Resting, at, &expected, &Some((price, leaves)), text);
+    }
+    for ((user, order_id), row) in open {
+        report.count(Check::Resting);
+        report.differs(Check::Resting, format!("order {order_id} of {user}"), text(&Some(row)), "it rests in no book");
+    }
+}
