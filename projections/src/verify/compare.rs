@@ -126,7 +126,7 @@ pub(super) fn fills(
         let expected = fills.get(&row.user).and_then(|fills| fills.get(*number));
         *number += 1;
         let at = format!("fill {number} of {}", row.user);
-        report.compare(Check::Fills, at, &expected, &Some(&row), |row| optional(row));
+        report.compare(Check::Fills, at, &expected, &Some(&row), optional);
     }
     for (user, fills) in fills {
         let skipped = read.get(user).copied().unwrap_or_default();
@@ -146,7 +146,7 @@ pub(super) fn market(tape: &Tape, rows: &dyn ViewRows, report: &mut Report) -> R
         *last += 1;
         let index = usize::try_from(book_seq.saturating_sub(1)).unwrap_or(usize::MAX);
         let expected = tape.0.get(&symbol).and_then(|trades| trades.get(index)).filter(|_| book_seq == *last);
-        report.compare(Check::Tape, format!("trade {symbol}-{book_seq}"), &expected, &Some(&row), |row| optional(row));
+        report.compare(Check::Tape, format!("trade {symbol}-{book_seq}"), &expected, &Some(&row), optional);
     }
     let mut candles = BTreeMap::new();
     let mut markets = BTreeMap::new();

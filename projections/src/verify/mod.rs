@@ -244,8 +244,7 @@ impl Verifying {
         for row in rows.chains() {
             let (of, count, last_offset, sha256) = row?;
             let expected = self.chains.remove(&of);
-            report
-                .compare(Check::Chains, of, &expected, &Some((count, last_offset, sha256)), |chain| chain_text(chain));
+            report.compare(Check::Chains, of, &expected, &Some((count, last_offset, sha256)), chain_text);
         }
         for (of, chain) in self.chains {
             report.count(Check::Chains);
