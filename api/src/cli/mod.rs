@@ -10,7 +10,7 @@ pub(crate) mod progress;
 mod rebuild;
 //mod serve;
 mod status;
-//mod verify;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -41,7 +41,7 @@ enum Command {
     /// Rebuilds views from offset zero, offline, compares and swaps.
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
-    //Verify
+    Verify(verify::Args),
     /// Shows a running server's positions, lag, accounting and generations.
     Status(status::Args),
     /// Looks into the event log.
@@ -67,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Import(feed) => import::run(feed),
         Command::Rebuild(args) => rebuild::run(&args),
 
+        Command::Verify(args) => verify::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
     };

@@ -26,7 +26,7 @@ use orderledger_store::views::{View, ViewReader};
 use tokio::sync::Semaphore;
 
 pub use open::{Opened, Settings, Workers, open_log};
-pub use rebuild::{Rebuilt, catch_up, rebuild};
+pub use rebuild::{Rebuilt, Verified, rebuild, verify};
 
 /// What every call works with.
 pub struct Ledger {

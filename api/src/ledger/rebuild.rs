@@ -1,14 +1,17 @@
-//! Rebuilding views from offset zero, offline: a new generation in memory, compared, written in key order, promoted.
+//! Offline work on views: rebuilding them from offset zero (a new generation in memory, compared, written in key order,
+//! promoted), and verifying them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
 use orderledger_projections::rebuild::{Passed, first_difference, fold_to_end};
 use orderledger_projections::settlement::Settlement;
+use orderledger_projections::verify::{LedgerRows, Report, verify as recompute};
 use orderledger_projections::worker::fold::{Failure, Fold};
 use orderledger_projections::worker::folding::{AnyFolding, Folding};
 use orderledger_store::event_log::EventLog;
@@ -85,7 +88,7 @@ pub fn rebuild(
 }
 
 /// Brings the stored views of all projections to the log's end, offline.
-pub fn catch_up(data: &DataDir, log: &dyn EventLog, key: &StreamKey) -> Result<Vec<Arc<View>>, Failure> {
+fn catch_up(data: &DataDir, log: &dyn EventLog, key: &StreamKey) -> Result<Vec<Arc<View>>, Failure> {
     let mut views = Vec::new();
     for projection in chosen("all")? {
         let (_, mut folding) = open_live(data, log, key, &projection)?;
@@ -93,6 +96,29 @@ pub fn catch_up(data: &DataDir, log: &dyn EventLog, key: &StreamKey) -> Result<V
         views.push(Arc::clone(folding.view()));
     }
     Ok(views)
+}
+
+/// What verifying came to.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// Checks and differences.
+    pub report: Report,
+}
+
+/// Brings the views to the log's end, computes everything once more by other code, and compares, offline.
+pub fn verify(
+    data: &DataDir,
+    log: &dyn EventLog,
+    key: &StreamKey,
+    on_progress: &mut dyn FnMut(Passed),
+) -> Result<Verified, Failure> {
+    let views = catch_up(data, log, key)?;
+    let [settlement, market, audit] = views.as_slice() else { return Ok(Verified { report: Report::default() }) };
+    let rows = LedgerRows { settlement: settlement.reader()?, market: market.reader()?, audit: audit.reader()? };
+    let all = Topic::ALL.into_iter().flat_map(|topic| (0..log.partitions()).map(move |number| topic.at(number)));
+    let length = all.map(|partition| log.end_offset(partition)).sum::<Result<u64, Error>>()?;
+    let mut passed = |records: u64| on_progress(Passed { records, left: length.saturating_sub(records) });
+    Ok(Verified { report: recompute(log, key, &rows, &mut passed)? })
 }
 
 fn chosen(name: &str) -> Result<Vec<Projection>, Error> {

@@ -1,3 +1,5 @@
+//! The data directory: locking, pinning, what is refused.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt;

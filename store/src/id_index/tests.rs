@@ -1,3 +1,5 @@
+//! The index of ids: earliest claims, commits, positions.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::IdKind::{Event, Order};

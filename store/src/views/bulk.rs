@@ -25,6 +25,7 @@ pub fn bulk_load(
         if last.as_ref().is_some_and(|last| *last >= key) || key.as_ref() <= HEAD_KEY.as_slice() {
             return Err(Error::refused(dir, "rows to load must come in key order, each once"));
         }
+        // One by one: in key order that is faster than batches, which sled applies in the order of a hash map.
         opened.base.insert(&key, &value)?;
         digest.add(&key, &value);
         last = Some(key);

@@ -1,3 +1,5 @@
+//! The embedded log: the contract, reopening, crashes and damage.
+
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod crash;

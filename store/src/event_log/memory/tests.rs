@@ -1,3 +1,5 @@
+//! The log in memory: the contract, and its switches.
+
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,3 +1,5 @@
+//! Rows read like a sorted map, at every moment, in both directions.
+
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 

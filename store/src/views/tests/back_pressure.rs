@@ -1,3 +1,5 @@
+//! What waits for a flush is bounded.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! A directory loaded from sorted rows is a view.
+
 use super::*;
 
 fn row(key: &str) -> Result<(Bytes, Bytes), Error> {

@@ -1,3 +1,5 @@
+//! The digest kept beside the rows is that of a full scan.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! After a failure nothing is served, and damage leads to quarantine.
+
 use super::*;
 
 /// Rows in sled whose checksum is wrong.

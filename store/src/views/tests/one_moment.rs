@@ -1,3 +1,5 @@
+//! Rows and head that a reader sees are of one moment.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 

@@ -1,3 +1,5 @@
+//! Whatever is wrong with a directory, it opens, and never as a part.
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! What was committed is there after closing.
+
 use super::*;
 
 #[test]
