@@ -5,5 +5,11 @@
 //! rests on. Never: a business rule in a handler, a command importing a query.
 
 pub mod cli;
+pub mod http;
 pub mod import;
 pub mod ledger;
+
+mod commands;
+mod ops;
+mod queries;
+mod rows;

@@ -8,7 +8,7 @@ mod log_dump;
 mod output;
 pub(crate) mod progress;
 mod rebuild;
-//mod serve;
+mod serve;
 mod status;
 mod verify;
 
@@ -34,7 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the ledger: workers and HTTP.
-    //Serve(serve::Args),
+    Serve(serve::Args),
     /// Feeds real order flow into the log and runs it through the ledger.
     #[command(subcommand)]
     Import(import::Feed),
@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     let ran = match cli.command {
-        //Command::Serve
+        Command::Serve(args) => serve::run(args),
         Command::Import(feed) => import::run(feed),
         Command::Rebuild(args) => rebuild::run(&args),
 

@@ -28,7 +28,11 @@ pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
 
 /// Refuses a body where none belongs.
 pub(crate) async fn none(headers: &HeaderMap, body: Body) -> Result<(), Problem> {
-    if read(headers, body).await?.is_empty() { Ok(()) } else { Err(Problem::invalid(vec![FieldError::body("this call takes no body")])) }
+    if read(headers, body).await?.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid(vec![FieldError::body("this call takes no body")]))
+    }
 }
 
 fn check(text: &[u8]) -> Result<(), Problem> {
@@ -59,7 +63,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 async fn read_frames(mut body: Body) -> Result<Bytes, Problem> {
     let (mut text, mut length) = (Vec::new(), 0_usize);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::unreadable("the body ends before its end, or its chunks are malformed"))?;
+        let frame =
+            frame.map_err(|_| Problem::unreadable("the body ends before its end, or its chunks are malformed"))?;
         let Ok(bytes) = frame.into_data() else { continue };
         length = length.saturating_add(bytes.len());
         if length > DRAINED_BYTES_MAX {

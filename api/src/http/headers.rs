@@ -82,18 +82,26 @@ mod tests {
     #[test]
     fn ids_follow_from_account_and_key_for_ever() {
         let key = key("a-1").unwrap();
-        insta::assert_snapshot!(key.event_id("u1"), @"");
-        insta::assert_snapshot!(key.order_id("u1").unwrap(), @"");
+        insta::assert_snapshot!(key.event_id("u1"), @"58ead894-13f0-5cc7-b009-005cfe691f69");
+        insta::assert_snapshot!(key.order_id("u1").unwrap(), @"f2a22181-a038-5730-8a5e-66fda2a9dab3");
         assert_ne!(key.event_id("u1"), key.event_id("u2"));
     }
 
     #[test]
     fn a_wait_is_read_and_bounded() {
         let wait = |text: &str| {
-            preferred_wait(&HeaderMap::from_iter([("prefer".parse().unwrap(), text.parse().unwrap())])).map(|w| w.as_secs())
+            preferred_wait(&HeaderMap::from_iter([("prefer".parse().unwrap(), text.parse().unwrap())]))
+                .map(|w| w.as_secs())
         };
-        let cases = [("wait=2", Some(2)), ("respond-async, wait=\"10\"", Some(10)), ("wait=99999999999999999999", Some(60)),
-            ("wait=0", None), ("wait", None), ("wait=-1", None), ("wait=soon", None)];
+        let cases = [
+            ("wait=2", Some(2)),
+            ("respond-async, wait=\"10\"", Some(10)),
+            ("wait=99999999999999999999", Some(60)),
+            ("wait=0", None),
+            ("wait", None),
+            ("wait=-1", None),
+            ("wait=soon", None),
+        ];
         for (text, expected) in cases {
             assert_eq!(wait(text), expected, "{text}");
         }

@@ -49,7 +49,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         let path = RawPathParams::from_request_parts(parts, state).await.map_err(unreadable)?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-        let Query(pairs) = pairs.map_err(|_| Problem::invalid(vec![FieldError::parameter("query", "can't be read")]))?;
+        let Query(pairs) =
+            pairs.map_err(|_| Problem::invalid(vec![FieldError::parameter("query", "can't be read")]))?;
         let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
         Ok(Params::new(route, path, pairs))
     }
@@ -130,7 +131,11 @@ impl Params {
             let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();
             let detail = format!("this view reads {}, none of the positions", names.join(" and "));
             let code = "position-not-tracked";
-            return Err(Problem { code, detail, ..Problem::invalid(vec![FieldError::parameter("minPosition", "is not tracked")]) });
+            return Err(Problem {
+                code,
+                detail,
+                ..Problem::invalid(vec![FieldError::parameter("minPosition", "is not tracked")])
+            });
         }
         Ok(MinPosition { positions, within })
     }
@@ -163,12 +168,24 @@ mod tests {
     use super::*;
 
     fn params(pairs: &[(&str, &str)]) -> Params {
-        Params::new("/x", BTreeMap::new(), pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+        Params::new(
+            "/x",
+            BTreeMap::new(),
+            pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        )
     }
 
     #[test]
     fn limits_out_of_range_are_refused_never_clamped() {
-        for (text, expected) in [("1", true), ("1000", true), ("0", false), ("1001", false), ("99999999", false), ("+1", false), ("x", false)] {
+        for (text, expected) in [
+            ("1", true),
+            ("1000", true),
+            ("0", false),
+            ("1001", false),
+            ("99999999", false),
+            ("+1", false),
+            ("x", false),
+        ] {
             let mut params = params(&[("limit", text)]);
             let page = params.page::<u64>();
             assert_eq!(params.finish(Some(page)).is_ok(), expected, "{text}");

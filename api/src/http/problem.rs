@@ -104,8 +104,12 @@ impl Problem {
     pub(crate) fn of_status(status: StatusCode) -> Problem {
         let (code, detail) = match status {
             StatusCode::BAD_REQUEST => ("bad-request", "the request can't be read"),
-            StatusCode::NOT_FOUND => ("not-found", "there is nothing at this address; GET /openapi.json lists all calls"),
-            StatusCode::METHOD_NOT_ALLOWED => ("method-not-allowed", "the header Allow names the methods of this address"),
+            StatusCode::NOT_FOUND => {
+                ("not-found", "there is nothing at this address; GET /openapi.json lists all calls")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method-not-allowed", "the header Allow names the methods of this address")
+            }
             StatusCode::REQUEST_TIMEOUT => ("request-timeout", "the request did not come in time"),
             StatusCode::PAYLOAD_TOO_LARGE => ("body-too-large", "a body has at most 65536 bytes"),
             StatusCode::URI_TOO_LONG => ("uri-too-long", "an address has at most 8192 bytes"),

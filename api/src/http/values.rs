@@ -68,7 +68,9 @@ pub(crate) fn symbol(raw: &RawValue) -> Value<Symbol> {
 /// Symbols, at least one; null: all.
 pub(crate) fn symbols(raw: &RawValue) -> Value<Option<Vec<Symbol>>> {
     let must = || "must be an array of at least one symbol, or null for all".to_owned();
-    let Some(texts) = serde_json::from_str::<Option<Vec<String>>>(raw.get()).map_err(|_| must())? else { return Ok(None) };
+    let Some(texts) = serde_json::from_str::<Option<Vec<String>>>(raw.get()).map_err(|_| must())? else {
+        return Ok(None);
+    };
     let symbols: Result<Vec<Symbol>, _> = texts.iter().map(|text| Symbol::new(text)).collect();
     symbols.ok().filter(|symbols| !symbols.is_empty()).map(Some).ok_or_else(must)
 }
@@ -114,9 +116,29 @@ mod tests {
             assert_eq!(units(text), Some(1_502_500), "{text}");
         }
         let bad = [
-            "\"NaN\"", "\"-1\"", "-1", "\"0\"", "0", "\"1.23456\"", "\"1e3\"", "1e3", "1e400", "\"\"", "null", "[]", "{}",
-            "true", "\"９\"", "\"99999999999999999999999\"", "\" 1\"", "\"1,0\"", "1000000.0001", "\"+1\"", "\"01\"",
-            "\".5\"", "\"1.\"",
+            "\"NaN\"",
+            "\"-1\"",
+            "-1",
+            "\"0\"",
+            "0",
+            "\"1.23456\"",
+            "\"1e3\"",
+            "1e3",
+            "1e400",
+            "\"\"",
+            "null",
+            "[]",
+            "{}",
+            "true",
+            "\"９\"",
+            "\"99999999999999999999999\"",
+            "\" 1\"",
+            "\"1,0\"",
+            "1000000.0001",
+            "\"+1\"",
+            "\"01\"",
+            "\".5\"",
+            "\"1.\"",
         ];
         for text in bad {
             assert_eq!(units(text), None, "{text}");
@@ -130,14 +152,28 @@ mod tests {
         let shares = |text| quantity(raw(text)).ok().map(Quantity::shares);
         assert_eq!(shares("100"), Some(100));
         assert_eq!(shares("\"100000000000\""), Some(100_000_000_000));
-        for text in ["0", "-1", "1.5", "1.0", "9223372036854775808", "18446744073709551616", "\"x\"", "null", "[]", "\"1.0000001\"", "100000000001"] {
+        for text in [
+            "0",
+            "-1",
+            "1.5",
+            "1.0",
+            "9223372036854775808",
+            "18446744073709551616",
+            "\"x\"",
+            "null",
+            "[]",
+            "\"1.0000001\"",
+            "100000000001",
+        ] {
             assert_eq!(shares(text), None, "{text}");
         }
     }
 
     #[test]
     fn names_keep_their_character_sets() {
-        for text in ["\"\"", "\"AAAAAAAAAAAAAAAAA\"", "\"a\\u0000b\"", "\"../x\"", "null", "5", "\"AAPL\\n\"", "\"USD\""] {
+        for text in
+            ["\"\"", "\"AAAAAAAAAAAAAAAAA\"", "\"a\\u0000b\"", "\"../x\"", "null", "5", "\"AAPL\\n\"", "\"USD\""]
+        {
             assert!(symbol(raw(text)).is_err(), "{text}");
         }
         assert!(symbol(raw("\"BRK.B\"")).is_ok());

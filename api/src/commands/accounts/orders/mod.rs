@@ -1,0 +1,7 @@
+//! Placing, amending and canceling orders.
+
+pub(crate) mod amend;
+pub(crate) mod cancel;
+pub(crate) mod place;
+
+mod change;

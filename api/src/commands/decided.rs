@@ -1,0 +1,81 @@
+//! `Prefer: wait`: until the request is decided by the book too, and the views show it.
+//!
+//! A resting order writes no event, so the signal is matching's position on `books`: whatever intake has handed on by
+//! then was matched, with everything acknowledged that came of it.
+
+use std::sync::Arc;
+
+use orderledger_domain::ids::Symbol;
+use orderledger_domain::position::{Position, Topic};
+use orderledger_projections::worker::progress::Progress;
+use tokio::time::Instant;
+
+use crate::http::problem::Problem;
+use crate::ledger::{Ledger, blocking};
+
+/// Where the log stood once a request was decided.
+pub(super) struct Decided {
+    books: Option<Position>,
+    trades: Option<Position>,
+}
+
+impl Decided {
+    /// The newest position of the order, and of what its decision led to elsewhere.
+    pub(super) fn newest(&self, order: Position, has_traded: bool) -> String {
+        let trades = self.trades.filter(|_| has_traded);
+        let positions: Vec<String> =
+            [Some(order), self.books, trades].into_iter().flatten().map(|p| p.to_string()).collect();
+        positions.join(",")
+    }
+}
+
+/// Waits until intake and, for a symbol, the book have decided what was asked, and settlement shows it; none if that
+/// is not so at the deadline.
+pub(super) async fn wait(
+    ledger: &Arc<Ledger>,
+    asked: Position,
+    answered: Position,
+    symbol: Option<Symbol>,
+    deadline: Instant,
+) -> Result<Option<Decided>, Problem> {
+    let orders = asked.topic_partition();
+    let after = |position: Position| position.offset.saturating_add(1);
+    let mut decided = Decided { books: None, trades: None };
+    let mut shown = after(answered);
+    if let Some(symbol) = symbol {
+        let judged = after(asked);
+        if !reach(&ledger.intake, deadline, |standing| standing.has_applied_below(orders, judged)).await {
+            return Ok(None);
+        }
+        let books = ledger.partition_of_symbol(Topic::Books, symbol.as_str());
+        let end = ledger.end_of(books).await?;
+        if !reach(&ledger.matching, deadline, |standing| standing.has_applied_below(books, end)).await {
+            return Ok(None);
+        }
+        let trades = ledger.partition_of_symbol(Topic::Trades, symbol.as_str());
+        let last = |end: u64| end.checked_sub(1);
+        decided.books = last(end).map(|offset| books.offset(offset));
+        decided.trades = last(ledger.end_of(trades).await?).map(|offset| trades.offset(offset));
+        shown = shown.max(ledger.end_of(orders).await?);
+    }
+    let settlement = ledger.settlement.live.load().progress.clone();
+    let shows = reach(&settlement, deadline, |standing| standing.has_applied_below(orders, shown)).await;
+    Ok(shows.then_some(decided))
+}
+
+async fn reach(
+    progress: &Progress,
+    deadline: Instant,
+    reached: impl Fn(&orderledger_projections::worker::progress::Standing) -> bool,
+) -> bool {
+    progress.wait(deadline.saturating_duration_since(Instant::now()), reached).await
+}
+
+/// Reads settlement at one moment.
+pub(super) async fn settled<T: Send + 'static>(
+    ledger: &Arc<Ledger>,
+    read: impl FnOnce(&orderledger_store::views::ViewReader) -> Result<T, orderledger_store::Error> + Send + 'static,
+) -> Result<T, Problem> {
+    let ledger = Arc::clone(ledger);
+    Ok(blocking(move || read(&ledger.settlement.live.load().view.reader()?)).await?)
+}

@@ -1,0 +1,11 @@
+//! Calls that write: each becomes one outside record, answered with what intake said of it.
+//!
+//! - [`submit`]: from an event to intake's answer
+//! - [`decided`]: waiting until the book has decided too
+
+pub(crate) mod accounts;
+pub(crate) mod fees;
+pub(crate) mod sessions;
+
+mod decided;
+mod submit;

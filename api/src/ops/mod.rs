@@ -1,0 +1,6 @@
+//! Operating calls: is it alive, is it ready, how far are the workers, what can be called.
+
+pub(crate) mod livez;
+pub(crate) mod openapi;
+pub(crate) mod projections;
+pub(crate) mod readyz;

@@ -1,0 +1,130 @@
+//! `GET /v1/projections`: how far every worker is, and what became of the records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use orderledger_projections::worker::folding::states_of;
+use orderledger_projections::worker::partition::Accounting;
+use orderledger_projections::worker::progress::{Standing, WorkerState};
+use orderledger_store::Error;
+use serde::Serialize;
+
+use crate::http::answer;
+use crate::http::as_of::lag;
+use crate::http::params::Params;
+use crate::http::problem::Problem;
+use crate::ledger::{Ledger, ViewHandle, blocking};
+
+/// Projections have a view with a generation and a digest; stages have none.
+#[derive(Serialize)]
+struct Answer {
+    data: Vec<Row>,
+    stages: Vec<Row>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: &'static str,
+    #[serde(flatten)]
+    view: Option<ViewColumns>,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    positions: BTreeMap<String, u64>,
+    lag_records: u64,
+    lag_ms: i64,
+    consumed: u64,
+    applied: u64,
+    duplicate: u64,
+    rejected: u64,
+    parked: u64,
+    ignored: u64,
+}
+
+/// What only a projection has.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ViewColumns {
+    generation: u64,
+    /// Of the rows on disk, which may be a moment behind those that are read.
+    digest: String,
+    /// Where the rows stand that the digest is of.
+    digest_positions: BTreeMap<String, u64>,
+}
+
+pub(crate) async fn list(
+    State(ledger): State<Arc<Ledger>>,
+    params: Params,
+    _headers: HeaderMap,
+) -> Result<Response, Problem> {
+    params.finish(Some(()))?;
+    let answer = blocking(move || rows(&ledger)).await?;
+    Ok(answer::json(StatusCode::OK, answer::to_json(&answer)?))
+}
+
+fn rows(ledger: &Ledger) -> Result<Answer, Error> {
+    let projection = |handle: &ViewHandle| {
+        let live = handle.live.load();
+        let columns = view_columns(handle)?;
+        row(ledger, handle.name, Some(columns), &live.progress.standing())
+    };
+    let stages = [("intake", &ledger.intake), ("matching", &ledger.matching)];
+    Ok(Answer {
+        data: ledger.views().into_iter().map(projection).collect::<Result<_, _>>()?,
+        stages: stages
+            .into_iter()
+            .map(|(name, progress)| row(ledger, name, None, &progress.standing()))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn view_columns(handle: &ViewHandle) -> Result<ViewColumns, Error> {
+    let live = handle.live.load();
+    let digest = live.view.digest()?;
+    let states = states_of(&digest.head)?;
+    let positions = states.iter().filter_map(|(of, state)| Some((of.to_string(), state.next_offset.checked_sub(1)?)));
+    Ok(ViewColumns {
+        generation: live.number,
+        digest: format!("{:032x}", digest.digest.sum),
+        digest_positions: positions.collect(),
+    })
+}
+
+fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing: &Standing) -> Result<Row, Error> {
+    let (mut positions, mut sum) = (BTreeMap::new(), Accounting::default());
+    let (mut lag_records, mut lag_ms) = (0_u64, 0_i64);
+    for (of, at) in &standing.partitions {
+        positions.extend(at.next_offset.checked_sub(1).map(|last| (of.to_string(), last)));
+        let lag = lag(&*ledger.log, *of, *at)?;
+        lag_records = lag_records.saturating_add(lag.records);
+        lag_ms = lag_ms.max(lag.millis);
+        sum.applied += at.accounting.applied;
+        sum.duplicate += at.accounting.duplicate;
+        sum.rejected += at.accounting.rejected;
+        sum.parked += at.accounting.parked;
+        sum.ignored += at.accounting.ignored;
+    }
+    let error = match &standing.state {
+        WorkerState::Stopped(why) | WorkerState::Halted(why) => Some(why.clone()),
+        WorkerState::CatchingUp | WorkerState::Live => None,
+    };
+    Ok(Row {
+        name,
+        view,
+        state: standing.state.as_str(),
+        error,
+        positions,
+        lag_records,
+        lag_ms,
+        consumed: sum.consumed(),
+        applied: sum.applied,
+        duplicate: sum.duplicate,
+        rejected: sum.rejected,
+        parked: sum.parked,
+        ignored: sum.ignored,
+    })
+}

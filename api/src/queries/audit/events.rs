@@ -1,0 +1,75 @@
+//! `GET /v1/audit/events` and `…/{topic}/{partition}/{offset}`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use orderledger_domain::ids::Symbol;
+use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_projections::audit::queries::{EventsQuery, events, record};
+use orderledger_store::views::Direction;
+
+use super::TOPICS;
+use crate::http::params::Params;
+use crate::http::problem::Problem;
+use crate::http::{answer, cursor};
+use crate::ledger::Ledger;
+use crate::queries::accounts::transactions::types;
+use crate::queries::{AUDIT, read};
+use crate::rows::AuditRow;
+
+pub(crate) async fn list(
+    State(ledger): State<Arc<Ledger>>,
+    mut params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let min = params.min_position(TOPICS)?;
+    let wanted = params.page_in::<Position>(Direction::Ascending);
+    let last = u64::from(ledger.partitions.saturating_sub(1));
+    let partition = params.number("partition", 0, last).and_then(|number| u32::try_from(number).ok());
+    let query = EventsQuery {
+        topic: params.query("topic", topic),
+        partition,
+        from: params.number("from", 0, u64::MAX).unwrap_or(0),
+        symbol: params.query("symbol", Symbol::new),
+        types: types(&mut params),
+        since: params.moment("since"),
+        until: params.moment("until"),
+        after: wanted.after,
+        limit: wanted.limit,
+    };
+    params.finish(Some(()))?;
+    let topics = query.topic.map_or(TOPICS.to_vec(), |topic| vec![topic]);
+    let all = topics.into_iter().flat_map(|topic| ledger.all_of(topic));
+    let rests_on: Vec<TopicPartition> =
+        all.filter(|of| query.partition.is_none_or(|partition| partition == of.partition)).collect();
+    let (page, as_of) = read(&ledger, AUDIT, min, rests_on, move |view| events(view, &query)).await?;
+    let rows: Vec<AuditRow> = page.records.iter().map(AuditRow::from).collect();
+    let next = page.next.map(|place| cursor::write(&wanted.scope, &place));
+    answer::list(&headers, &rows, next, &as_of)
+}
+
+fn topic(text: &str) -> Result<Topic, &'static str> {
+    text.parse().map_err(|_| "must be orders, books, trades or dead-letters")
+}
+
+pub(crate) async fn get(
+    State(ledger): State<Arc<Ledger>>,
+    mut params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|_| plain).ok_or("must be a whole number")
+    };
+    let topic = params.path("topic", topic);
+    let (partition, offset) = (params.path("partition", number), params.path("offset", number));
+    let min = params.min_position(TOPICS)?;
+    let (topic, (partition, offset)) = params.finish(topic.zip(partition.zip(offset)))?;
+    let unknown = || Problem::not_found("unknown-record", "the audit trail has no record at this position");
+    let partition = u32::try_from(partition).ok().filter(|partition| *partition < ledger.partitions);
+    let of = topic.at(partition.ok_or_else(unknown)?);
+    let (found, as_of) = read(&ledger, AUDIT, min, vec![of], move |view| record(view, of.offset(offset))).await?;
+    answer::object(&headers, &AuditRow::from(&found.ok_or_else(unknown)?), &as_of)
+}

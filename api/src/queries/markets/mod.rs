@@ -1,0 +1,60 @@
+//! Prices, books, the tape and candles.
+
+pub(crate) mod book;
+pub(crate) mod candles;
+pub(crate) mod list;
+pub(crate) mod market;
+pub(crate) mod trades;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderledger_domain::ids::Symbol;
+use orderledger_domain::position::{Position, Topic};
+use orderledger_projections::worker::board::BookView;
+use orderledger_projections::worker::progress::PartitionProgress;
+
+use super::not_reached;
+use crate::http::params::MinPosition;
+use crate::http::problem::Problem;
+use crate::ledger::Ledger;
+
+/// A symbol's published book: a market exists from its first accepted order.
+fn book_of(ledger: &Ledger, symbol: Symbol) -> Result<Arc<BookView>, Problem> {
+    let unknown = || Problem::not_found("unknown-market", "no order of this symbol was ever accepted");
+    ledger.board.get(symbol).ok_or_else(unknown)
+}
+
+/// How far the published books of a partition are.
+fn book_progress(ledger: &Ledger, book: &BookView) -> PartitionProgress {
+    let published = ledger.board.positions().borrow().get(&book.partition).copied();
+    PartitionProgress {
+        next_offset: published.unwrap_or_default().max(book.next_offset),
+        recorded_at: book.recorded_at,
+        ..PartitionProgress::default()
+    }
+}
+
+/// Waits for those of the positions that are in `books`; gives the others back.
+async fn wait_for_books(ledger: &Ledger, min: MinPosition) -> Result<MinPosition, Problem> {
+    let MinPosition { positions, within } = min;
+    let (books, others): (Vec<Position>, Vec<Position>) =
+        positions.into_iter().partition(|position| position.topic == Topic::Books);
+    if !books.is_empty() {
+        wait_for_board(ledger, &books, within).await?;
+    }
+    Ok(MinPosition { positions: others, within })
+}
+
+async fn wait_for_board(ledger: &Ledger, books: &[Position], within: Duration) -> Result<(), Problem> {
+    let mut published = ledger.board.positions();
+    let reached = published.wait_for(|positions| {
+        books
+            .iter()
+            .all(|position| positions.get(&position.topic_partition()).is_some_and(|next| *next > position.offset))
+    });
+    match tokio::time::timeout(within, reached).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(not_reached()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Calls that read: each takes one consistent look at a view and says which positions its answer rests on.
+
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod fees;
+pub(crate) mod markets;
+pub(crate) mod orders;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_store::Error;
+use orderledger_store::views::ViewReader;
+
+use crate::http::as_of::AsOf;
+use crate::http::params::MinPosition;
+use crate::http::problem::Problem;
+use crate::ledger::{Ledger, ViewHandle, blocking};
+
+/// Which of the ledger's views.
+type ViewOf = fn(&Ledger) -> &ViewHandle;
+
+/// Balances, orders, fills, postings, withdrawals.
+const SETTLEMENT: ViewOf = |ledger| &ledger.settlement;
+/// The tape and what follows from it.
+const MARKET: ViewOf = |ledger| &ledger.market;
+/// The log itself.
+const AUDIT: ViewOf = |ledger| &ledger.audit;
+
+/// Waits for the positions, then reads the view at one moment; `rests_on` are the partitions of the answer.
+async fn read<T: Send + 'static>(
+    ledger: &Arc<Ledger>,
+    view: ViewOf,
+    min: MinPosition,
+    rests_on: Vec<TopicPartition>,
+    read: impl FnOnce(&ViewReader) -> Result<T, Error> + Send + 'static,
+) -> Result<(T, AsOf), Problem> {
+    wait_for(view(ledger), &min.positions, min.within).await?;
+    let ledger = Arc::clone(ledger);
+    let done = blocking(move || {
+        let moment = view(&ledger).moment()?;
+        let row = read(&moment.reader)?;
+        Ok::<_, Error>((row, AsOf::of(&*ledger.log, rests_on, &moment.partitions)?))
+    });
+    Ok(done.await?)
+}
+
+/// Waits until the view has applied those records and all that was decided at them.
+async fn wait_for(view: &ViewHandle, positions: &[Position], within: Duration) -> Result<(), Problem> {
+    let reached = positions.is_empty()
+        || view.wait(within, |standing| positions.iter().all(|position| standing.has_reached(*position))).await;
+    if reached { Ok(()) } else { Err(not_reached()) }
+}
+
+/// 409 of a view that has not reached a position in time.
+fn not_reached() -> Problem {
+    let detail = "the view has not reached minPosition within waitMs; ask again, or wait longer";
+    Problem::new(StatusCode::CONFLICT, "position-not-reached", detail).retry_after(1)
+}
+
+/// 404 of an account that no event names.
+fn unknown_account() -> Problem {
+    Problem::not_found("unknown-account", "no event names this account")
+}

@@ -1,0 +1,145 @@
+//! Prices, depth, the tape and candles.
+
+use orderledger_domain::ids::Symbol;
+use orderledger_domain::money::{Amount, Price, Quantity};
+use orderledger_domain::position::Position;
+use orderledger_domain::terms::Side;
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_projections::market::queries::{Day, TapeTrade};
+use orderledger_projections::market::rows;
+use orderledger_projections::worker::board::{BookView, LevelView};
+use serde::Serialize;
+
+use super::Decimal;
+
+/// A symbol's best prices, and the figures of the 24 hours that end at its last trade.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MarketRow {
+    symbol: Symbol,
+    last: Option<Decimal<Price>>,
+    bid: Option<Decimal<Price>>,
+    bid_size: Option<u64>,
+    ask: Option<Decimal<Price>>,
+    ask_size: Option<u64>,
+    open: Option<Decimal<Price>>,
+    high: Option<Decimal<Price>>,
+    low: Option<Decimal<Price>>,
+    volume: u128,
+    vwap: Option<Decimal<Amount>>,
+    trade_count: u64,
+    change: Option<Decimal<Amount>>,
+}
+
+impl MarketRow {
+    pub(crate) fn new(book: &BookView, day: Option<&Day>) -> MarketRow {
+        let figures = day.map(|day| &day.figures);
+        MarketRow {
+            symbol: book.symbol,
+            last: figures.map(|figures| Decimal(figures.close)),
+            bid: book.bids.first().map(|level| Decimal(level.price)),
+            bid_size: book.bids.first().map(|level| level.quantity),
+            ask: book.asks.first().map(|level| Decimal(level.price)),
+            ask_size: book.asks.first().map(|level| level.quantity),
+            open: figures.map(|figures| Decimal(figures.open)),
+            high: figures.map(|figures| Decimal(figures.high)),
+            low: figures.map(|figures| Decimal(figures.low)),
+            volume: figures.map_or(0, |figures| figures.volume),
+            vwap: figures.map(|figures| Decimal(figures.vwap())),
+            trade_count: figures.map_or(0, |figures| figures.trade_count),
+            change: day.map(|day| Decimal(day.change())),
+        }
+    }
+}
+
+/// A symbol's book, best first.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BookRow {
+    symbol: Symbol,
+    bids: Vec<LevelRow>,
+    asks: Vec<LevelRow>,
+    /// The last record of `books` that is in it.
+    position: Option<Position>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct LevelRow {
+    price: Decimal<Price>,
+    quantity: u64,
+    orders: u32,
+}
+
+impl BookRow {
+    pub(crate) fn new(book: &BookView, depth: usize) -> BookRow {
+        let level = |level: &LevelView| LevelRow {
+            price: Decimal(level.price),
+            quantity: level.quantity,
+            orders: level.orders,
+        };
+        BookRow {
+            symbol: book.symbol,
+            bids: book.bids.iter().take(depth).map(level).collect(),
+            asks: book.asks.iter().take(depth).map(level).collect(),
+            position: book.next_offset.checked_sub(1).map(|offset| book.partition.offset(offset)),
+        }
+    }
+}
+
+/// One trade of the tape.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TradeRow {
+    trade_id: String,
+    symbol: Symbol,
+    price: Decimal<Price>,
+    quantity: Quantity,
+    taker_side: Side,
+    book_seq: u64,
+    time: Timestamp,
+    position: Position,
+}
+
+impl TradeRow {
+    pub(crate) fn new(symbol: Symbol, book_seq: u64, row: TapeTrade) -> TradeRow {
+        let TapeTrade { trade, position } = row;
+        TradeRow {
+            trade_id: rows::trade_id(symbol, book_seq),
+            symbol,
+            price: Decimal(trade.price),
+            quantity: trade.quantity,
+            taker_side: trade.taker_side,
+            book_seq,
+            time: trade.time,
+            position,
+        }
+    }
+}
+
+/// One candle.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CandleRow {
+    open_time: Timestamp,
+    open: Decimal<Price>,
+    high: Decimal<Price>,
+    low: Decimal<Price>,
+    close: Decimal<Price>,
+    volume: u128,
+    trade_count: u64,
+    vwap: Decimal<Amount>,
+}
+
+impl CandleRow {
+    pub(crate) fn new(open_time: Timestamp, candle: &rows::Candle) -> CandleRow {
+        CandleRow {
+            open_time,
+            open: Decimal(candle.open),
+            high: Decimal(candle.high),
+            low: Decimal(candle.low),
+            close: Decimal(candle.close),
+            volume: candle.volume,
+            trade_count: candle.trade_count,
+            vwap: Decimal(candle.vwap()),
+        }
+    }
+}

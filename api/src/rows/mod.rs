@@ -1,0 +1,23 @@
+//! Rows as answers show them: camelCase, amounts and prices as decimal strings.
+
+mod accounts;
+mod markets;
+mod order;
+mod record;
+
+pub(crate) use accounts::{BalanceRow, FillRow, PostingRow, WithdrawalRow};
+pub(crate) use markets::{BookRow, CandleRow, MarketRow, TradeRow};
+pub(crate) use order::OrderRow;
+pub(crate) use record::{AuditRow, RecordRow};
+
+use serde::{Serialize, Serializer};
+
+/// An amount or price as a decimal string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decimal<T>(pub(crate) T);
+
+impl<T: std::fmt::Display> Serialize for Decimal<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
