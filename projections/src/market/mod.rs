@@ -6,7 +6,7 @@
 //!
 //! - [`interval`]: the five intervals and where their candles open
 //! - [`rows`]: what is stored, and under which keys
-//! - [`tape`]: one symbol's fold
+//! - `tape`: one symbol's fold
 //! - [`queries`]: what HTTP reads
 
 use std::collections::{BTreeMap, BTreeSet};
