@@ -128,6 +128,16 @@ pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
     Ok(Envelope { event_id, event_type, timestamp, stamp, event })
 }
 
+/// The place in a stream that a record of an unknown type or version names: a newer program's stage may have written it.
+pub fn stamp_of_unknown(value: Option<&[u8]>, refusal: &Refusal) -> Option<Stamp> {
+    if !matches!(refusal.reason, RefuseReason::UnknownType | RefuseReason::UnknownVersion) {
+        return None;
+    }
+    let wire: Wire = serde_json::from_str(text_of(value).ok()?).ok()?;
+    let is_ours = EventType::from_name(&wire.event_type).is_none_or(|kind| kind.origin() == Origin::Derived);
+    if is_ours { read_stamp(&wire.metadata) } else { None }
+}
+
 /// The value as text, if it is there, not too large and UTF-8.
 pub(crate) fn text_of(value: Option<&[u8]>) -> Result<&str, Refusal> {
     let value = value.ok_or_else(|| Refusal::new(RefuseReason::NullValue, "the record has no value"))?;
