@@ -51,7 +51,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > DRAINED_BYTES_MAX) {
+    // Who asks before sending is not left to send what will be refused.
+    let limit = if headers.contains_key(header::EXPECT) { BODY_BYTES_MAX } else { DRAINED_BYTES_MAX };
+    if announced.is_some_and(|length| length > limit) {
         return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
     }
     match tokio::time::timeout(BODY_WITHIN, read_frames(body)).await {

@@ -16,7 +16,7 @@ use orderledger_store::views::ViewReader;
 
 use crate::http::as_of::AsOf;
 use crate::http::params::MinPosition;
-use crate::http::problem::Problem;
+use crate::http::problem::{FieldError, Problem};
 use crate::ledger::{Ledger, ViewHandle, blocking};
 
 /// Which of the ledger's views.
@@ -37,6 +37,7 @@ async fn read<T: Send + 'static>(
     rests_on: Vec<TopicPartition>,
     read: impl FnOnce(&ViewReader) -> Result<T, Error> + Send + 'static,
 ) -> Result<(T, AsOf), Problem> {
+    exist(ledger, &min.positions)?;
     wait_for(view(ledger), &min.positions, min.within).await?;
     let ledger = Arc::clone(ledger);
     let done = blocking(move || {
@@ -45,6 +46,16 @@ async fn read<T: Send + 'static>(
         Ok::<_, Error>((row, AsOf::of(&*ledger.log, rests_on, &moment.partitions)?))
     });
     Ok(done.await?)
+}
+
+/// 422 of a position in a partition that no topic has: waiting for it would never end.
+fn exist(ledger: &Ledger, positions: &[Position]) -> Result<(), Problem> {
+    let beyond = positions.iter().find(|position| position.partition >= ledger.partitions);
+    beyond.map_or(Ok(()), |position| {
+        let detail =
+            format!("names {}, but every topic has {} partitions", position.topic_partition(), ledger.partitions);
+        Err(Problem::invalid(vec![FieldError::parameter("minPosition", detail)]))
+    })
 }
 
 /// Waits until the view has applied those records and all that was decided at them.
