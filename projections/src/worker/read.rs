@@ -37,6 +37,7 @@ impl Read {
             Ok(envelope) => envelope.stamp,
             Err(refusal) => envelope::stamp_of_unknown(record.value.as_deref(), refusal),
         };
+        let stamp = stamp.map(|stamp| key.check_first(stamp, from));
         Read {
             stamp,
             position: from.offset(record.offset),
