@@ -3,4 +3,5 @@
 
 mod harness;
 mod restart;
+mod totality;
 mod way_of_an_order;
