@@ -15,6 +15,8 @@ use crate::timestamp::Timestamp;
 
 /// The largest value of a record in bytes.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
+/// The longest detail of a refusal in bytes, before the mark that more was said.
+const DETAIL_BYTES_MAX: usize = 256;
 /// The version that the ledger writes.
 pub const VERSION: &str = "2.0";
 
@@ -29,9 +31,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal of that reason.
+    /// A refusal of that reason. Of a long detail the beginning is kept: it may quote the record, and stands in others.
     pub fn new(reason: RefuseReason, detail: impl Into<String>) -> Refusal {
-        Refusal { reason, detail: detail.into() }
+        let mut detail = detail.into();
+        if detail.len() > DETAIL_BYTES_MAX {
+            detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+            detail.push('…');
+        }
+        Refusal { reason, detail }
     }
 }
 

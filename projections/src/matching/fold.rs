@@ -143,6 +143,8 @@ impl StageFold for Matching {
         Ok(())
     }
 
+    fn begin_again(_: &mut Self::Shared) {}
+
     fn supports_resuming(_: &Self::Shared, _: u32, _: u64) -> bool {
         true
     }
