@@ -146,6 +146,11 @@ impl<'a> Recovery<'a> {
             );
             return Err(Error::refused(source, what));
         }
+        if self.log.end_offset(source)? == 0 {
+            // Nothing was ever decided here: no need to read the target logs, which may be long.
+            let (fold, targets) = (F::new(partition, self.log.partitions(), self.key), BTreeMap::new());
+            return Ok(Recovered { fold, sending: Sending::AboveLog(BTreeMap::new()), targets });
+        }
         if self.ends.is_none() {
             self.ends = Some(verify_streams(self.log, self.source, &self.key)?);
         }
