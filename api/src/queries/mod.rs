@@ -65,6 +65,18 @@ async fn wait_for(view: &ViewHandle, positions: &[Position], within: Duration) -
     if reached { Ok(()) } else { Err(not_reached()) }
 }
 
+/// Waits until the view has what a cursor was given for: right after a restart it may be behind that, and would take the
+/// rest of a list for its end.
+async fn wait_for_cursor(view: &ViewHandle, after: Position, within: Duration) -> Result<(), Problem> {
+    let end = after.offset.saturating_add(1);
+    if view.wait(within, |standing| standing.has_applied_below(after.topic_partition(), end)).await {
+        Ok(())
+    } else {
+        let detail = "the view has not reached this cursor's place again within waitMs; ask again, or wait longer";
+        Err(Problem { detail: detail.to_owned(), ..not_reached() })
+    }
+}
+
 /// 409 of a view that has not reached a position in time.
 fn not_reached() -> Problem {
     let detail = "the view has not reached minPosition within waitMs; ask again, or wait longer";
