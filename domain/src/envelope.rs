@@ -145,6 +145,17 @@ pub(crate) fn text_of(value: Option<&[u8]>) -> Result<&str, Refusal> {
     std::str::from_utf8(value).map_err(|error| Refusal::new(RefuseReason::NotUtf8, error.to_string()))
 }
 
+/// The place in a stream that a record claims whose type or version isn't known: a newer program may have written it.
+pub fn claimed_stamp(value: Option<&[u8]>) -> Option<Stamp> {
+    #[derive(Deserialize)]
+    struct Claim<'a> {
+        #[serde(borrow)]
+        metadata: MetadataWire<'a>,
+    }
+    let claim: Claim = serde_json::from_str(text_of(value).ok()?).ok()?;
+    read_stamp(&claim.metadata)
+}
+
 fn read_payload(event_type: EventType, old: bool, payload: &str) -> Result<Event, Refusal> {
     let event = if old && event_type == EventType::OrderCreated {
         serde_json::from_str::<OrderCreatedV1>(payload).map(|v1| Event::OrderCreated(OrderCreated::from(v1)))

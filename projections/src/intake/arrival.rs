@@ -43,14 +43,12 @@ impl Arrivals {
     }
 
     pub(crate) fn take(&mut self, read: &Read) -> Result<Taken, Failure> {
-        let Ok(envelope) = &read.envelope else { return Ok(Taken::Outside) };
-        let Some(stamp) = envelope.stamp else { return Ok(Taken::Outside) };
+        let Some(stamp) = read.stamp else { return Ok(Taken::Outside) };
         let here = Topic::Orders.at(read.position.partition);
         let stream = StreamId::of(&stamp);
-        if !may_end_in(stream, here) {
-            return Ok(forged("no stage writes such a stream to this partition"));
-        }
-        let taken = if stream.is_intake_of(here.partition) {
+        let taken = if !may_end_in(stream, here) {
+            forged("no stage writes such a stream to this partition")
+        } else if stream.is_intake_of(here.partition) {
             self.take_own(&stamp, read)?
         } else {
             match self.marks.take(&stamp, read.digest) {
@@ -59,11 +57,15 @@ impl Arrivals {
                 Arrival::OutOfStream => forged("neither the next of its stream nor a repeat"),
             }
         };
-        match (&taken, &envelope.event) {
-            (Taken::Next | Taken::Own, Err(refusal)) => Err(Failure::Halt(format!(
+        let unknown = read.envelope.as_ref().err();
+        let unreadable = unknown.or_else(|| read.envelope.as_ref().ok()?.event.as_ref().err());
+        match (&taken, unreadable) {
+            (Taken::Next | Taken::Own, Some(refusal)) => Err(Failure::Halt(format!(
                 "{} is a valid record that this program can't read: {refusal}",
                 read.position
             ))),
+            // It is refused for what it is.
+            (Taken::Forged(_), _) if unknown.is_some() => Ok(Taken::Outside),
             _ => Ok(taken),
         }
     }

@@ -62,7 +62,8 @@ impl Fold for Market {
         if arrived != Arrived::Derived || read.position.topic != Topic::Trades {
             return Ok(Outcome::Ignored);
         }
-        let Ok(Envelope { event, timestamp, .. }) = &read.envelope else { return Ok(Outcome::Ignored) };
+        let Envelope { event, timestamp, .. } =
+            read.envelope.as_ref().map_err(|refusal| Unappliable(refusal.to_string()))?;
         let event = event.as_ref().map_err(|refusal| Unappliable(refusal.to_string()))?;
         let Event::TradeExecuted(executed) = event else { return Ok(Outcome::Ignored) };
         let trade = self.check(read, executed, *timestamp)?;

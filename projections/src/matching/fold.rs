@@ -152,8 +152,7 @@ impl StageFold for Matching {
 
 impl Matching {
     fn arrival(&mut self, read: &Read) -> Arrival {
-        let stamp = read.envelope.as_ref().ok().and_then(|envelope| envelope.stamp);
-        match stamp {
+        match read.stamp {
             Some(stamp) if may_end_in(StreamId::of(&stamp), Topic::Books.at(self.partition)) => {
                 self.marks.take(&stamp, read.digest)
             }

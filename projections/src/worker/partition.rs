@@ -82,7 +82,7 @@ impl PartitionState {
         self.next_offset = offset.saturating_add(1);
         self.last = Some((offset, read.digest));
         self.recorded_at = self.recorded_at.max(read.recorded_at);
-        let stamp = read.envelope.as_ref().ok().and_then(|envelope| envelope.stamp);
+        let stamp = read.stamp;
         let arrival = match &stamp {
             Some(stamp) if may_end_in(StreamId::of(stamp), read.position.topic_partition()) => {
                 self.marks.take(stamp, read.digest)

@@ -1,8 +1,9 @@
 //! A record of the log, read once and shared by every fold that wants it.
 
 use bytes::Bytes;
-use orderledger_domain::envelope::{self, Envelope, Refusal};
+use orderledger_domain::envelope::{self, Envelope, Refusal, Stamp};
 use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::event_log::{Header, Record};
@@ -24,16 +25,27 @@ pub struct Read {
     pub digest: u64,
     /// Its envelope, or why it can't be used.
     pub envelope: Result<Envelope, Refusal>,
+    /// The place in a stream that it claims, even where this program doesn't know its type or version.
+    pub stamp: Option<Stamp>,
 }
 
 impl Read {
     /// Reads a record of that partition.
     pub fn new(from: TopicPartition, record: Record, key: &StreamKey) -> Read {
+        let envelope = envelope::read(record.value.as_deref());
+        let stamp = match &envelope {
+            Ok(envelope) => envelope.stamp,
+            Err(Refusal { reason: RefuseReason::UnknownType | RefuseReason::UnknownVersion, .. }) => {
+                envelope::claimed_stamp(record.value.as_deref())
+            }
+            Err(_) => None,
+        };
         Read {
+            stamp,
             position: from.offset(record.offset),
             recorded_at: Timestamp::from_millis(record.recorded_at_ms),
             digest: key.digest(record.key.as_deref(), record.value.as_deref()),
-            envelope: envelope::read(record.value.as_deref()),
+            envelope,
             key: record.key,
             value: record.value,
             headers: record.headers,
