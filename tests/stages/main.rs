@@ -3,6 +3,7 @@
 
 mod gap;
 mod harness;
+mod newer;
 mod restart;
 mod totality;
 mod way_of_an_order;
