@@ -198,6 +198,22 @@ fn without_the_index_of_ids_nothing_is_written_again() {
 }
 
 #[test]
+fn an_end_in_the_middle_of_a_replay_from_zero_writes_nothing_again() {
+    let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+    append(&log, (0..6_000).map(|number| outside(id(number), &deposit("buyer", "USD", 1))).collect());
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    stages.settle(&log);
+    stages.stop();
+    let (before, dir) = (whole(&log), tempfile::tempdir().unwrap());
+    for _ in 0..5 {
+        Stages::start(&log, dir.path()).unwrap().stop();
+    }
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    stages.settle(&log);
+    assert!(whole(&log) == before, "what the log had was written again");
+}
+
+#[test]
 fn offsets_without_records_are_passed() {
     let (log, dir) = traded();
     all_partitions().for_each(|partition| log.skip_offsets(partition, 3).unwrap());
@@ -238,7 +254,7 @@ fn a_crash_between_the_acknowledgements_of_orders_and_books_loses_nothing() {
     assert_eq!(answered(), 2);
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

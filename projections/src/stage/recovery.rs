@@ -49,9 +49,12 @@ impl Sending {
         Err(Failure::Store(Error::refused(target.offset(end.offset), what)))
     }
 
-    /// Whether a fold that stands there may still have outputs held back.
+    /// Whether a fold that stands there may still have outputs held back: a snapshot of it would send them again.
     pub fn holds_back(&self, next_offset: u64) -> bool {
-        matches!(self, Sending::FromCause(from) if next_offset < *from)
+        match self {
+            Sending::FromCause(from) => next_offset < *from,
+            Sending::AboveLog(ends) => !ends.is_empty(),
+        }
     }
 }
 
