@@ -135,6 +135,16 @@ pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
     Ok(Envelope { event_id, event_type, timestamp, stamp, event })
 }
 
+/// The place in a stream that a record of an unknown type or version names: a newer program's stage may have written it.
+pub fn stamp_of_unknown(value: Option<&[u8]>, refusal: &Refusal) -> Option<Stamp> {
+    if !matches!(refusal.reason, RefuseReason::UnknownType | RefuseReason::UnknownVersion) {
+        return None;
+    }
+    let wire: Wire = serde_json::from_str(text_of(value).ok()?).ok()?;
+    let is_ours = EventType::from_name(&wire.event_type).is_none_or(|kind| kind.origin() == Origin::Derived);
+    if is_ours { read_stamp(&wire.metadata) } else { None }
+}
+
 /// The value as text, if it is there, not too large and UTF-8.
 pub(crate) fn text_of(value: Option<&[u8]>) -> Result<&str, Refusal> {
     let value = value.ok_or_else(|| Refusal::new(RefuseReason::NullValue, "the record has no value"))?;
@@ -143,17 +153,6 @@ pub(crate) fn text_of(value: Option<&[u8]>) -> Result<&str, Refusal> {
         return Err(Refusal::new(RefuseReason::TooLarge, detail));
     }
     std::str::from_utf8(value).map_err(|error| Refusal::new(RefuseReason::NotUtf8, error.to_string()))
-}
-
-/// The place in a stream that a record claims whose type or version isn't known: a newer program may have written it.
-pub fn claimed_stamp(value: Option<&[u8]>) -> Option<Stamp> {
-    #[derive(Deserialize)]
-    struct Claim<'a> {
-        #[serde(borrow)]
-        metadata: MetadataWire<'a>,
-    }
-    let claim: Claim = serde_json::from_str(text_of(value).ok()?).ok()?;
-    read_stamp(&claim.metadata)
 }
 
 fn read_payload(event_type: EventType, old: bool, payload: &str) -> Result<Event, Refusal> {

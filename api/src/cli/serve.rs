@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orderledger_projections::worker::progress::WorkerState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, LogArgs};
 use crate::http::{routes, server};
@@ -37,8 +37,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let listener = runtime.block_on(TcpListener::bind(args.listen)).map_err(|error| {
         Failure::failed(format!("can't listen on {}: {error}; name another address with --listen", args.listen))
     })?;
+    // From here on a signal is obeyed: opening may take long.
+    let signals = runtime.block_on(async { Signals::listen() })?;
     let Opened { ledger, workers } = Opened::open(&settings)?;
-    let served = runtime.block_on(serve(listener, Arc::clone(&ledger)));
+    let served = runtime.block_on(serve_until(signals, listener, Arc::clone(&ledger)));
     // Calls that still run are cut off here; what they wrote is in the log.
     runtime.shutdown_timeout(Duration::from_millis(200));
     drop(ledger);
@@ -46,16 +48,27 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     served
 }
 
+/// What ends the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from now on; within a runtime.
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
 /// Serves until a signal comes, or until a stage refuses the log it was given.
-pub(crate) async fn serve(listener: TcpListener, ledger: Arc<Ledger>) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn serve_until(mut signals: Signals, listener: TcpListener, ledger: Arc<Ledger>) -> Result<(), Failure> {
     let (told, mut refused) = tokio::sync::oneshot::channel();
     let watched = Arc::clone(&ledger);
     let stop = async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
             why = refusal(&watched) => drop(told.send(why)),
         }
     };

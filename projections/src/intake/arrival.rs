@@ -46,9 +46,10 @@ impl Arrivals {
         let Some(stamp) = read.stamp else { return Ok(Taken::Outside) };
         let here = Topic::Orders.at(read.position.partition);
         let stream = StreamId::of(&stamp);
-        let taken = if !may_end_in(stream, here) {
-            forged("no stage writes such a stream to this partition")
-        } else if stream.is_intake_of(here.partition) {
+        if !may_end_in(stream, here) {
+            return Ok(forged("no stage writes such a stream to this partition"));
+        }
+        let taken = if stream.is_intake_of(here.partition) {
             self.take_own(&stamp, read)?
         } else {
             match self.marks.take(&stamp, read.digest) {
@@ -57,15 +58,12 @@ impl Arrivals {
                 Arrival::OutOfStream => forged("neither the next of its stream nor a repeat"),
             }
         };
-        let unknown = read.envelope.as_ref().err();
-        let unreadable = unknown.or_else(|| read.envelope.as_ref().ok()?.event.as_ref().err());
-        match (&taken, unreadable) {
-            (Taken::Next | Taken::Own, Some(refusal)) => Err(Failure::Halt(format!(
+        let readable = read.envelope.as_ref().and_then(|envelope| envelope.event.as_ref());
+        match (&taken, readable) {
+            (Taken::Next | Taken::Own, Err(refusal)) => Err(Failure::Halt(format!(
                 "{} is a valid record that this program can't read: {refusal}",
                 read.position
             ))),
-            // It is refused for what it is.
-            (Taken::Forged(_), _) if unknown.is_some() => Ok(Taken::Outside),
             _ => Ok(taken),
         }
     }

@@ -164,7 +164,7 @@ impl Matching {
     fn apply(&mut self, read: &Read, outputs: &mut Vec<Output>) -> Result<bool, String> {
         let envelope = read.envelope.as_ref().map_err(ToString::to_string)?;
         let event = envelope.event.as_ref().map_err(|refusal| format!("can't be read by this program: {refusal}"))?;
-        let created = envelope.stamp.map_or(read.position, |stamp| stamp.cause.position);
+        let created = read.stamp.map_or(read.position, |stamp| stamp.cause.position);
         match event {
             Event::OrderAccepted(accepted) => self.submit(read, envelope.timestamp, accepted, created, outputs)?,
             Event::CancelAccepted(cancel) => self.cancel(read, envelope.timestamp, cancel, outputs),

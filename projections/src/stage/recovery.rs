@@ -162,6 +162,11 @@ impl<'a> Recovery<'a> {
             );
             return Err(Error::refused(source, what));
         }
+        if self.log.end_offset(source)? == 0 {
+            // Nothing was ever decided here: no need to read the target logs, which may be long.
+            let (fold, targets) = (F::new(partition, self.log.partitions(), self.key), BTreeMap::new());
+            return Ok(Recovered { fold, sending: Sending::AboveLog(BTreeMap::new()), targets });
+        }
         let all = self.ends()?.iter();
         let own = all.filter(|((stream, _), _)| *stream == StreamId(source));
         let targets: BTreeMap<_, _> = own.map(|((_, target), end)| (*target, *end)).collect();

@@ -268,14 +268,16 @@ impl<F: StageFold> Stage<'_, F> {
         }
     }
 
-    /// The partitions of which a snapshot is due: enough was read, or enough time went by and anything was read.
+    /// The partitions of which a snapshot is due: enough was read, or anything was and enough time went by or there is
+    /// no snapshot yet; a start that finds none reads all target logs.
     fn snapshots_due(&mut self) -> Vec<usize> {
         let now = Instant::now();
         let mut due = Vec::new();
         for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
             let read = fold.next_offset().saturating_sub(lane.snapshot_at);
             let aged = now.duration_since(lane.snapshot_time) >= SNAPSHOT_EVERY;
-            if (read >= SNAPSHOT_RECORDS || (aged && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
+            let soon = aged || lane.snapshot_at == 0;
+            if (read >= SNAPSHOT_RECORDS || (soon && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
                 due.push(place);
                 (lane.snapshot_at, lane.snapshot_time) = (fold.next_offset(), now);
             }

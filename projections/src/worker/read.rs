@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use orderledger_domain::envelope::{self, Envelope, Refusal, Stamp};
 use orderledger_domain::position::{Position, TopicPartition};
-use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::event_log::{Header, Record};
@@ -25,7 +24,8 @@ pub struct Read {
     pub digest: u64,
     /// Its envelope, or why it can't be used.
     pub envelope: Result<Envelope, Refusal>,
-    /// The place in a stream that it claims, even where this program doesn't know its type or version.
+    /// Its place in a stream, if it names one. A record of an unknown type or version may have one, too: if it is the
+    /// next there, a newer program wrote it, and this one can't go on.
     pub stamp: Option<Stamp>,
 }
 
@@ -35,11 +35,9 @@ impl Read {
         let envelope = envelope::read(record.value.as_deref());
         let stamp = match &envelope {
             Ok(envelope) => envelope.stamp,
-            Err(Refusal { reason: RefuseReason::UnknownType | RefuseReason::UnknownVersion, .. }) => {
-                envelope::claimed_stamp(record.value.as_deref())
-            }
-            Err(_) => None,
+            Err(refusal) => envelope::stamp_of_unknown(record.value.as_deref(), refusal),
         };
+        let stamp = stamp.map(|stamp| key.check_first(stamp, from));
         Read {
             stamp,
             position: from.offset(record.offset),
