@@ -19,26 +19,42 @@ use crate::worker::standing::{check_standing, digest_at};
 pub enum Sending {
     /// Those of causes at or above this offset; all others are acknowledged.
     FromCause(u64),
-    /// Those above what stands in the target logs, which the replay must reproduce.
+    /// Those above what stands in the target logs, which the replay must reproduce; what it has reproduced is taken out.
     AboveLog(BTreeMap<TopicPartition, Emitted>),
 }
 
 impl Sending {
     /// Whether an output is to be sent. An output that differs from what stands in the log refuses the start.
-    pub fn wants(&self, output: &Output) -> Result<bool, Failure> {
+    pub fn wants(&mut self, output: &Output) -> Result<bool, Failure> {
         match self {
             Sending::FromCause(from) => Ok(output.cause_offset >= *from),
             Sending::AboveLog(ends) => match ends.get(&output.to) {
                 Some(end) if output.mark.sequence < end.mark.sequence => Ok(false),
-                Some(end) if output.mark.sequence == end.mark.sequence => same_as_log(output, end).map(|()| false),
-                _ => Ok(true),
+                Some(end) => {
+                    same_as_log(output, end)?;
+                    ends.remove(&output.to);
+                    Ok(false)
+                }
+                None => Ok(true),
             },
         }
     }
 
-    /// Whether a fold that stands there may still have outputs held back.
+    /// Refuses the start if the whole source didn't lead to what stands in the target logs.
+    pub fn check_reproduced(&self) -> Result<(), Failure> {
+        let Sending::AboveLog(ends) = self else { return Ok(()) };
+        let Some((target, end)) = ends.first_key_value() else { return Ok(()) };
+        let what = "nothing that the stage's source holds leads to this record: the source has lost its end; restore \
+                    the log as a whole";
+        Err(Failure::Store(Error::refused(target.offset(end.offset), what)))
+    }
+
+    /// Whether a fold that stands there may still have outputs held back: a snapshot of it would send them again.
     pub fn holds_back(&self, next_offset: u64) -> bool {
-        matches!(self, Sending::FromCause(from) if next_offset < *from)
+        match self {
+            Sending::FromCause(from) => next_offset < *from,
+            Sending::AboveLog(ends) => !ends.is_empty(),
+        }
     }
 }
 
