@@ -25,12 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    if !args.listen.ip().is_loopback() {
-        return Err(Failure::refused(format!(
-            "{} is no loopback address and every caller would have all rights; listen on 127.0.0.1",
-            args.listen
-        )));
-    }
+    check_address(args.listen)?;
     let mut settings = args.log.settings()?;
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -44,6 +39,16 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     drop(ledger);
     workers.stop_and_join();
     served
+}
+
+/// Refuses an address that others than this machine reach.
+pub(super) fn check_address(address: SocketAddr) -> Result<(), Failure> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "{address} is no loopback address and every caller would have all rights; listen on 127.0.0.1"
+    )))
 }
 
 /// Serves until a signal comes, or until a stage refuses the log it was given.
