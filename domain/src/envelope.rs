@@ -15,6 +15,8 @@ use crate::timestamp::Timestamp;
 
 /// The largest value of a record in bytes.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
+/// The longest detail of a refusal in bytes, before the mark that more was said.
+const DETAIL_BYTES_MAX: usize = 256;
 /// The version that the ledger writes.
 pub const VERSION: &str = "2.0";
 
@@ -29,9 +31,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal of that reason.
+    /// A refusal of that reason. Of a long detail the beginning is kept: it may quote the record, and stands in others.
     pub fn new(reason: RefuseReason, detail: impl Into<String>) -> Refusal {
-        Refusal { reason, detail: detail.into() }
+        let mut detail = detail.into();
+        if detail.len() > DETAIL_BYTES_MAX {
+            detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+            detail.push('…');
+        }
+        Refusal { reason, detail }
     }
 }
 
@@ -126,6 +133,16 @@ pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
     let stamp = if event_type.origin() == Origin::Derived { read_stamp(&wire.metadata) } else { None };
     let event = read_payload(event_type, old, wire.payload.get());
     Ok(Envelope { event_id, event_type, timestamp, stamp, event })
+}
+
+/// The place in a stream that a record of an unknown type or version names: a newer program's stage may have written it.
+pub fn stamp_of_unknown(value: Option<&[u8]>, refusal: &Refusal) -> Option<Stamp> {
+    if !matches!(refusal.reason, RefuseReason::UnknownType | RefuseReason::UnknownVersion) {
+        return None;
+    }
+    let wire: Wire = serde_json::from_str(text_of(value).ok()?).ok()?;
+    let is_ours = EventType::from_name(&wire.event_type).is_none_or(|kind| kind.origin() == Origin::Derived);
+    if is_ours { read_stamp(&wire.metadata) } else { None }
 }
 
 /// The value as text, if it is there, not too large and UTF-8.

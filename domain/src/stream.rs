@@ -13,7 +13,7 @@ use crate::envelope::{Cause, Stamp};
 use crate::position::{Topic, TopicPartition};
 
 /// The secret of the streams' digests. Without one (the default) a digest finds damage, not forgery.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct StreamKey([u8; 16]);
 
 impl std::fmt::Debug for StreamKey {
@@ -26,6 +26,25 @@ impl StreamKey {
     /// A key of 16 secret bytes.
     pub const fn new(bytes: [u8; 16]) -> StreamKey {
         StreamKey(bytes)
+    }
+
+    /// What the first record of a stream names as `prev`: 0 without a key, else a digest that only the key gives, so that
+    /// nobody else can begin a stream.
+    pub fn first_prev(&self, stream: StreamId, target: TopicPartition) -> u64 {
+        if *self == StreamKey::default() {
+            return 0;
+        }
+        self.digest(Some(format!("{}>{target}", stream.0).as_bytes()), None)
+    }
+
+    /// The stamp as readers and writers of streams judge it, who know a stream that has not begun by the digest 0: a first
+    /// record's `prev` is 0 if it is the right one, and never matches if it is not.
+    pub fn check_first(&self, stamp: Stamp, target: TopicPartition) -> Stamp {
+        if stamp.sequence != 1 {
+            return stamp;
+        }
+        let right = stamp.prev == self.first_prev(StreamId::of(&stamp), target);
+        Stamp { prev: if right { 0 } else { u64::MAX }, ..stamp }
     }
 
     /// The digest of a record: SipHash-2-4 (Aumasson, Bernstein 2012) of its key's length, its key and its value.

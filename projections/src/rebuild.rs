@@ -70,7 +70,8 @@ pub fn fold_to_end(
         }
     }
     for folding in foldings.iter_mut() {
-        folding.pass_holes(&*reader);
+        // The reader may be beyond the ends: what it found there is left for later.
+        folding.pass_holes(&|of| ends.get(&of).map_or(0, |end| reader.position(of).min(*end)));
         folding.commit()?;
     }
     Ok(passed)

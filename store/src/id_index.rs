@@ -128,6 +128,12 @@ impl IdIndex {
         self.fresh.len() >= FULL_AT_CLAIMS
     }
 
+    /// Forgets the claims that wait: who made them reads the log once more, from the positions in the file or before.
+    pub fn forget_uncommitted(&mut self) {
+        self.fresh.clear();
+        self.highest_fresh.clear();
+    }
+
     /// Writes the waiting claims and, in the same write, the positions up to which these partitions were read. A commit
     /// that isn't durable may be lost in a crash, whole, until a later durable one; every now and then one is made durable.
     /// [`Error::Refused`] when a waiting claim stands at or above its partition's position.

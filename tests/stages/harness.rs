@@ -39,14 +39,18 @@ pub(crate) struct Stages {
 
 impl Stages {
     pub(crate) fn start(log: &Arc<MemoryLog>, dir: &Path) -> Result<Stages, Error> {
+        Stages::start_keyed(log, dir, StreamKey::default())
+    }
+
+    pub(crate) fn start_keyed(log: &Arc<MemoryLog>, dir: &Path, key: StreamKey) -> Result<Stages, Error> {
         let stop = Stop::default();
         let (intake, matching) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let log: Arc<dyn EventLog> = Arc::clone(log) as Arc<dyn EventLog>;
         let board = Arc::new(Board::default());
-        let books = setup(&log, Topic::Books, dir, board, &matching, &stop);
+        let books = setup((&log, key), Topic::Books, dir, board, &matching, &stop);
         let running_matching = runner::start::<Matching>(books)?;
         let ids = Identities::new(IdIndex::open(&dir.join("ids.redb"))?);
-        let orders = setup(&log, Topic::Orders, dir, ids, &intake, &stop);
+        let orders = setup((&log, key), Topic::Orders, dir, ids, &intake, &stop);
         let running_intake = runner::start::<Intake>(orders);
         let running_intake = match running_intake {
             Ok(running) => running,
@@ -112,7 +116,7 @@ impl Drop for Stages {
 }
 
 fn setup<S>(
-    log: &Arc<dyn EventLog>,
+    (log, key): (&Arc<dyn EventLog>, StreamKey),
     source: Topic,
     dir: &Path,
     shared: S,
@@ -123,7 +127,7 @@ fn setup<S>(
         log: Arc::clone(log),
         source,
         directory: dir.join("stages"),
-        key: StreamKey::default(),
+        key,
         shared,
         progress: progress.clone(),
         answers: Some(Arc::new(Answers::new(PARTITIONS))),
@@ -214,11 +218,10 @@ pub(crate) fn taken(log: &MemoryLog, of: TopicPartition) -> Vec<Envelope> {
     taken
 }
 
-/// The types of a user's events, as they stand in the user's partition.
-pub(crate) fn history(log: &MemoryLog, name: &str) -> Vec<&'static str> {
-    let partition = Topic::Orders.at(of_key(name.as_bytes(), PARTITIONS));
-    let own = |record: &Record| record.key.as_deref() == Some(name.as_bytes());
-    let records = records(log, partition).into_iter().filter(own);
+/// The types of the events of `orders` under that key.
+pub(crate) fn history(log: &MemoryLog, key: &str) -> Vec<&'static str> {
+    let own = |record: &Record| record.key.as_deref() == Some(key.as_bytes());
+    let records = (0..PARTITIONS).flat_map(|partition| records(log, Topic::Orders.at(partition))).filter(own);
     records.filter_map(|record| Some(envelope::read(record.value.as_deref()).ok()?.event_type.as_str())).collect()
 }
 

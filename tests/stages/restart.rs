@@ -101,6 +101,28 @@ fn an_older_snapshot_without_a_mark_sends_repeats_that_readers_drop() {
 }
 
 #[test]
+fn a_first_record_is_soon_in_a_snapshot() {
+    let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    append(&log, vec![outside(id(0), &deposit("buyer", "USD", 1_000_000))]);
+    stages.settle(&log);
+    let home = orderledger_domain::partition::of_key(b"buyer", PARTITIONS);
+    let kept = dir.path().join(format!("stages/intake-{home}"));
+    let is_snapshot = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.unwrap().path().extension().is_some_and(|extension| extension == "snapshot")
+    };
+    let begun = std::time::Instant::now();
+    while !std::fs::read_dir(&kept).is_ok_and(|mut entries| entries.any(is_snapshot)) {
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(2),
+            "no snapshot: a kill would cost a look at all logs"
+        );
+        std::thread::yield_now();
+    }
+    stages.stop();
+}
+
+#[test]
 fn without_any_snapshot_nothing_is_written_again() {
     let (log, dir) = traded();
     assert!(remove(dir.path(), |_| true) > 0);

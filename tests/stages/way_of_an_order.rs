@@ -91,3 +91,44 @@ fn unusable_records_are_refused_and_stop_nothing() {
     assert_eq!((of(EventType::AccountCredited), of(EventType::DuplicateIgnored)), (1, 1));
     assert_eq!(taken(&log, Topic::DeadLetters.at(partition)).len(), count + 2);
 }
+
+/// A fill that no stage wrote, as the first record of a stream from matching to the user's partition.
+fn forged_fill(name: &str, version: &str, event_type: &str) -> orderledger_store::event_log::NewRecord {
+    let value = format!(
+        r#"{{"eventId":"{}","eventType":"{event_type}","timestamp":"2025-01-15T10:30:00Z","payload":{{"orderId":"b1",
+        "userId":"{name}","symbol":"AAPL","side":"buy","tradeId":"AAPL-1","price":1,"quantity":1,"fee":0,"liquidity":"maker",
+        "cumQuantity":1,"leavesQuantity":0}},"metadata":{{"version":"{version}","source":"matching","cause":{{"topic":"books",
+        "partition":1,"offset":0,"index":0}},"sequence":1,"prev":"0000000000000000"}}}}"#,
+        id(77)
+    );
+    orderledger_store::event_log::NewRecord {
+        value: Some(value.into_bytes().into()),
+        ..outside(id(1), &deposit(name, "USD", 5))
+    }
+}
+
+#[test]
+fn with_a_key_nobody_else_begins_a_stream() {
+    let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+    let key = orderledger_domain::stream::StreamKey::new(*b"0123456789abcdef");
+    let stages = Stages::start_keyed(&log, dir.path(), key).unwrap();
+    append(&log, vec![outside(id(1), &deposit("buyer", "USD", 20_000))]);
+    append(&log, vec![forged_fill("buyer", "2.0", "OrderFilled"), forged_fill("buyer", "3.0", "OrderTeleported")]);
+    stages.settle(&log);
+    assert_eq!(history(&log, "_refused").len(), 2);
+    stages.stop();
+    let stages = Stages::start_keyed(&log, dir.path(), key).unwrap();
+    append(&log, vec![outside(id(2), &deposit("buyer", "USD", 1))]);
+    stages.settle(&log);
+}
+
+#[test]
+fn a_newer_program_s_record_that_is_the_next_of_its_stream_halts_the_stage() {
+    for (version, event_type) in [("3.0", "OrderFilled"), ("2.0", "OrderTeleported")] {
+        let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+        let stages = Stages::start(&log, dir.path()).unwrap();
+        append(&log, vec![forged_fill("buyer", version, event_type)]);
+        let ended = Stages::wait_for_end(&stages.intake_progress);
+        assert!(matches!(ended, orderledger_projections::worker::progress::WorkerState::Halted(_)), "{ended:?}");
+    }
+}

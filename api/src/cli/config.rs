@@ -18,7 +18,12 @@ pub(super) fn defaults(command: Command) -> Result<Command, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(command),
         Err(error) => return Err(Failure::usage(format!("{}: can't be read: {error}", path.display()))),
     };
-    let table: toml::Table = text.parse().map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    let unreadable = |error: toml::de::Error| {
+        let line = error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.split('\n').count());
+        let what = error.message().replace('\n', ", ");
+        Failure::usage(format!("{}: line {line}: {what}; correct it", path.display()))
+    };
+    let table: toml::Table = text.parse().map_err(unreadable)?;
     let mut values = Vec::new();
     for (key, value) in table {
         values.push((key.replace('_', "-"), plain(&value, &key, &path)?));

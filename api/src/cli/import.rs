@@ -1,7 +1,7 @@
 //! `import`: real order flow, or envelopes, into the log and through the ledger, ended when every worker has caught up.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -282,23 +282,27 @@ fn run_bitstamp(args: &Bitstamp) -> Result<(), Failure> {
 }
 
 fn run_events(args: &Events) -> Result<(), Failure> {
+    let source = open_file(&args.file)?;
     let importing = Importing::open(&args.common)?;
-    let said = append_events(&importing, &args.file).and_then(|report| {
+    let said = append_events(&importing, source, &args.file).and_then(|report| {
         importing.settle()?;
         Said::new(&report)
     });
     importing.end(said, args.common.json)
 }
 
-fn append_events(importing: &Importing, path: &Path) -> Result<events::Report, Failure> {
+/// The lines of a file, opened before anything is written for it.
+fn open_file(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let opened = File::open(path);
+    let opened = opened.map_err(|error| Failure::failed(format!("{}: can't be read: {error}", path.display())))?;
+    Ok(Box::new(BufReader::new(opened)))
+}
+
+fn append_events(importing: &Importing, source: Box<dyn BufRead>, path: &Path) -> Result<events::Report, Failure> {
     let ledger = &importing.ledger;
-    let source: Box<dyn std::io::BufRead> = if path == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        let opened = File::open(path);
-        let opened = opened.map_err(|error| Failure::failed(format!("{}: can't be read: {error}", path.display())))?;
-        Box::new(BufReader::new(opened))
-    };
     let (done, acknowledged) = channel();
     let appended = events::read(source, ledger.partitions, |records| {
         if records.is_empty() {

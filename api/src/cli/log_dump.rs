@@ -50,6 +50,12 @@ struct Line<'a> {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (_data, log) = open_log(&args.log.settings()?, false)?;
     let from = start(args)?;
+    if let Some(from) = from.filter(|from| from.partition >= log.partitions()) {
+        let count = log.partitions();
+        return Err(Failure::usage(format!(
+            "--from {from}: every topic of this log has {count} partitions, from 0 on"
+        )));
+    }
     let wanted = |partition: &TopicPartition| {
         let home = args.user.as_ref().map(|user| of_key(user.as_str().as_bytes(), log.partitions()));
         args.topic.is_none_or(|topic| topic == partition.topic)

@@ -84,7 +84,9 @@ pub fn main() -> ExitCode {
 
 /// Options win over environment variables, and these over the configuration file.
 fn parse() -> Result<Cli, ExitCode> {
-    let command = match config::defaults(Cli::command()) {
+    let client = orderledger_store::event_log::kafka::client_version();
+    let command = Cli::command().long_version(format!("{} (librdkafka {client})", env!("CARGO_PKG_VERSION")));
+    let command = match config::defaults(command) {
         Ok(command) => command,
         Err(failure) => return Err(failure.report()),
     };

@@ -8,7 +8,8 @@ use crate::ledger::{Rebuilt, open_log, rebuild};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// settlement, market, audit or all.
+    /// Which view.
+    #[arg(value_parser = ["settlement", "market", "audit", "all"])]
     projection: String,
     #[command(flatten)]
     log: LogArgs,

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use orderledger_projections::worker::progress::WorkerState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, LogArgs};
 use crate::http::{routes, server};
-use crate::ledger::{Ledger, Opened};
+use crate::ledger::{Ledger, Opened, Settings};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,11 +30,23 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let mut settings = args.log.settings()?;
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind(args.listen)).map_err(|error| {
-        Failure::failed(format!("can't listen on {}: {error}; name another address with --listen", args.listen))
-    })?;
-    let Opened { ledger, workers } = Opened::open(&settings)?;
-    let served = runtime.block_on(serve(listener, Arc::clone(&ledger)));
+    let listener = listen(&runtime, args.listen)?;
+    until_signaled(&settings, runtime, listener)
+}
+
+/// Takes the address.
+pub(super) fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, Failure> {
+    runtime.block_on(TcpListener::bind(address)).map_err(|error| {
+        Failure::failed(format!("can't listen on {address}: {error}; name another address with --listen"))
+    })
+}
+
+/// Opens the ledger and serves it until a signal comes.
+pub(super) fn until_signaled(settings: &Settings, runtime: Runtime, listener: TcpListener) -> Result<(), Failure> {
+    // From here on a signal is obeyed: opening may take long.
+    let signals = runtime.block_on(async { Signals::listen() })?;
+    let Opened { ledger, workers } = Opened::open(settings)?;
+    let served = runtime.block_on(serve_until(signals, listener, Arc::clone(&ledger)));
     // Calls that still run are cut off here; what they wrote is in the log.
     runtime.shutdown_timeout(Duration::from_millis(200));
     drop(ledger);
@@ -51,16 +64,27 @@ pub(super) fn check_address(address: SocketAddr) -> Result<(), Failure> {
     )))
 }
 
+/// What ends the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from now on; within a runtime.
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
 /// Serves until a signal comes, or until a stage refuses the log it was given.
-pub(crate) async fn serve(listener: TcpListener, ledger: Arc<Ledger>) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn serve_until(mut signals: Signals, listener: TcpListener, ledger: Arc<Ledger>) -> Result<(), Failure> {
     let (told, mut refused) = tokio::sync::oneshot::channel();
     let watched = Arc::clone(&ledger);
     let stop = async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
             why = refusal(&watched) => drop(told.send(why)),
         }
     };

@@ -31,8 +31,11 @@ fn by_name<S: Serializer>(positions: &BTreeMap<TopicPartition, u64>, serializer:
 }
 
 impl AsOf {
-    /// Adds a partition that the answer rests on, applied so far.
+    /// Adds a partition that the answer rests on, applied so far; one that is there already counts once.
     pub(crate) fn add(&mut self, log: &dyn EventLog, of: TopicPartition, at: PartitionProgress) -> Result<(), Error> {
+        if self.positions.contains_key(&of) {
+            return Ok(());
+        }
         if let Some(last) = at.next_offset.checked_sub(1) {
             self.positions.insert(of, last);
             self.time = self.time.max(Some(at.recorded_at));

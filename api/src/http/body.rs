@@ -1,7 +1,7 @@
 //! Reading a body: bounded, JSON, each field once.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::strict;
@@ -18,7 +18,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// The JSON text of a body, checked as a whole: UTF-8, JSON, shallow, no field twice.
 pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    if !is_json(headers) {
+    if !is_json(headers) || is_encoded(headers) {
         return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let text = read(headers, body).await?;
@@ -49,9 +49,17 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// Whether the body is compressed: none of that is read here.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !plain(coding))
+}
+
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > DRAINED_BYTES_MAX) {
+    // Who asks before sending is not left to send what will be refused.
+    let limit = if headers.contains_key(header::EXPECT) { BODY_BYTES_MAX } else { DRAINED_BYTES_MAX };
+    if announced.is_some_and(|length| length > limit) {
         return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
     }
     match tokio::time::timeout(BODY_WITHIN, read_frames(body)).await {
@@ -88,6 +96,14 @@ mod tests {
             headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
         }
         json(&headers, body.into()).await.err().map_or(200, |problem| problem.status.as_u16())
+    }
+
+    #[test]
+    fn a_compressed_body_is_not_of_the_right_type() {
+        for (coding, encoded) in [("gzip", true), ("identity", false), ("Identity", false)] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, coding.parse().unwrap())]);
+            assert_eq!(is_encoded(&headers), encoded, "{coding}");
+        }
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 //! What every call has in common: routes, bodies, parameters, problems, answers.
 //!
-//! - [`routes`]: every call on one page
-//! - [`server`]: connections, and their end
-//! - [`edge`]: what wraps every call
-//! - [`problem`]: what is said when something is wrong
-//! - [`body`], [`fields`], [`values`], [`params`], [`headers`]: what comes in
-//! - [`answer`], [`as_of`], [`cursor`]: what goes out
+//! - `routes`: every call on one page
+//! - `server`: connections, and their end
+//! - `edge`: what wraps every call
+//! - `problem`: what is said when something is wrong
+//! - `body`, `fields`, `values`, `params`, `headers`: what comes in
+//! - `answer`, `as_of`, `cursor`: what goes out
 
 pub mod routes;
 pub mod server;

@@ -35,7 +35,7 @@ pub(crate) struct Wanted<K> {
 }
 
 /// The positions that a view must have reached before it answers, and how long to wait for that.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MinPosition {
     pub(crate) positions: Vec<Position>,
     pub(crate) within: Duration,
@@ -125,7 +125,9 @@ impl Params {
     /// `minPosition` and `waitMs` of a view that reads these topics.
     pub(crate) fn min_position(&mut self, topics: &[Topic]) -> Result<MinPosition, Problem> {
         let within = Duration::from_millis(self.number("waitMs", 0, 10_000).unwrap_or(1000));
-        let Some(all) = self.query("minPosition", read_positions) else { return Ok(MinPosition::default()) };
+        let Some(all) = self.query("minPosition", read_positions) else {
+            return Ok(MinPosition { positions: Vec::new(), within });
+        };
         let positions: Vec<Position> = all.into_iter().filter(|position| topics.contains(&position.topic)).collect();
         if positions.is_empty() {
             let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();

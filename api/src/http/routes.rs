@@ -185,7 +185,7 @@ pub(crate) const CALLS: &[Call] = &[
         "/v1/accounts/{userId}/balances",
         "balances",
         "What the account has.",
-        &["asOfPosition", "minPosition", "waitMs"],
+        &["asOfPosition", "asOfTime", "minPosition", "waitMs"],
         LIST,
         || routing::get(queries::accounts::balances::get),
     ),

@@ -134,7 +134,11 @@ impl Ledger {
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process is going down and nobody is left to hear the answer.
+            Err(_canceled) => std::future::pending().await,
+        },
     }
 }
 

@@ -16,7 +16,7 @@ use orderledger_store::views::ViewReader;
 
 use crate::http::as_of::AsOf;
 use crate::http::params::MinPosition;
-use crate::http::problem::Problem;
+use crate::http::problem::{FieldError, Problem};
 use crate::ledger::{Ledger, ViewHandle, blocking};
 
 /// Which of the ledger's views.
@@ -37,6 +37,7 @@ async fn read<T: Send + 'static>(
     rests_on: Vec<TopicPartition>,
     read: impl FnOnce(&ViewReader) -> Result<T, Error> + Send + 'static,
 ) -> Result<(T, AsOf), Problem> {
+    exist(ledger, &min.positions)?;
     wait_for(view(ledger), &min.positions, min.within).await?;
     let ledger = Arc::clone(ledger);
     let done = blocking(move || {
@@ -47,11 +48,33 @@ async fn read<T: Send + 'static>(
     Ok(done.await?)
 }
 
+/// 422 of a position in a partition that no topic has: waiting for it would never end.
+fn exist(ledger: &Ledger, positions: &[Position]) -> Result<(), Problem> {
+    let beyond = positions.iter().find(|position| position.partition >= ledger.partitions);
+    beyond.map_or(Ok(()), |position| {
+        let detail =
+            format!("names {}, but every topic has {} partitions", position.topic_partition(), ledger.partitions);
+        Err(Problem::invalid(vec![FieldError::parameter("minPosition", detail)]))
+    })
+}
+
 /// Waits until the view has applied those records and all that was decided at them.
 async fn wait_for(view: &ViewHandle, positions: &[Position], within: Duration) -> Result<(), Problem> {
     let reached = positions.is_empty()
         || view.wait(within, |standing| positions.iter().all(|position| standing.has_reached(*position))).await;
     if reached { Ok(()) } else { Err(not_reached()) }
+}
+
+/// Waits until the view has what a cursor was given for: right after a restart it may be behind that, and would take the
+/// rest of a list for its end.
+async fn wait_for_cursor(view: &ViewHandle, after: Position, within: Duration) -> Result<(), Problem> {
+    let end = after.offset.saturating_add(1);
+    if view.wait(within, |standing| standing.has_applied_below(after.topic_partition(), end)).await {
+        Ok(())
+    } else {
+        let detail = "the view has not reached this cursor's place again within waitMs; ask again, or wait longer";
+        Err(Problem { detail: detail.to_owned(), ..not_reached() })
+    }
 }
 
 /// 409 of a view that has not reached a position in time.

@@ -69,8 +69,13 @@ impl StageFold for Intake {
 
     fn step(&mut self, read: &Read, identities: &mut Identities, outputs: &mut Vec<Output>) -> Result<(), Failure> {
         let before = outputs.len();
+        let mut gap = Ok(());
         match self.arrivals.take(read)? {
             Taken::Repeat => self.accounting.duplicate += 1,
+            Taken::Early => {
+                self.accounting.rejected += 1;
+                gap = Err(Failure::Gap(format!("{}: an own record is missing before it", read.position)));
+            }
             Taken::Own => {
                 self.apply_control(read);
                 self.accounting.ignored += 1;
@@ -88,7 +93,7 @@ impl StageFold for Intake {
         }
         self.next_offset = read.position.offset.saturating_add(1);
         self.last = Some((read.position.offset, read.digest));
-        Ok(())
+        gap
     }
 
     fn next_offset(&self) -> u64 {
@@ -136,6 +141,10 @@ impl StageFold for Intake {
         };
         let positions: Vec<_> = folds.iter().map(position).collect();
         identities.index_mut().commit(&positions, durable)
+    }
+
+    fn begin_again(identities: &mut Identities) {
+        identities.index_mut().forget_uncommitted();
     }
 
     fn supports_resuming(identities: &Identities, partition: u32, next_offset: u64) -> bool {

@@ -16,6 +16,8 @@ pub(crate) const CONTROL_KEY: &str = "_control";
 pub(crate) const REFUSED_KEY: &str = "_refused";
 /// The only version of the rules that this binary knows.
 const RULES_VERSION: u32 = 1;
+/// The most symbols that one close may name: what it becomes must stay far below the largest record.
+const CLOSED_SYMBOLS_MAX: usize = 10_000;
 /// How far ahead of the append time an envelope's timestamp may be.
 const FUTURE_SECONDS: i64 = 300;
 
@@ -63,6 +65,9 @@ fn check_bounds(event: &Event) -> Result<(), Refusal> {
         }
         Event::OrderAmendRequested(amend) if amend.quantity.is_none() && amend.price.is_none() => {
             Err(Refusal::new(RefuseReason::BadEnvelope, "an amend must name quantity or price"))
+        }
+        Event::SessionCloseRequested(close) if close.symbols.as_ref().is_some_and(|s| s.len() > CLOSED_SYMBOLS_MAX) => {
+            out_of_range("a close may name at most 10000 symbols")
         }
         Event::RulesVersionRequested(rules) if rules.rules_version != RULES_VERSION => {
             out_of_range("this program knows rules version 1 alone")

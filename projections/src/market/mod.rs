@@ -6,12 +6,12 @@
 //!
 //! - [`interval`]: the five intervals and where their candles open
 //! - [`rows`]: what is stored, and under which keys
-//! - [`tape`]: one symbol's fold
+//! - `tape`: one symbol's fold
 //! - [`queries`]: what HTTP reads
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orderledger_domain::envelope::Envelope;
+use orderledger_domain::envelope::{Envelope, Refusal};
 use orderledger_domain::event::{Event, TradeExecuted};
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::Topic;
@@ -62,8 +62,9 @@ impl Fold for Market {
         if arrived != Arrived::Derived || read.position.topic != Topic::Trades {
             return Ok(Outcome::Ignored);
         }
-        let Ok(Envelope { event, timestamp, .. }) = &read.envelope else { return Ok(Outcome::Ignored) };
-        let event = event.as_ref().map_err(|refusal| Unappliable(refusal.to_string()))?;
+        let unreadable = |refusal: &Refusal| Unappliable(refusal.to_string());
+        let Envelope { event, timestamp, .. } = read.envelope.as_ref().map_err(unreadable)?;
+        let event = event.as_ref().map_err(unreadable)?;
         let Event::TradeExecuted(executed) = event else { return Ok(Outcome::Ignored) };
         let trade = self.check(read, executed, *timestamp)?;
         self.tapes.entry(executed.symbol).or_default().append(executed.symbol, read.position.partition, trade);

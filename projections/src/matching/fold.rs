@@ -143,6 +143,8 @@ impl StageFold for Matching {
         Ok(())
     }
 
+    fn begin_again(_: &mut Self::Shared) {}
+
     fn supports_resuming(_: &Self::Shared, _: u32, _: u64) -> bool {
         true
     }
@@ -150,8 +152,7 @@ impl StageFold for Matching {
 
 impl Matching {
     fn arrival(&mut self, read: &Read) -> Arrival {
-        let stamp = read.envelope.as_ref().ok().and_then(|envelope| envelope.stamp);
-        match stamp {
+        match read.stamp {
             Some(stamp) if may_end_in(StreamId::of(&stamp), Topic::Books.at(self.partition)) => {
                 self.marks.take(&stamp, read.digest)
             }
@@ -163,7 +164,7 @@ impl Matching {
     fn apply(&mut self, read: &Read, outputs: &mut Vec<Output>) -> Result<bool, String> {
         let envelope = read.envelope.as_ref().map_err(ToString::to_string)?;
         let event = envelope.event.as_ref().map_err(|refusal| format!("can't be read by this program: {refusal}"))?;
-        let created = envelope.stamp.map_or(read.position, |stamp| stamp.cause.position);
+        let created = read.stamp.map_or(read.position, |stamp| stamp.cause.position);
         match event {
             Event::OrderAccepted(accepted) => self.submit(read, envelope.timestamp, accepted, created, outputs)?,
             Event::CancelAccepted(cancel) => self.cancel(read, envelope.timestamp, cancel, outputs),

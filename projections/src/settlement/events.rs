@@ -31,7 +31,7 @@ impl Settlement {
     pub(super) fn derived(&mut self, view: &View, read: &Read) -> Result<bool, Failure> {
         let envelope = read.envelope.as_ref().map_err(|refusal| unappliable(refusal.to_string()))?;
         let event = envelope.event.as_ref().map_err(|refusal| unappliable(refusal.to_string()))?;
-        let stamp = envelope.stamp.ok_or_else(|| unappliable("a derived event without a cause"))?;
+        let stamp = read.stamp.ok_or_else(|| unappliable("a derived event without a cause"))?;
         let fact = Fact { position: read.position, time: envelope.timestamp, cause: stamp.cause.position };
         let applied = match event {
             Event::AccountCredited(_) | Event::AccountDebited(_) | Event::WithdrawalRejected(_) => {

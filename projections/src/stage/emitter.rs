@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orderledger_domain::envelope::{self, Cause};
 use orderledger_domain::event::{Event, EventType};
 use orderledger_domain::position::{Position, TopicPartition};
-use orderledger_domain::stream::{StreamKey, StreamMark};
+use orderledger_domain::stream::{StreamId, StreamKey, StreamMark};
 use orderledger_domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +105,10 @@ impl Emission<'_> {
         outputs: &mut Vec<Output>,
     ) {
         let mark = self.emitter.marks.entry(to).or_default();
-        let stamp = mark.next_stamp(Cause { position: self.cause, index: self.index });
+        let mut stamp = mark.next_stamp(Cause { position: self.cause, index: self.index });
+        if stamp.sequence == 1 {
+            stamp.prev = self.emitter.key.first_prev(StreamId(self.cause.topic_partition()), to);
+        }
         let value = envelope::write_derived(event_type, payload, self.timestamp, &stamp, self.emitter.by);
         let digest = self.emitter.key.digest(Some(key.as_bytes()), Some(&value));
         *mark = StreamMark { sequence: stamp.sequence, digest };

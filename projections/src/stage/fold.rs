@@ -13,7 +13,8 @@ pub enum Failure {
     /// A valid record that this binary can't know, or its own records with other bytes: wrong binary or rules.
     #[error("{0}")]
     Halt(String),
-    /// Its own records came back with one missing: it must be sent again, from a restart.
+    /// Its own records came back with one missing: it must be sent again, from a restart. The record that shows it is
+    /// passed over, so where the missing one was sent again already the fold goes on.
     #[error("{0}")]
     Gap(String),
     /// The store failed: nothing is decided without it.
@@ -54,6 +55,9 @@ pub trait StageFold: Send + Sized {
     /// Called at the end of every batch with the folds of all partitions: publishes what others look at, and keeps
     /// what the folds share; `durable` before a snapshot is kept, for a snapshot rests on it.
     fn end_batch(folds: &mut [Self], shared: &mut Self::Shared, durable: bool) -> Result<(), Error>;
+
+    /// Called before the folds are restored once more: what earlier ones shared and did not commit is forgotten.
+    fn begin_again(shared: &mut Self::Shared);
 
     /// Whether what the folds share allows a fold to go on from that offset of that partition.
     fn supports_resuming(shared: &Self::Shared, partition: u32, next_offset: u64) -> bool;

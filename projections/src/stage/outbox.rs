@@ -169,6 +169,15 @@ impl Outbox {
         let Ok(first) = arrived.recv_timeout(within) else { return Ok(Vec::new()) };
         let acks: Vec<Ack> = std::iter::once(first).chain(arrived.try_iter()).collect();
         drop(arrived);
+        let done = self.follow(acks);
+        if let Err(error) = &done {
+            self.lock().failed = Some(error.clone());
+        }
+        self.changed.notify_all();
+        done
+    }
+
+    fn follow(&self, acks: Vec<Ack>) -> Result<Vec<Acknowledged>, Error> {
         let mut partitions = Vec::new();
         for ack in acks {
             if !partitions.contains(&ack.partition) {
@@ -181,30 +190,20 @@ impl Outbox {
             self.release(partition)?;
             self.complete(partition, &mut done);
         }
-        self.changed.notify_all();
         Ok(done)
     }
 
     fn note(&self, ack: Ack) -> Result<(), Error> {
+        let offsets = ack.result?;
         let mut state = self.lock();
-        match ack.result {
-            Err(error) => {
-                state.failed = Some(error.clone());
-                drop(state);
-                self.changed.notify_all();
-                Err(error)
-            }
-            Ok(offsets) => {
-                let lane = state.lanes.entry(ack.partition).or_default();
-                let place = lane.waiting.binary_search_by_key(&ack.number, |waiting| waiting.number);
-                let waiting = place.ok().and_then(|place| lane.waiting.get_mut(place));
-                let step = waiting.and_then(|waiting| waiting.steps.get_mut(ack.step));
-                if let Some(step) = step.filter(|step| matches!(step.state, StepState::Sent)) {
-                    step.state = StepState::Acknowledged(offsets);
-                }
-                Ok(())
-            }
+        let lane = state.lanes.entry(ack.partition).or_default();
+        let place = lane.waiting.binary_search_by_key(&ack.number, |waiting| waiting.number);
+        let waiting = place.ok().and_then(|place| lane.waiting.get_mut(place));
+        let step = waiting.and_then(|waiting| waiting.steps.get_mut(ack.step));
+        if let Some(step) = step.filter(|step| matches!(step.state, StepState::Sent)) {
+            step.state = StepState::Acknowledged(offsets);
         }
+        Ok(())
     }
 
     /// Sends the second steps of all batches at the queue's head whose first step is acknowledged.
@@ -264,4 +263,61 @@ fn records(outputs: &[Output]) -> Vec<NewRecord> {
         headers: Vec::new(),
     };
     outputs.iter().map(record).collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use bytes::Bytes;
+    use orderledger_domain::stream::StreamMark;
+    use orderledger_store::At;
+    use orderledger_store::event_log::Delivered;
+
+    use super::*;
+
+    /// Acknowledges orders at once and takes no books.
+    struct NoBooks;
+
+    impl Appender for NoBooks {
+        fn append(&self, batch: Vec<NewRecord>, done: Delivered) -> Result<(), Error> {
+            if batch.iter().any(|record| record.to.topic == Topic::Books) {
+                return Err(Error::closed(At::Log, "the log is closed"));
+            }
+            done(Ok(batch.iter().map(|_| 0).collect()));
+            Ok(())
+        }
+    }
+
+    fn batch(outputs: usize) -> Batch {
+        let output = |place: usize| Output {
+            to: if place == 0 { Topic::Orders.at(0) } else { Topic::Books.at(0) },
+            key: Bytes::new(),
+            value: Bytes::new(),
+            cause_offset: 0,
+            mark: StreamMark::default(),
+            answer: None,
+        };
+        Batch {
+            partition: 0,
+            next_offset: 1,
+            passed: 1,
+            last_digest: 0,
+            recorded_at: Timestamp::default(),
+            accounting: Accounting::default(),
+            outputs: (0..outputs).map(output).collect(),
+            image: None,
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_room_hears_of_a_log_that_takes_no_second_step() {
+        let outbox = Outbox::new(Box::new(NoBooks), false);
+        outbox.push(batch(IN_FLIGHT_MAX)).unwrap();
+        let (told, heard) = channel();
+        let waiting = Arc::clone(&outbox);
+        std::thread::spawn(move || told.send(waiting.push(batch(2))));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(outbox.take_acknowledged(Duration::from_secs(5)).is_err());
+        assert!(heard.recv_timeout(Duration::from_secs(5)).unwrap().is_err());
+    }
 }

@@ -105,7 +105,7 @@ impl<'a> Recovery<'a> {
                 tracing::warn!(%source, next, "the index of ids is behind this snapshot: trying an older one");
                 continue;
             }
-            if !self.targets_stand(&snapshot.targets)? {
+            if !self.targets_stand(&snapshot.targets)? || !self.streams_reach(source, &snapshot.targets)? {
                 tracing::warn!(%source, next, "acknowledged records are missing in the target logs: trying an older snapshot");
                 continue;
             }
@@ -146,10 +146,12 @@ impl<'a> Recovery<'a> {
             );
             return Err(Error::refused(source, what));
         }
-        if self.ends.is_none() {
-            self.ends = Some(verify_streams(self.log, self.source, &self.key)?);
+        if self.log.end_offset(source)? == 0 {
+            // Nothing was ever decided here: no need to read the target logs, which may be long.
+            let (fold, targets) = (F::new(partition, self.log.partitions(), self.key), BTreeMap::new());
+            return Ok(Recovered { fold, sending: Sending::AboveLog(BTreeMap::new()), targets });
         }
-        let all = self.ends.iter().flatten();
+        let all = self.ends()?.iter();
         let own = all.filter(|((stream, _), _)| *stream == StreamId(source));
         let targets: BTreeMap<_, _> = own.map(|((_, target), end)| (*target, *end)).collect();
         let fold = F::new(partition, self.log.partitions(), self.key);
@@ -159,6 +161,26 @@ impl<'a> Recovery<'a> {
     fn check_source(&self, of: TopicPartition, next: u64, digest: u64, what: &str) -> Result<(), Error> {
         let last = next.checked_sub(1).map(|offset| (offset, digest));
         check_standing(self.log, &self.key, of, last, what, &self.directory)
+    }
+
+    /// How far every stream stands in the target logs without a gap; they are read once.
+    fn ends(&mut self) -> Result<&StreamEnds, Error> {
+        if self.ends.is_none() {
+            self.ends = Some(verify_streams(self.log, self.source, &self.key)?);
+        }
+        Ok(self.ends.get_or_insert_default())
+    }
+
+    /// After a gap: whether all records up to those stand in the log, not only those.
+    fn streams_reach(&mut self, source: TopicPartition, targets: &[TargetMark]) -> Result<bool, Error> {
+        if self.trust_marks {
+            return Ok(true);
+        }
+        let ends = self.ends()?;
+        let reaches = |target: &TargetMark| {
+            ends.get(&(StreamId(source), target.tp)).is_some_and(|end| end.mark.sequence >= target.sequence)
+        };
+        Ok(targets.iter().all(reaches))
     }
 
     /// Whether all those records stand in the log with those digests.

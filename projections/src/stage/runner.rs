@@ -77,7 +77,8 @@ where
         let ended = loop {
             match run_until_failure(&mut setup, restored) {
                 Err(Failure::Gap(what)) => {
-                    tracing::error!(stage = F::NAME, "{what}");
+                    tracing::error!(stage = F::NAME, "{what}; sending again");
+                    F::begin_again(&mut setup.shared);
                     match restore::<F>(&setup, false) {
                         Ok(again) => restored = again,
                         Err(error) => break Err(Failure::Store(error)),
@@ -110,24 +111,31 @@ struct Restored<F> {
     stores: Vec<SnapshotStore>,
     /// The log's ends as seen at start: reached, the stage is live.
     ends: BTreeMap<TopicPartition, u64>,
+    /// For each partition where gaps are known: what is missing below that offset is sent again anyway.
+    resent_below: Vec<u64>,
 }
 
 fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<Restored<F>, Error> {
     let log = &*setup.log;
     let mut recovery = Recovery::new(log, setup.source, setup.key, &setup.directory, trust_marks);
-    let (mut recovered, mut stores, mut ends) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut recovered, mut stores, mut ends, mut resent_below) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
     for partition in 0..log.partitions() {
         let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)));
-        recovered.push(recovery.recover::<F>(partition, &setup.shared, &store)?);
-        stores.push(store);
         let source = setup.source.at(partition);
-        ends.insert(source, log.end_offset(source)?);
+        let end = log.end_offset(source)?;
+        let fold = recovery.recover::<F>(partition, &setup.shared, &store)?;
+        let fills_gaps = !trust_marks || matches!(fold.sending, Sending::AboveLog(_));
+        resent_below.push(if fills_gaps { end } else { 0 });
+        recovered.push(fold);
+        stores.push(store);
+        ends.insert(source, end);
     }
-    Ok(Restored { recovered, stores, ends })
+    Ok(Restored { recovered, stores, ends, resent_below })
 }
 
 struct Lane {
     sending: Sending,
+    resent_below: u64,
     passed: u64,
     snapshot_at: u64,
     snapshot_time: Instant,
@@ -146,14 +154,14 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     let outbox = Outbox::new(appender, setup.log.commits_batches_atomically());
     let (mut folds, mut lanes, mut from) = (Vec::new(), Vec::new(), Vec::new());
     let mut standing = Standing::default();
-    for (partition, recovered) in (0..).zip(restored.recovered) {
+    for ((partition, recovered), resent_below) in (0..).zip(restored.recovered).zip(restored.resent_below) {
         let Recovered { fold, sending, targets } = recovered;
         let (next, source) = (fold.next_offset(), setup.source.at(partition));
         outbox.resume(partition, targets);
         from.push((source, next));
         let progress = PartitionProgress { next_offset: next, accounting: fold.accounting(), ..Default::default() };
         standing.partitions.insert(source, progress);
-        lanes.push(Lane { sending, passed: next, snapshot_at: next, snapshot_time: Instant::now() });
+        lanes.push(Lane { sending, resent_below, passed: next, snapshot_at: next, snapshot_time: Instant::now() });
         folds.push(fold);
     }
     F::end_batch(&mut folds, &mut setup.shared, false)?;
@@ -219,7 +227,10 @@ impl<F: StageFold> Stage<'_, F> {
         for record in records {
             let read = Read::new(from, record, &self.setup.key);
             let before = outputs.len();
-            fold.step(&read, &mut self.setup.shared, &mut outputs)?;
+            match fold.step(&read, &mut self.setup.shared, &mut outputs) {
+                Err(Failure::Gap(_)) if read.position.offset < lane.resent_below => {}
+                stepped => stepped?,
+            }
             recorded_at = read.recorded_at;
             keep_wanted(&mut outputs, before, &lane.sending)?;
         }
@@ -241,14 +252,16 @@ impl<F: StageFold> Stage<'_, F> {
         }
     }
 
-    /// The partitions of which a snapshot is due: enough was read, or enough time went by and anything was read.
+    /// The partitions of which a snapshot is due: enough was read, or anything was and enough time went by or there is
+    /// no snapshot yet; a start that finds none reads all target logs.
     fn snapshots_due(&mut self) -> Vec<usize> {
         let now = Instant::now();
         let mut due = Vec::new();
         for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
             let read = fold.next_offset().saturating_sub(lane.snapshot_at);
             let aged = now.duration_since(lane.snapshot_time) >= SNAPSHOT_EVERY;
-            if (read >= SNAPSHOT_RECORDS || (aged && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
+            let soon = aged || lane.snapshot_at == 0;
+            if (read >= SNAPSHOT_RECORDS || (soon && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
                 due.push(place);
                 (lane.snapshot_at, lane.snapshot_time) = (fold.next_offset(), now);
             }

@@ -47,7 +47,7 @@ pub(super) fn verify_streams(log: &dyn EventLog, source: Topic, key: &StreamKey)
 }
 
 fn take(read: &Read, source: Topic, marks: &mut StreamMarks, ends: &mut StreamEnds) {
-    let Some(stamp) = read.envelope.as_ref().ok().and_then(|envelope| envelope.stamp) else { return };
+    let Some(stamp) = read.stamp else { return };
     let (stream, target) = (StreamId::of(&stamp), read.position.topic_partition());
     if stream.0.topic == source && may_end_in(stream, target) && marks.take(&stamp, read.digest) == Arrival::Next {
         ends.insert((stream, target), Emitted { offset: read.position.offset, mark: marks.mark(stream) });

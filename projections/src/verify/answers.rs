@@ -25,6 +25,8 @@ struct Request {
     fees: FeeSchedule,
     /// The order to be amended, as intake knew it here.
     amends: Option<AmendBase>,
+    /// It claims to be intake's own: passed over where intake wrote it too early, refused otherwise.
+    claims_own: bool,
 }
 
 /// The records that intake has still to answer, and what may happen once only.
@@ -49,7 +51,9 @@ impl Answers {
         };
         let fees = self.fees.get(&at.partition).copied().unwrap_or_default();
         let event_id = envelope.map(|envelope| envelope.event_id);
-        let request = Request { offset: at.offset, key, event_id, wants, fees, amends };
+        let stamp = envelope.and_then(|envelope| envelope.stamp);
+        let claims_own = stamp.is_some_and(|stamp| stamp.cause.position.topic_partition() == at.topic_partition());
+        let request = Request { offset: at.offset, key, event_id, wants, fees, amends, claims_own };
         self.unanswered.entry(at.partition).or_default().push_back(request);
     }
 
@@ -72,6 +76,7 @@ impl Answers {
     ) {
         report.count(Check::Answers);
         let waiting = self.unanswered.entry(at.partition).or_default();
+        while waiting.pop_front_if(|request| request.claims_own && request.offset < cause.offset).is_some() {}
         let oldest = waiting.front().map(|request| request.offset);
         if oldest != Some(cause.offset) {
             let expected = oldest.map_or("no answer: all are answered".to_owned(), |oldest| {
@@ -100,7 +105,8 @@ impl Answers {
 
     /// How many records are unanswered.
     pub(super) fn unanswered(&self) -> u64 {
-        self.unanswered.values().map(|requests| u64::try_from(requests.len()).unwrap_or(u64::MAX)).sum()
+        let requests = self.unanswered.values().flatten().filter(|request| !request.claims_own);
+        u64::try_from(requests.count()).unwrap_or(u64::MAX)
     }
 }
 

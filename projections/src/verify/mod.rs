@@ -108,7 +108,10 @@ impl Verifying {
         let at = of.offset(record.offset);
         self.report.records += 1;
         link(self.chains.entry(of).or_default(), record);
-        let envelope = envelope::read(record.value.as_deref()).ok();
+        let mut envelope = envelope::read(record.value.as_deref()).ok();
+        if let Some(stamp) = envelope.as_mut().and_then(|envelope| envelope.stamp.as_mut()) {
+            *stamp = self.key.check_first(*stamp, of);
+        }
         let digest = self.key.digest(record.key.as_deref(), record.value.as_deref());
         match self.streams.place(at, envelope.as_ref(), digest, &mut self.report) {
             Place::Repeat => {}

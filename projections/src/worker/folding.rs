@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
-use orderledger_store::event_log::{EventLog, Reader};
+use orderledger_store::event_log::EventLog;
 use orderledger_store::views::{DigestAt, View};
 use orderledger_store::{At, Error, codec};
 
@@ -69,11 +69,11 @@ impl<F: Fold> Folding<F> {
         Ok(())
     }
 
-    /// Passes offsets that hold no record, as the reader did; true if there were any.
-    pub fn pass_holes(&mut self, reader: &dyn Reader) -> bool {
+    /// Passes offsets that hold no record, as far as everything was read; true if there were any.
+    pub fn pass_holes(&mut self, read_below: &dyn Fn(TopicPartition) -> u64) -> bool {
         let mut passed = false;
         for (partition, state) in &mut self.states {
-            let position = reader.position(*partition);
+            let position = read_below(*partition);
             if position > state.next_offset {
                 state.next_offset = position;
                 passed = true;
@@ -143,7 +143,7 @@ pub trait AnyFolding: Send {
     /// Applies a record, if the projection reads its topic.
     fn take(&mut self, read: &Read) -> Result<(), Failure>;
     /// Passes offsets that hold no record.
-    fn pass_holes(&mut self, reader: &dyn Reader) -> bool;
+    fn pass_holes(&mut self, read_below: &dyn Fn(TopicPartition) -> u64) -> bool;
     /// Commits what was applied.
     fn commit(&mut self) -> Result<(), Error>;
     /// The digest of all rows, computed afresh.
@@ -165,8 +165,8 @@ impl<F: Fold> AnyFolding for Folding<F> {
         if Self::reads(read.position.topic) { Folding::take(self, read) } else { Ok(()) }
     }
 
-    fn pass_holes(&mut self, reader: &dyn Reader) -> bool {
-        Folding::pass_holes(self, reader)
+    fn pass_holes(&mut self, read_below: &dyn Fn(TopicPartition) -> u64) -> bool {
+        Folding::pass_holes(self, read_below)
     }
 
     fn commit(&mut self) -> Result<(), Error> {

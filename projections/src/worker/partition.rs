@@ -57,13 +57,15 @@ pub struct PartitionState {
     pub recorded_at: Timestamp,
     /// The streams that end in this partition.
     pub marks: StreamMarks,
-    /// The offsets of outside records that intake has not answered yet, oldest first (`orders` only).
+    /// The offsets of outside records that intake has not answered yet, oldest first (`orders` only). Records that claim
+    /// to be intake's own and are not the next are left out: intake passes over those that it wrote itself, too early,
+    /// and refuses the others, which changes no row.
     pub unanswered: VecDeque<u64>,
     /// What became of the records.
     pub accounting: Accounting,
 }
 
-/// Intake answered another record than the oldest unanswered one: the log and the rules disagree.
+/// Intake answered a later record than the oldest unanswered one: the log and the rules disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("intake answers offset {answered} while {expected:?} is the oldest unanswered one")]
 pub struct AnswerOutOfOrder {
@@ -80,7 +82,7 @@ impl PartitionState {
         self.next_offset = offset.saturating_add(1);
         self.last = Some((offset, read.digest));
         self.recorded_at = self.recorded_at.max(read.recorded_at);
-        let stamp = read.envelope.as_ref().ok().and_then(|envelope| envelope.stamp);
+        let stamp = read.stamp;
         let arrival = match &stamp {
             Some(stamp) if may_end_in(StreamId::of(stamp), read.position.topic_partition()) => {
                 self.marks.take(stamp, read.digest)
@@ -96,7 +98,8 @@ impl PartitionState {
                 Ok(Arrived::Derived)
             }
             _ => {
-                if read.position.topic == Topic::Orders {
+                let is_own = stamp.is_some_and(|stamp| StreamId::of(&stamp).is_intake_of(read.position.partition));
+                if read.position.topic == Topic::Orders && !is_own {
                     self.unanswered.push_back(offset);
                 }
                 Ok(Arrived::Outside)
@@ -105,9 +108,14 @@ impl PartitionState {
     }
 
     fn answer(&mut self, answered: u64) -> Result<(), AnswerOutOfOrder> {
-        match self.unanswered.pop_front() {
-            Some(oldest) if oldest == answered => Ok(()),
-            expected => Err(AnswerOutOfOrder { answered, expected }),
+        match self.unanswered.front().copied() {
+            Some(oldest) if oldest == answered => {
+                self.unanswered.pop_front();
+                Ok(())
+            }
+            Some(oldest) if oldest < answered => Err(AnswerOutOfOrder { answered, expected: Some(oldest) }),
+            // The refusal of a record that claims to be intake's own.
+            _ => Ok(()),
         }
     }
 

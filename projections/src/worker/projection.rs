@@ -93,14 +93,14 @@ impl Loop<'_> {
             let begun = Instant::now();
             let fetched = reader.poll(IDLE)?;
             if fetched.is_empty() {
-                if folding.pass_holes(&*reader) {
+                if folding.pass_holes(&|of| reader.position(of)) {
                     self.publish(&folding);
                 }
                 continue;
             }
             match fold_batch(&mut folding, &fetched, None, &self.setup.key) {
                 Ok(()) => {
-                    folding.pass_holes(&*reader);
+                    folding.pass_holes(&|of| reader.position(of));
                     folding.commit()?;
                 }
                 Err((Failure::Record(error), at)) => {

@@ -1,7 +1,7 @@
 //! A record of the log, read once and shared by every fold that wants it.
 
 use bytes::Bytes;
-use orderledger_domain::envelope::{self, Envelope, Refusal};
+use orderledger_domain::envelope::{self, Envelope, Refusal, Stamp};
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
@@ -24,16 +24,26 @@ pub struct Read {
     pub digest: u64,
     /// Its envelope, or why it can't be used.
     pub envelope: Result<Envelope, Refusal>,
+    /// Its place in a stream, if it names one. A record of an unknown type or version may have one, too: if it is the
+    /// next there, a newer program wrote it, and this one can't go on.
+    pub stamp: Option<Stamp>,
 }
 
 impl Read {
     /// Reads a record of that partition.
     pub fn new(from: TopicPartition, record: Record, key: &StreamKey) -> Read {
+        let envelope = envelope::read(record.value.as_deref());
+        let stamp = match &envelope {
+            Ok(envelope) => envelope.stamp,
+            Err(refusal) => envelope::stamp_of_unknown(record.value.as_deref(), refusal),
+        };
+        let stamp = stamp.map(|stamp| key.check_first(stamp, from));
         Read {
+            stamp,
             position: from.offset(record.offset),
             recorded_at: Timestamp::from_millis(record.recorded_at_ms),
             digest: key.digest(record.key.as_deref(), record.value.as_deref()),
-            envelope: envelope::read(record.value.as_deref()),
+            envelope,
             key: record.key,
             value: record.value,
             headers: record.headers,

@@ -5,6 +5,7 @@
 
 pub mod contract;
 pub mod embedded;
+pub mod kafka;
 pub mod memory;
 
 mod acknowledgement;

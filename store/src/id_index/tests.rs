@@ -19,6 +19,18 @@ fn in_new_directory(check: impl FnOnce(&Path)) {
 }
 
 #[test]
+fn claims_that_are_not_committed_can_be_forgotten_where_the_log_is_read_once_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = IdIndex::open(&dir.path().join("ids.redb")).unwrap();
+    let position = |next_offset| [(0, IndexPosition { next_offset, digest_of_last_record: 0 })];
+    index.claim(0, IdKind::Event, "u1", b"id", Claim { offset: 10, digest: 1 });
+    assert!(matches!(index.commit(&position(5), true), Err(Error::Refused { .. })));
+    index.forget_uncommitted();
+    index.commit(&position(5), true).unwrap();
+    assert_eq!(index.get(0, IdKind::Event, "u1", b"id").unwrap(), None);
+}
+
+#[test]
 fn ids_are_apart_by_partition_kind_user_and_id() {
     in_new_directory(|path| {
         let mut index = IdIndex::open(path).unwrap();

@@ -130,16 +130,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         print(look_around::text(&outcome.day, kept, args.keep_serving.then_some(args.listen)))?;
     }
     match listener {
-        Some(listener) => keep_serving(&settings, runtime, listener),
+        Some(listener) => serve::until_signaled(&settings, runtime, listener),
         None => Ok(()),
     }
 }
 
 fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, Failure> {
     serve::check_address(address)?;
-    runtime.block_on(TcpListener::bind(address)).map_err(|error| {
-        Failure::failed(format!("can't listen on {address}: {error}; name another address with --listen"))
-    })
+    serve::listen(runtime, address)
 }
 
 /// Runs the day through the ledger.
@@ -210,15 +208,6 @@ fn check(outcome: &Outcome, proven: &Proven) -> Result<(), Failure> {
         return differs("verification found a difference");
     }
     Ok(())
-}
-
-fn keep_serving(settings: &Settings, runtime: Runtime, listener: TcpListener) -> Result<(), Failure> {
-    let Opened { ledger, workers } = Opened::open(settings)?;
-    let served = runtime.block_on(serve::serve(listener, Arc::clone(&ledger)));
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    drop(ledger);
-    workers.stop_and_join();
-    served
 }
 
 fn to_json(args: &Args, place: &Place, outcome: &Outcome, proven: &Proven) -> serde_json::Value {

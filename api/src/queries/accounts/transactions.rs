@@ -17,7 +17,7 @@ use crate::http::params::{MinPosition, Params, Wanted};
 use crate::http::problem::Problem;
 use crate::http::{answer, cursor};
 use crate::ledger::{Ledger, blocking};
-use crate::queries::{AUDIT, read, unknown_account};
+use crate::queries::{AUDIT, read, unknown_account, wait_for_cursor};
 use crate::rows::RecordRow;
 
 pub(crate) async fn list(
@@ -61,6 +61,9 @@ impl Stretch {
         let (direction, after, limit) = (self.wanted.direction, self.wanted.after, self.wanted.limit);
         let rests_on = vec![ledger.orders_of(user.as_str())];
         let asked = user.clone();
+        if let Some(offset) = after {
+            wait_for_cursor(AUDIT(ledger), ledger.orders_of(user.as_str()).offset(offset), min.within).await?;
+        }
         let (page, as_of) = read(ledger, AUDIT, min, rests_on, move |view| {
             if !has_history(view, &user, partitions)? {
                 return Ok(None);

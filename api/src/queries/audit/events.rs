@@ -16,7 +16,7 @@ use crate::http::problem::Problem;
 use crate::http::{answer, cursor};
 use crate::ledger::Ledger;
 use crate::queries::accounts::transactions::types;
-use crate::queries::{AUDIT, read};
+use crate::queries::{AUDIT, read, wait_for_cursor};
 use crate::rows::AuditRow;
 
 pub(crate) async fn list(
@@ -40,6 +40,9 @@ pub(crate) async fn list(
         limit: wanted.limit,
     };
     params.finish(Some(()))?;
+    if let Some(after) = query.after {
+        wait_for_cursor(AUDIT(&ledger), after, min.within).await?;
+    }
     let topics = query.topic.map_or(TOPICS.to_vec(), |topic| vec![topic]);
     let all = topics.into_iter().flat_map(|topic| ledger.all_of(topic));
     let rests_on: Vec<TopicPartition> =

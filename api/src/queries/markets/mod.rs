@@ -14,7 +14,7 @@ use orderledger_domain::position::{Position, Topic};
 use orderledger_projections::worker::board::BookView;
 use orderledger_projections::worker::progress::PartitionProgress;
 
-use super::not_reached;
+use super::{exist, not_reached};
 use crate::http::params::MinPosition;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -37,6 +37,7 @@ fn book_progress(ledger: &Ledger, book: &BookView) -> PartitionProgress {
 
 /// Waits for those of the positions that are in `books`; gives the others back.
 async fn wait_for_books(ledger: &Ledger, min: MinPosition) -> Result<MinPosition, Problem> {
+    exist(ledger, &min.positions)?;
     let MinPosition { positions, within } = min;
     let (books, others): (Vec<Position>, Vec<Position>) =
         positions.into_iter().partition(|position| position.topic == Topic::Books);

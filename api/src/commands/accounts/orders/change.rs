@@ -51,9 +51,6 @@ struct Changed {
     order: OrderRow,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_rejected: Option<Rejection>,
-    /// The order's newest position, and of what came of it elsewhere.
-    #[serde(rename = "position")]
-    newest: String,
 }
 
 impl Change {
@@ -126,9 +123,9 @@ impl Change {
             return Ok(None);
         }
         let request_rejected = rejected.or_else(|| outcome.and_then(|outcome| outcome.rejected()));
-        let order = OrderRow::from(&row);
-        let newest = decided.newest(row.position(), !order.cum_quantity.is_zero());
-        let changed = Changed { event_id: self.event_id, order, request_rejected, newest: newest.clone() };
+        let newest = decided.newest(row.position(), !row.order.cum_quantity.is_zero());
+        let order = OrderRow::from(&row).at(&newest);
+        let changed = Changed { event_id: self.event_id, order, request_rejected };
         self.written(judged, newest, true).answer(&changed).map(Some)
     }
 

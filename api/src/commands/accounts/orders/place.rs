@@ -47,9 +47,6 @@ struct Placed {
     event_id: Uuid,
     #[serde(flatten)]
     order: OrderRow,
-    /// The order's newest position, and of what came of it elsewhere.
-    #[serde(rename = "position")]
-    newest: String,
 }
 
 pub(crate) async fn post(
@@ -79,13 +76,9 @@ pub(crate) async fn post(
         let row =
             if decided.is_some() { settled(&ledger, move |view| queries::order(view, &of, &id)).await? } else { None };
         if let Some((decided, row)) = decided.zip(row) {
-            let order = OrderRow::from(&row);
-            let newest = decided.newest(row.position(), !order.cum_quantity.is_zero());
-            return written(&user, &order_id, &judged, newest.clone(), true).answer(&Placed {
-                event_id,
-                order,
-                newest,
-            });
+            let newest = decided.newest(row.position(), !row.order.cum_quantity.is_zero());
+            let order = OrderRow::from(&row).at(&newest);
+            return written(&user, &order_id, &judged, newest, true).answer(&Placed { event_id, order });
         }
     }
     let answer = Answer { event_id, order_id: order_id.clone(), status, reason, position: judged.position };
