@@ -2,12 +2,14 @@
 
 mod args;
 mod config;
+mod demo;
 mod exit;
 mod import;
 mod log_dump;
 mod output;
 pub(crate) mod progress;
 mod rebuild;
+mod scratch;
 mod serve;
 mod status;
 mod verify;
@@ -35,6 +37,8 @@ struct Cli {
 enum Command {
     /// Runs the ledger: workers and HTTP.
     Serve(serve::Args),
+    /// A market day on the embedded log, end to end, and the proof that it adds up.
+    Demo(demo::Args),
     /// Feeds real order flow into the log and runs it through the ledger.
     #[command(subcommand)]
     Import(import::Feed),
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
     };
     let ran = match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Import(feed) => import::run(feed),
         Command::Rebuild(args) => rebuild::run(&args),
 
