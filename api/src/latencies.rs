@@ -27,6 +27,14 @@ impl Latencies {
         }
     }
 
+    /// Adds all of another collection.
+    pub fn add(&mut self, other: &Latencies) {
+        if let (Some(histogram), Some(other)) = (&mut self.0, &other.0) {
+            // Both have the same bounds, so it can't fail.
+            let _ = histogram.add(other);
+        }
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.0.as_ref().map_or(0, Histogram::len)

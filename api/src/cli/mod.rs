@@ -1,6 +1,7 @@
 //! The command line: one enum of commands and one match.
 
 mod args;
+mod benchmark;
 mod config;
 mod demo;
 mod exit;
@@ -42,6 +43,9 @@ enum Command {
     /// Feeds real order flow into the log and runs it through the ledger.
     #[command(subcommand)]
     Import(import::Feed),
+    /// Measures ours beside the bare loop, in one run.
+    #[command(subcommand)]
+    Benchmark(benchmark::Benchmark),
     /// Rebuilds views from offset zero, offline, compares and swaps.
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Import(feed) => import::run(feed),
+        Command::Benchmark(benchmark) => benchmark::run(benchmark),
         Command::Rebuild(args) => rebuild::run(&args),
 
         Command::Verify(args) => verify::run(&args),
