@@ -3,8 +3,9 @@
 
 mod crashes;
 mod gap;
-mod harness;
 mod newer;
 mod restart;
 mod totality;
 mod way_of_an_order;
+
+use orderledger_tests::stages as harness;

@@ -299,7 +299,7 @@ impl<F: StageFold> Stage<'_, F> {
         Ok(())
     }
 
-    /// Keeps a last snapshot of every partition and waits, for a while, until all is acknowledged.
+    /// Keeps a last snapshot of every partition and waits, for a while, until all is acknowledged or a delivery failed.
     fn drain(&mut self) {
         let read = |place: &usize| {
             let (fold, lane) = (self.folds.get(*place), self.lanes.get(*place));
@@ -316,7 +316,8 @@ impl<F: StageFold> Stage<'_, F> {
             tracing::warn!(stage = F::NAME, %error, "no last snapshot: the next start folds a little more");
         }
         let deadline = Instant::now() + DRAIN;
-        while !self.outbox.is_empty() && Instant::now() < deadline {
+        let failed = || self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        while !self.outbox.is_empty() && !failed() && Instant::now() < deadline {
             std::thread::park_timeout(Duration::from_millis(5));
         }
     }
