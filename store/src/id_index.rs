@@ -84,7 +84,8 @@ impl IdIndex {
             }
             Ok((database.begin_read()?.open_table(CLAIMS)?, positions))
         };
-        let (committed, positions) = read().map_err(|error| storage_error(path, "can't read it", error))?;
+        let read = || read().map_err(|error| storage_error(path, "can't read it", error));
+        let (committed, positions) = redb_file::guarded(path, read)?;
         let (fresh, highest_fresh) = (HashMap::new(), BTreeMap::new());
         let committed = Some(committed);
         Ok(IdIndex {
@@ -103,9 +104,11 @@ impl IdIndex {
         let key = key(partition, kind, user, id);
         let committed = self.committed.as_ref();
         let committed = committed.ok_or_else(|| Error::closed(&self.path, "an earlier write failed; open it again"))?;
-        let stored = committed.get(key.as_slice());
-        let stored = stored.map_err(|error| storage_error(&self.path, "can't read it", error.into()))?;
-        let stored = stored.map(|claim| read_claim(claim.value()));
+        let stored = redb_file::guarded(&self.path, || {
+            let stored = committed.get(key.as_slice());
+            let stored = stored.map_err(|error| storage_error(&self.path, "can't read it", error.into()))?;
+            Ok(stored.map(|claim| read_claim(claim.value())))
+        })?;
         Ok(match (stored, self.fresh.get(&key)) {
             (Some(stored), Some(fresh)) if fresh.offset < stored.offset => Some(*fresh),
             (None, fresh) => fresh.copied(),

@@ -18,8 +18,16 @@ pub(crate) fn open(path: &Path, cache_bytes: usize, kind: &'static str) -> Resul
         Ok(result) => result.map_err(|error| storage_error(path, "can't open it", error.into()))?,
         Err(_) => return Err(Error::corrupt(path, "it is damaged: opening it panicked")),
     };
-    check_kind(&database, path, kind)?;
+    guarded(path, || check_kind(&database, path, kind))?;
     Ok(database)
+}
+
+/// Runs a reading of the file: on damage that redb does not expect it panics, which is [`Error::Corrupt`] here.
+pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result,
+        Err(_) => Err(Error::corrupt(path, "it is damaged: reading it panicked")),
+    }
 }
 
 /// The pinned number of that name, if there is one.

@@ -8,7 +8,7 @@ use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinitio
 use crate::Error;
 use crate::event_log::Record;
 use crate::event_log::embedded::frame;
-use crate::redb_file::{self, storage_error};
+use crate::redb_file::{self, guarded, storage_error};
 
 /// Topic number, partition and base offset, big-endian: sorted as the log is.
 type Key = [u8; 13];
@@ -54,7 +54,7 @@ impl Batches {
             None => redb_file::pin(&database, path, PARTITIONS, u64::from(partitions))?,
         }
         let batches = Batches { database, path: path.to_owned() };
-        batches.write(&[])?;
+        guarded(path, || batches.write(&[]))?;
         Ok(batches)
     }
 
@@ -91,6 +91,10 @@ pub(super) struct Scan<'a> {
 impl Scan<'_> {
     /// Where the partition begins and ends; its last batch is checked.
     pub(super) fn bounds(&self, of: TopicPartition) -> Result<Bounds, Error> {
+        guarded(self.path, || self.read_bounds(of))
+    }
+
+    fn read_bounds(&self, of: TopicPartition) -> Result<Bounds, Error> {
         let mut whole = self.range(of, 0, u64::MAX)?;
         let Some(last) = whole.next_back() else { return Ok(Bounds::default()) };
         let (base, frame) = last.map_err(|error| self.unreadable(error))?;
@@ -114,10 +118,21 @@ impl Scan<'_> {
         max_bytes: usize,
         max_records: usize,
     ) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::new();
         if from >= end {
-            return Ok(records);
+            return Ok(Vec::new());
         }
+        guarded(self.path, || self.read_records(of, from, end, max_bytes, max_records))
+    }
+
+    fn read_records(
+        &self,
+        of: TopicPartition,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+        max_records: usize,
+    ) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
         let base = match self.range(of, 0, from)?.next_back() {
             Some(holder) => base_of(holder.map_err(|error| self.unreadable(error))?.0.value()),
             None => from,
