@@ -27,6 +27,14 @@ impl Latencies {
         }
     }
 
+    /// Adds all of the others.
+    pub fn add(&mut self, others: &Latencies) {
+        if let (Some(histogram), Some(others)) = (&mut self.0, &others.0) {
+            // Both have the same bounds.
+            let _ = histogram.add(others);
+        }
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.0.as_ref().map_or(0, Histogram::len)

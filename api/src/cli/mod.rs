@@ -1,6 +1,7 @@
 //! The command line: one enum of commands and one match.
 
 mod args;
+mod benchmark;
 mod config;
 mod demo;
 mod exit;
@@ -48,6 +49,9 @@ enum Command {
     Verify(verify::Args),
     /// Shows a running server's positions, lag, accounting and generations.
     Status(status::Args),
+    /// Measures, each figure beside a bare loop in the same run.
+    #[command(subcommand)]
+    Benchmark(benchmark::Benchmark),
     /// Looks into the event log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
     let ran = match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
+        Command::Benchmark(benchmark) => benchmark::run(&benchmark),
         Command::Import(feed) => import::run(feed),
         Command::Rebuild(args) => rebuild::run(&args),
 

@@ -1,0 +1,36 @@
+//! `benchmark`: ours beside a bare loop, in one run: machines differ and are noisy, so ratios count.
+
+mod matching;
+mod orders;
+mod rebuild;
+
+use clap::Subcommand;
+
+use super::Failure;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Benchmark {
+    /// Orders over HTTP against a server that it starts, beside the bare hop through the log and the bare fsync.
+    #[command(long_about = orders::ABOUT)]
+    Orders(orders::Args),
+    /// The bare book on one core, beside loops over the same commands.
+    #[command(long_about = matching::ABOUT)]
+    Matching(matching::Args),
+    /// The three projections from offset zero, beside a loop that only reads the same log.
+    #[command(long_about = rebuild::ABOUT)]
+    Rebuild(rebuild::Args),
+}
+
+pub(super) fn run(benchmark: &Benchmark) -> Result<(), Failure> {
+    match benchmark {
+        Benchmark::Orders(args) => orders::run(args),
+        Benchmark::Matching(args) => matching::run(args),
+        Benchmark::Rebuild(args) => rebuild::run(args),
+    }
+}
+
+/// The middle one.
+fn median<T: Ord + Copy + Default>(values: &mut [T]) -> T {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
