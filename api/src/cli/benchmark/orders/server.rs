@@ -45,18 +45,37 @@ pub(super) async fn ready(scratch: &Scratch, address: SocketAddr) -> Result<(), 
     Err(Failure::failed(format!("the server on {address} did not become ready; look at its messages above")))
 }
 
-/// Waits until every stage and view is at the log's end; how long it took, or none if it took longer than `within`.
-pub(super) async fn caught_up(connection: &mut Connection, within: Duration) -> Result<Option<Duration>, Failure> {
+/// How far the workers were behind, and how long until none was.
+pub(super) struct Behind {
+    /// Those that were behind at the first look: name and records.
+    pub(super) at_first: Vec<(String, u64)>,
+    /// How long until every stage and view was at the log's end; none if that took too long.
+    pub(super) caught_up: Option<Duration>,
+}
+
+/// Waits until every stage and view is at the log's end, at most that long.
+pub(super) async fn catch_up(connection: &mut Connection, within: Duration) -> Result<Behind, Failure> {
     let begun = Instant::now();
-    while begun.elapsed() < within {
-        let answer = connection.get("/v1/projections").await?;
-        let status: Value = serde_json::from_slice(&answer.body).map_err(Failure::failed)?;
-        let rows = ["data", "stages"].into_iter().filter_map(|list| status.get(list)?.as_array()).flatten();
-        let lags: Vec<Option<u64>> = rows.map(|row| row.get("lagRecords")?.as_u64()).collect();
-        if !lags.is_empty() && lags.iter().all(|lag| *lag == Some(0)) {
-            return Ok(Some(begun.elapsed()));
-        }
+    let at_first = behind(connection).await?;
+    let mut done = at_first.is_empty();
+    while !done && begun.elapsed() < within {
         tokio::time::sleep(ASK_EVERY).await;
+        done = behind(connection).await?.is_empty();
     }
-    Ok(None)
+    Ok(Behind { at_first, caught_up: done.then(|| begun.elapsed()) })
+}
+
+async fn behind(connection: &mut Connection) -> Result<Vec<(String, u64)>, Failure> {
+    let answer = connection.get("/v1/projections").await?;
+    let status: Value = serde_json::from_slice(&answer.body).map_err(Failure::failed)?;
+    let unknown = || Failure::failed("the server doesn't say how far its workers are behind");
+    let mut behind = Vec::new();
+    for list in ["data", "stages"] {
+        for row in status.get(list).and_then(Value::as_array).ok_or_else(unknown)? {
+            let lag = row.get("lagRecords").and_then(Value::as_u64).ok_or_else(unknown)?;
+            let name = row.get("name").and_then(Value::as_str).ok_or_else(unknown)?;
+            behind.extend((lag > 0).then(|| (name.to_owned(), lag)));
+        }
+    }
+    Ok(behind)
 }
