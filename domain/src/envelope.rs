@@ -181,7 +181,7 @@ pub(crate) fn refuse_json(error: &serde_json::Error) -> Refusal {
     if !error.is_data() {
         return Refusal::new(RefuseReason::NotJson, text);
     }
-    if let Some((_, detail)) = text.split_once(OUT_OF_RANGE_MARK) {
+    if let Some(detail) = text.strip_prefix(OUT_OF_RANGE_MARK) {
         return Refusal::new(RefuseReason::OutOfRange, detail.to_owned());
     }
     let duplicate = text.starts_with("duplicate field");

@@ -93,6 +93,17 @@ fn repeats_of_a_stage_that_crashed_are_no_difference() {
     assert!(report.is_equal(), "{report}");
 }
 
+#[test]
+fn a_record_ahead_of_one_that_a_crash_lost_is_no_difference_once_both_came_again() {
+    let (log, _) = day(11);
+    let trades = Topic::Trades.at(some_trade(&log).partition);
+    let early = log.with_last_ahead(trades);
+    let report = check(&early, &early.folded());
+    assert!(report.is_equal(), "{report}");
+    let only_ahead = early.without_end(trades);
+    assert!(differences(&check(&only_ahead, &only_ahead.folded()), Check::Streams).starts_with("trades-"));
+}
+
 /// The first fill that is not the last record of its partition.
 fn some_fill(log: &FixedLog) -> Position {
     let is_fill = |read: &&Read| read.envelope.as_ref().is_ok_and(|it| matches!(it.event, Ok(Event::OrderFilled(_))));

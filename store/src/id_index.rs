@@ -169,6 +169,8 @@ impl IdIndex {
         sorted.sort_unstable_by_key(|(key, _)| *key);
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
+        // Otherwise the next start after a kill walks the whole file, which holds every id for ever.
+        transaction.set_quick_repair(durable);
         let mut claims = transaction.open_table(CLAIMS)?;
         for (key, claim) in sorted {
             let earlier = claims.insert(key.as_slice(), &stored_claim(claim))?.map(|claim| read_claim(claim.value()));

@@ -1,7 +1,10 @@
 //! What the outside tests share: where the program is, and running it.
 //!
 //! In: arguments. Out: what the program printed and how it ended. It keeps: a test never waits for ever.
-//! It never reaches into the program: only its command line, its HTTP and its files.
+//! It never reaches into the program, only its command line, its HTTP and its files; but for [`stages`], where tests run
+//! the stages themselves, without the program.
+
+pub mod stages;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -109,7 +109,8 @@ fn a_first_record_is_soon_in_a_snapshot() {
     let home = orderledger_domain::partition::of_key(b"buyer", PARTITIONS);
     let kept = dir.path().join(format!("stages/intake-{home}"));
     let is_snapshot = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.unwrap().path().extension().is_some_and(|extension| extension == "snapshot")
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.ends_with(".snapshot") && name.contains(|digit: char| ('1'..='9').contains(&digit))
     };
     let begun = std::time::Instant::now();
     while !std::fs::read_dir(&kept).is_ok_and(|mut entries| entries.any(is_snapshot)) {
@@ -195,6 +196,64 @@ fn a_log_of_other_rules_is_refused_without_a_snapshot() {
 }
 
 #[test]
+fn a_source_that_lost_its_end_is_refused_without_a_snapshot() {
+    let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    append(&log, vec![outside(id(0), &deposit("buyer", "USD", 1_000_000))]);
+    for number in 0..5 {
+        append(&log, vec![outside(id(number + 1), &limit("buyer", &format!("b{number}"), Side::Buy, 1, 10_000))]);
+    }
+    stages.settle(&log);
+    stages.stop();
+    // The books hold orders to which the orders' log, cut after the deposit, never leads.
+    let cut = copy(&log, |partition, record| partition.topic != Topic::Orders || record.offset < 1);
+    let dir = tempfile::tempdir().unwrap();
+    let stages = Stages::start(&cut, dir.path()).unwrap();
+    let ended = Stages::wait_for_end(&stages.intake_progress);
+    assert!(matches!(ended, WorkerState::Halted(_)), "{ended:?}");
+}
+
+#[test]
+fn an_empty_source_is_refused_without_a_snapshot() {
+    let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    append(&log, vec![outside(id(0), &deposit("buyer", "USD", 1_000_000))]);
+    for number in 0..5 {
+        append(&log, vec![outside(id(number + 1), &limit("buyer", &format!("b{number}"), Side::Buy, 1, 10_000))]);
+    }
+    stages.settle(&log);
+    stages.stop();
+    let cut = copy(&log, |partition, _| partition.topic != Topic::Orders);
+    let dir = tempfile::tempdir().unwrap();
+    let stages = Stages::start(&cut, dir.path()).unwrap();
+    let ended = Stages::wait_for_end(&stages.intake_progress);
+    assert!(matches!(ended, WorkerState::Halted(_)), "{ended:?}");
+}
+
+#[test]
+fn without_the_index_of_ids_nothing_is_written_again() {
+    let (log, dir) = traded();
+    std::fs::remove_file(dir.path().join("ids.redb")).unwrap();
+    check_continues(&log, dir.path(), true);
+}
+
+#[test]
+fn an_end_in_the_middle_of_a_replay_from_zero_writes_nothing_again() {
+    let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+    append(&log, (0..6_000).map(|number| outside(id(number), &deposit("buyer", "USD", 1))).collect());
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    stages.settle(&log);
+    stages.stop();
+    let (before, dir) = (whole(&log), tempfile::tempdir().unwrap());
+    for _ in 0..5 {
+        Stages::start(&log, dir.path()).unwrap().stop();
+    }
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    stages.settle(&log);
+    assert!(whole(&log) == before, "what the log had was written again");
+}
+
+#[test]
 fn offsets_without_records_are_passed() {
     let (log, dir) = traded();
     all_partitions().for_each(|partition| log.skip_offsets(partition, 3).unwrap());
@@ -235,7 +294,7 @@ fn a_crash_between_the_acknowledgements_of_orders_and_books_loses_nothing() {
     assert_eq!(answered(), 2);
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orderledger_domain::envelope::{self, MAX_VALUE_BYTES};
-use orderledger_domain::event::EventType;
+use orderledger_domain::event::{Event, EventType};
 use orderledger_domain::position::Topic;
+use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::terms::Side;
 use orderledger_store::event_log::NewRecord;
 use orderledger_store::event_log::memory::MemoryLog;
@@ -36,6 +37,16 @@ fn a_refusal_does_not_repeat_a_large_value() {
     let long = text.replace("\"side\":\"buy\"", &format!("\"side\":\"{}\"", "x".repeat(room)));
     let answers = check_goes_on(NewRecord { value: Some(long.into_bytes().into()), ..good });
     assert_eq!(answers[0].event_type, EventType::RecordRefused);
+}
+
+#[test]
+fn a_refusal_names_its_reason_whatever_the_value_says() {
+    let good = outside(id(1), &limit("buyer", "b0", Side::Buy, 1, 1));
+    let text = String::from_utf8(good.value.clone().unwrap().to_vec()).unwrap();
+    let text = text.replace("\"side\":\"buy\"", "\"side\":\"out of range: quantity\"");
+    let answers = check_goes_on(NewRecord { value: Some(text.into_bytes().into()), ..good });
+    let Ok(Event::RecordRefused(refused)) = &answers[0].event else { panic!("{answers:?}") };
+    assert_eq!(refused.reason, RefuseReason::BadEnvelope, "{}", refused.detail);
 }
 
 #[test]

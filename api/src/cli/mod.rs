@@ -43,15 +43,15 @@ enum Command {
     /// Feeds real order flow into the log and runs it through the ledger.
     #[command(subcommand)]
     Import(import::Feed),
+    /// Measures ours beside the bare loop, in one run.
+    #[command(subcommand)]
+    Benchmark(benchmark::Benchmark),
     /// Rebuilds views from offset zero, offline, compares and swaps.
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
     Verify(verify::Args),
     /// Shows a running server's positions, lag, accounting and generations.
     Status(status::Args),
-    /// Measures, each figure beside a bare loop in the same run.
-    #[command(subcommand)]
-    Benchmark(benchmark::Benchmark),
     /// Looks into the event log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -73,8 +73,8 @@ pub fn main() -> ExitCode {
     let ran = match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
-        Command::Benchmark(benchmark) => benchmark::run(&benchmark),
         Command::Import(feed) => import::run(feed),
+        Command::Benchmark(benchmark) => benchmark::run(benchmark),
         Command::Rebuild(args) => rebuild::run(&args),
 
         Command::Verify(args) => verify::run(&args),

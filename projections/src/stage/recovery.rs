@@ -19,26 +19,42 @@ use crate::worker::standing::{check_standing, digest_at};
 pub enum Sending {
     /// Those of causes at or above this offset; all others are acknowledged.
     FromCause(u64),
-    /// Those above what stands in the target logs, which the replay must reproduce.
+    /// Those above what stands in the target logs, which the replay must reproduce; what it has reproduced is taken out.
     AboveLog(BTreeMap<TopicPartition, Emitted>),
 }
 
 impl Sending {
     /// Whether an output is to be sent. An output that differs from what stands in the log refuses the start.
-    pub fn wants(&self, output: &Output) -> Result<bool, Failure> {
+    pub fn wants(&mut self, output: &Output) -> Result<bool, Failure> {
         match self {
             Sending::FromCause(from) => Ok(output.cause_offset >= *from),
             Sending::AboveLog(ends) => match ends.get(&output.to) {
                 Some(end) if output.mark.sequence < end.mark.sequence => Ok(false),
-                Some(end) if output.mark.sequence == end.mark.sequence => same_as_log(output, end).map(|()| false),
-                _ => Ok(true),
+                Some(end) => {
+                    same_as_log(output, end)?;
+                    ends.remove(&output.to);
+                    Ok(false)
+                }
+                None => Ok(true),
             },
         }
     }
 
-    /// Whether a fold that stands there may still have outputs held back.
+    /// Refuses the start if the whole source didn't lead to what stands in the target logs.
+    pub fn check_reproduced(&self) -> Result<(), Failure> {
+        let Sending::AboveLog(ends) = self else { return Ok(()) };
+        let Some((target, end)) = ends.first_key_value() else { return Ok(()) };
+        let what = "nothing that the stage's source holds leads to this record: the source has lost its end; restore \
+                    the log as a whole";
+        Err(Failure::Store(Error::refused(target.offset(end.offset), what)))
+    }
+
+    /// Whether a fold that stands there may still have outputs held back: a snapshot of it would send them again.
     pub fn holds_back(&self, next_offset: u64) -> bool {
-        matches!(self, Sending::FromCause(from) if next_offset < *from)
+        match self {
+            Sending::FromCause(from) => next_offset < *from,
+            Sending::AboveLog(ends) => !ends.is_empty(),
+        }
     }
 }
 
@@ -99,6 +115,13 @@ impl<'a> Recovery<'a> {
         }
         for snapshot in snapshots.load(F::SCHEMA)? {
             let next = snapshot.source_next;
+            if next == 0 {
+                // It only says that the target logs held nothing of an empty source.
+                if self.log.end_offset(source)? == 0 {
+                    return Ok(empty::<F>(partition, self.log.partitions(), self.key));
+                }
+                continue;
+            }
             self.check_source(source, next, snapshot.source_digest, "snapshot")?;
             let mut fold = F::new(partition, self.log.partitions(), self.key);
             if !F::supports_resuming(shared, partition, next) {
@@ -115,7 +138,7 @@ impl<'a> Recovery<'a> {
             }
             return self.resume(fold, snapshot, mark);
         }
-        self.begin_anew(partition, source)
+        self.begin_anew(partition, source, snapshots)
     }
 
     fn resume<F: StageFold>(
@@ -137,7 +160,12 @@ impl<'a> Recovery<'a> {
         Ok(Recovered { fold, sending: Sending::FromCause(from), targets: emitted(&targets) })
     }
 
-    fn begin_anew<F: StageFold>(&mut self, partition: u32, source: TopicPartition) -> Result<Recovered<F>, Error> {
+    fn begin_anew<F: StageFold>(
+        &mut self,
+        partition: u32,
+        source: TopicPartition,
+        snapshots: &SnapshotStore,
+    ) -> Result<Recovered<F>, Error> {
         let first = self.log.first_offset(source)?;
         if first > 0 {
             let what = format!(
@@ -146,16 +174,17 @@ impl<'a> Recovery<'a> {
             );
             return Err(Error::refused(source, what));
         }
-        if self.log.end_offset(source)? == 0 {
-            // Nothing was ever decided here: no need to read the target logs, which may be long.
-            let (fold, targets) = (F::new(partition, self.log.partitions(), self.key), BTreeMap::new());
-            return Ok(Recovered { fold, sending: Sending::AboveLog(BTreeMap::new()), targets });
-        }
         let all = self.ends()?.iter();
         let own = all.filter(|((stream, _), _)| *stream == StreamId(source));
         let targets: BTreeMap<_, _> = own.map(|((_, target), end)| (*target, *end)).collect();
-        let fold = F::new(partition, self.log.partitions(), self.key);
-        Ok(Recovered { fold, sending: Sending::AboveLog(targets.clone()), targets })
+        let anew = empty::<F>(partition, self.log.partitions(), self.key);
+        if targets.is_empty() && self.log.end_offset(source)? == 0 {
+            // Kept, so that no later start reads the target logs, which may be long, for a partition that nobody uses.
+            let body = anew.fold.image()?;
+            let snapshot = Snapshot { source_next: 0, source_digest: 0, targets: Vec::new(), body };
+            snapshots.write(&snapshot, F::SCHEMA)?;
+        }
+        Ok(Recovered { sending: Sending::AboveLog(targets.clone()), targets, ..anew })
     }
 
     fn check_source(&self, of: TopicPartition, next: u64, digest: u64, what: &str) -> Result<(), Error> {
@@ -192,6 +221,12 @@ impl<'a> Recovery<'a> {
         }
         Ok(true)
     }
+}
+
+/// A fold before the first record, whose streams have not begun.
+fn empty<F: StageFold>(partition: u32, partitions: u32, key: StreamKey) -> Recovered<F> {
+    let fold = F::new(partition, partitions, key);
+    Recovered { fold, sending: Sending::AboveLog(BTreeMap::new()), targets: BTreeMap::new() }
 }
 
 fn emitted(targets: &[TargetMark]) -> BTreeMap<TopicPartition, Emitted> {

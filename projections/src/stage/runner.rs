@@ -122,8 +122,8 @@ fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<
     for partition in 0..log.partitions() {
         let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)));
         let source = setup.source.at(partition);
-        let end = log.end_offset(source)?;
         let fold = recovery.recover::<F>(partition, &setup.shared, &store)?;
+        let end = log.end_offset(source)?;
         let fills_gaps = !trust_marks || matches!(fold.sending, Sending::AboveLog(_));
         resent_below.push(if fills_gaps { end } else { 0 });
         recovered.push(fold);
@@ -135,6 +135,8 @@ fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<
 
 struct Lane {
     sending: Sending,
+    /// The source's end as seen at start, until it is reached.
+    end: Option<u64>,
     resent_below: u64,
     passed: u64,
     snapshot_at: u64,
@@ -161,7 +163,8 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
         from.push((source, next));
         let progress = PartitionProgress { next_offset: next, accounting: fold.accounting(), ..Default::default() };
         standing.partitions.insert(source, progress);
-        lanes.push(Lane { sending, resent_below, passed: next, snapshot_at: next, snapshot_time: Instant::now() });
+        let (end, snapshot_time) = (restored.ends.get(&source).copied(), Instant::now());
+        lanes.push(Lane { sending, end, resent_below, passed: next, snapshot_at: next, snapshot_time });
         folds.push(fold);
     }
     F::end_batch(&mut folds, &mut setup.shared, false)?;
@@ -194,6 +197,7 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
 
 impl<F: StageFold> Stage<'_, F> {
     fn run(&mut self, reader: &mut dyn Reader) -> Result<(), Failure> {
+        self.check_ends()?;
         while !self.setup.stop.is_set() {
             if let Some(error) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(Failure::Store(error));
@@ -204,6 +208,7 @@ impl<F: StageFold> Stage<'_, F> {
                 batches.push(self.fold(fetched)?);
             }
             self.pass_holes(reader, &mut batches);
+            self.check_ends()?;
             let due = self.snapshots_due();
             if !batches.is_empty() || !due.is_empty() {
                 F::end_batch(&mut self.folds, &mut self.setup.shared, !due.is_empty())?;
@@ -219,7 +224,7 @@ impl<F: StageFold> Stage<'_, F> {
     fn fold(&mut self, fetched: Fetched) -> Result<Batch, Failure> {
         let Fetched { from, records } = fetched;
         let place = usize::try_from(from.partition).unwrap_or(usize::MAX);
-        let (Some(fold), Some(lane)) = (self.folds.get_mut(place), self.lanes.get(place)) else {
+        let (Some(fold), Some(lane)) = (self.folds.get_mut(place), self.lanes.get_mut(place)) else {
             return Err(Failure::Halt(format!("a record of {from}, which this stage doesn't read")));
         };
         let mut outputs: Vec<Output> = Vec::new();
@@ -232,9 +237,20 @@ impl<F: StageFold> Stage<'_, F> {
                 stepped => stepped?,
             }
             recorded_at = read.recorded_at;
-            keep_wanted(&mut outputs, before, &lane.sending)?;
+            keep_wanted(&mut outputs, before, &mut lane.sending)?;
         }
         Ok(batch_of(fold, from.partition, recorded_at, outputs))
+    }
+
+    /// Where a source's end as seen at start is reached, the replay must have given all that stands in the target logs.
+    fn check_ends(&mut self) -> Result<(), Failure> {
+        for lane in &mut self.lanes {
+            if lane.end.is_some_and(|end| lane.passed >= end) {
+                lane.end = None;
+                lane.sending.check_reproduced()?;
+            }
+        }
+        Ok(())
     }
 
     /// Says how far the reader has passed each partition, holes included.
@@ -283,7 +299,7 @@ impl<F: StageFold> Stage<'_, F> {
         Ok(())
     }
 
-    /// Keeps a last snapshot of every partition and waits, for a while, until all is acknowledged.
+    /// Keeps a last snapshot of every partition and waits, for a while, until all is acknowledged or a delivery failed.
     fn drain(&mut self) {
         let read = |place: &usize| {
             let (fold, lane) = (self.folds.get(*place), self.lanes.get(*place));
@@ -300,7 +316,8 @@ impl<F: StageFold> Stage<'_, F> {
             tracing::warn!(stage = F::NAME, %error, "no last snapshot: the next start folds a little more");
         }
         let deadline = Instant::now() + DRAIN;
-        while !self.outbox.is_empty() && Instant::now() < deadline {
+        let failed = || self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        while !self.outbox.is_empty() && !failed() && Instant::now() < deadline {
             std::thread::park_timeout(Duration::from_millis(5));
         }
     }
@@ -325,7 +342,7 @@ fn batch_of<F: StageFold>(
 }
 
 /// Drops the outputs from `before` on that are not to be sent.
-fn keep_wanted(outputs: &mut Vec<Output>, before: usize, sending: &Sending) -> Result<(), Failure> {
+fn keep_wanted(outputs: &mut Vec<Output>, before: usize, sending: &mut Sending) -> Result<(), Failure> {
     for output in outputs.split_off(before) {
         if sending.wants(&output)? {
             outputs.push(output);

@@ -28,7 +28,7 @@ use self::books::Books;
 use self::fills::Fills;
 use self::kept::Kept;
 use self::money::Money;
-use self::streams::{Comparisons, Item, Place, Streams, event_text};
+use self::streams::{Comparisons, Item, Place, Streams, event_text, stranger};
 use self::tape::Tape;
 use self::timeline::Timeline;
 
@@ -115,20 +115,16 @@ impl Verifying {
         let digest = self.key.digest(record.key.as_deref(), record.value.as_deref());
         match self.streams.place(at, envelope.as_ref(), digest, &mut self.report) {
             Place::Repeat => {}
-            Place::Outside if of.topic == Topic::Orders => {
+            Place::Outside | Place::Ahead if of.topic == Topic::Orders => {
                 self.answers.ask(at, record.key.clone(), envelope.as_ref(), &self.money);
             }
+            Place::Ahead => {}
             Place::Outside => {
                 let is_operators =
                     of.topic == Topic::DeadLetters && envelope.is_some_and(|envelope| envelope.stamp.is_none());
                 if !is_operators {
                     self.report.count(Check::Streams);
-                    self.report.differs(
-                        Check::Streams,
-                        at,
-                        "the next of a stream, or a repeat",
-                        "neither: no reader applies it",
-                    );
+                    stranger(at, &mut self.report);
                 }
             }
             Place::Next(stamp) => match envelope {
@@ -221,6 +217,7 @@ impl Verifying {
 
     fn finish(mut self, rows: &dyn ViewRows) -> Result<Report, Error> {
         let report = &mut self.report;
+        self.streams.finish(report);
         self.comparisons.finish(report);
         report.unanswered = self.answers.unanswered();
         let is_settled = report.unanswered == 0 && report.pending == 0;

@@ -19,13 +19,19 @@ pub(super) enum Place {
     Next(Stamp),
     /// At or below the last of its stream.
     Repeat,
+    /// Ahead of its stream: written right after records that a crash lost, or by a stranger.
+    Ahead,
     /// In no stream.
     Outside,
 }
 
-/// The last sequence and digest of every stream.
+/// The last sequence and digest of every stream, and what stands ahead of it.
 #[derive(Debug, Default)]
-pub(super) struct Streams(BTreeMap<Stream, (u64, u64)>);
+pub(super) struct Streams {
+    last: BTreeMap<Stream, (u64, u64)>,
+    /// Where records of a later sequence stand, by sequence and digest.
+    ahead: BTreeMap<(Stream, u64, u64), Vec<u64>>,
+}
 
 impl Streams {
     pub(super) fn place(
@@ -40,7 +46,7 @@ impl Streams {
         if !is_written(from, to) {
             return Place::Outside;
         }
-        let last = self.0.entry((from, to)).or_insert((0, 0));
+        let last = self.last.entry((from, to)).or_insert((0, 0));
         if stamp.sequence <= last.0 {
             report.count(Check::Streams);
             if stamp.sequence == last.0 && digest != last.1 {
@@ -49,12 +55,31 @@ impl Streams {
             return Place::Repeat;
         }
         if stamp.sequence != last.0.saturating_add(1) || stamp.prev != last.1 {
-            return Place::Outside;
+            self.ahead.entry(((from, to), stamp.sequence, digest)).or_default().push(at.offset);
+            return Place::Ahead;
         }
         *last = (stamp.sequence, digest);
         report.count(Check::Streams);
+        self.ahead.remove(&((from, to), stamp.sequence, digest));
         Place::Next(stamp)
     }
+
+    /// At the log's end: what was ahead of its stream and never came again in its place is no stage's.
+    pub(super) fn finish(&self, report: &mut Report) {
+        let strangers = self.ahead.iter().flat_map(|(((_, to), ..), offsets)| offsets.iter().map(|at| to.offset(*at)));
+        // In `orders` intake refuses them, which the answers show.
+        let mut strangers: Vec<Position> = strangers.filter(|at| at.topic != Topic::Orders).collect();
+        strangers.sort_unstable();
+        for at in strangers {
+            report.count(Check::Streams);
+            stranger(at, report);
+        }
+    }
+}
+
+/// A record that no reader applies.
+pub(super) fn stranger(at: Position, report: &mut Report) {
+    report.differs(Check::Streams, at, "the next of a stream, or a repeat", "neither: no reader applies it");
 }
 
 /// Whether the stages write such a stream.

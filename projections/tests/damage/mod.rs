@@ -70,6 +70,15 @@ impl FixedLog {
         cut
     }
 
+    /// The last record of a partition once more, before the one that it follows.
+    pub(crate) fn with_last_ahead(&self, of: TopicPartition) -> FixedLog {
+        let mut early = FixedLog(self.0.clone());
+        let records = early.0.get_mut(&of).unwrap();
+        records.insert(records.len() - 2, records.last().unwrap().clone());
+        (0..).zip(records).for_each(|(offset, record)| record.offset = offset);
+        early
+    }
+
     /// One record cut out; its offset is a hole.
     pub(crate) fn without(&self, position: Position) -> FixedLog {
         let mut cut = FixedLog(self.0.clone());

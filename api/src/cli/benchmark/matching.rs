@@ -35,10 +35,10 @@ const SHARES: u64 = 100;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Commands of each kind in a round.
-    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
     records: u32,
     /// Rounds.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// One JSON value on stdout.
     #[arg(long)]
@@ -124,8 +124,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut rows = ["insert", "cancel", "sweep"].map(|name| Row { name, rates: [Vec::new(), Vec::new(), Vec::new()] });
     let mut actions = Vec::with_capacity(SWEPT.saturating_mul(4));
     let mut trades = 0;
+    let mut book = Book::new();
+    // Once before, so that the rounds find the book's memory in place: the steady state.
+    submit(&mut book, &commands.inserts, &mut actions)?;
+    cancel_all(&mut book, &commands, &mut actions);
     for _ in 0..args.rounds {
-        let mut book = Book::new();
         let [insert, cancel, sweep] = &mut rows;
         let count = u64::from(args.records);
         insert.add(
@@ -137,6 +140,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let (took, traded) = submit(&mut book, &commands.sweeps, &mut actions)?;
         sweep.add(u64::try_from(commands.sweeps.len()).unwrap_or(0), [took, copy(&commands.sweeps), take(&commands)]);
         trades = traded;
+        // What an uneven number of orders left.
+        cancel_all(&mut book, &commands, &mut actions);
     }
     show(args, &mut rows, trades)
 }

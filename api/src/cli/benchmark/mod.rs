@@ -21,11 +21,11 @@ pub(super) enum Benchmark {
     Rebuild(rebuild::Args),
 }
 
-pub(super) fn run(benchmark: &Benchmark) -> Result<(), Failure> {
+pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
     match benchmark {
-        Benchmark::Orders(args) => orders::run(args),
-        Benchmark::Matching(args) => matching::run(args),
-        Benchmark::Rebuild(args) => rebuild::run(args),
+        Benchmark::Orders(args) => orders::run(&args),
+        Benchmark::Matching(args) => matching::run(&args),
+        Benchmark::Rebuild(args) => rebuild::run(&args),
     }
 }
 

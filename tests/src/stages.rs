@@ -1,4 +1,5 @@
-//! A log in memory with both stages running on it, and outside records by hand.
+//! A log in memory with both stages running on it, and outside records by hand: tests without the program's edge.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,24 +26,29 @@ use orderledger_store::event_log::{AppenderKind, EventLog, NewRecord, Record};
 use orderledger_store::{Error, IdIndex};
 use uuid::Uuid;
 
-pub(crate) const PARTITIONS: u32 = 2;
+/// Partitions of every topic of these logs.
+pub const PARTITIONS: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Both stages, running.
-pub(crate) struct Stages {
+pub struct Stages {
     stop: Stop,
     intake: Option<runner::Running>,
     matching: Option<runner::Running>,
-    pub(crate) intake_progress: Progress,
-    pub(crate) matching_progress: Progress,
+    /// How far intake is.
+    pub intake_progress: Progress,
+    /// How far matching is.
+    pub matching_progress: Progress,
 }
 
 impl Stages {
-    pub(crate) fn start(log: &Arc<MemoryLog>, dir: &Path) -> Result<Stages, Error> {
+    /// Starts both without a secret key, their files below `dir`.
+    pub fn start(log: &Arc<MemoryLog>, dir: &Path) -> Result<Stages, Error> {
         Stages::start_keyed(log, dir, StreamKey::default())
     }
 
-    pub(crate) fn start_keyed(log: &Arc<MemoryLog>, dir: &Path, key: StreamKey) -> Result<Stages, Error> {
+    /// Starts both with the key of their streams, their files below `dir`.
+    pub fn start_keyed(log: &Arc<MemoryLog>, dir: &Path, key: StreamKey) -> Result<Stages, Error> {
         let stop = Stop::default();
         let (intake, matching) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let log: Arc<dyn EventLog> = Arc::clone(log) as Arc<dyn EventLog>;
@@ -70,18 +76,14 @@ impl Stages {
     }
 
     /// Waits until both stages have acknowledged everything that is in the log, and nothing more comes.
-    pub(crate) fn settle(&self, log: &MemoryLog) {
+    pub fn settle(&self, log: &MemoryLog) {
         let deadline = Instant::now() + PATIENCE;
-        let (intake, matching) = (&self.intake_progress, &self.matching_progress);
         loop {
-            let ends: Vec<_> = all_partitions().map(|p| (p, log.end_offset(p).unwrap())).collect();
-            let reached = |progress: &Progress, topic| {
+            for progress in [&self.intake_progress, &self.matching_progress] {
                 let standing = progress.standing();
                 assert!(!standing.has_ended(), "{:?}", standing.state);
-                ends.iter().filter(|(p, _)| p.topic == topic).all(|(p, end)| standing.has_applied_below(*p, *end))
-            };
-            let settled = reached(intake, Topic::Orders) && reached(matching, Topic::Books);
-            if settled && ends.iter().all(|(p, end)| log.end_offset(*p).unwrap() == *end) {
+            }
+            if self.are_settled(log) {
                 return;
             }
             assert!(Instant::now() < deadline, "the stages did not settle");
@@ -89,8 +91,25 @@ impl Stages {
         }
     }
 
+    /// Whether both stages have acknowledged everything that is in the log, and nothing more comes.
+    pub fn are_settled(&self, log: &MemoryLog) -> bool {
+        let ends: Vec<_> = all_partitions().map(|p| (p, log.end_offset(p).unwrap())).collect();
+        let reached = |progress: &Progress, topic| {
+            let standing = progress.standing();
+            ends.iter().filter(|(p, _)| p.topic == topic).all(|(p, end)| standing.has_applied_below(*p, *end))
+        };
+        reached(&self.intake_progress, Topic::Orders)
+            && reached(&self.matching_progress, Topic::Books)
+            && ends.iter().all(|(p, end)| log.end_offset(*p).unwrap() == *end)
+    }
+
+    /// Whether one of both has ended.
+    pub fn has_ended(&self) -> bool {
+        [&self.intake_progress, &self.matching_progress].iter().any(|progress| progress.standing().has_ended())
+    }
+
     /// Waits until a stage has ended, and says how.
-    pub(crate) fn wait_for_end(progress: &Progress) -> WorkerState {
+    pub fn wait_for_end(progress: &Progress) -> WorkerState {
         let deadline = Instant::now() + PATIENCE;
         while !progress.standing().has_ended() {
             assert!(Instant::now() < deadline, "the stage did not end");
@@ -99,7 +118,8 @@ impl Stages {
         progress.standing().state.clone()
     }
 
-    pub(crate) fn stop(mut self) {
+    /// Ends both in order: they drain and keep a snapshot.
+    pub fn stop(mut self) {
         self.stop_both();
     }
 
@@ -135,12 +155,13 @@ fn setup<S>(
     }
 }
 
-pub(crate) fn all_partitions() -> impl Iterator<Item = TopicPartition> {
+/// Every partition of every topic.
+pub fn all_partitions() -> impl Iterator<Item = TopicPartition> {
     Topic::ALL.into_iter().flat_map(|topic| (0..PARTITIONS).map(move |partition| topic.at(partition)))
 }
 
 /// Appends records without waiting for anything but their acknowledgement.
-pub(crate) fn append(log: &MemoryLog, records: Vec<NewRecord>) {
+pub fn append(log: &MemoryLog, records: Vec<NewRecord>) {
     let (done, acknowledged) = std::sync::mpsc::channel();
     let appender = log.appender(AppenderKind::Client).unwrap();
     appender.append(records, Box::new(move |result| done.send(result).unwrap())).unwrap();
@@ -148,7 +169,7 @@ pub(crate) fn append(log: &MemoryLog, records: Vec<NewRecord>) {
 }
 
 /// An outside record of a user's event.
-pub(crate) fn outside(event_id: Uuid, event: &Event) -> NewRecord {
+pub fn outside(event_id: Uuid, event: &Event) -> NewRecord {
     let user = event.user_id().unwrap().as_str();
     let value = envelope::write_outside(event_id, Timestamp::from_millis(1_700_000_000_000), event, "test");
     NewRecord {
@@ -159,20 +180,24 @@ pub(crate) fn outside(event_id: Uuid, event: &Event) -> NewRecord {
     }
 }
 
-pub(crate) fn id(number: u64) -> Uuid {
+/// An event's id by its number.
+pub fn id(number: u64) -> Uuid {
     Uuid::from_u64_pair(1, number)
 }
 
-pub(crate) fn user(name: &str) -> UserId {
+/// A user by name.
+pub fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
 }
 
-pub(crate) fn deposit(name: &str, asset: &str, whole: i64) -> Event {
+/// A deposit of whole units.
+pub fn deposit(name: &str, asset: &str, whole: i64) -> Event {
     let amount = Amount::from_units(i128::from(whole) * 10_000);
     Event::DepositMade(Deposit { user_id: user(name), asset: Asset::new(asset).unwrap(), amount })
 }
 
-pub(crate) fn limit(name: &str, order: &str, side: Side, quantity: u64, price_units: i128) -> Event {
+/// A limit order for AAPL.
+pub fn limit(name: &str, order: &str, side: Side, quantity: u64, price_units: i128) -> Event {
     Event::OrderCreated(OrderCreated {
         order_id: OrderId::new(order).unwrap(),
         user_id: user(name),
@@ -188,21 +213,23 @@ pub(crate) fn limit(name: &str, order: &str, side: Side, quantity: u64, price_un
     })
 }
 
-pub(crate) fn cancel(name: &str, order: &str) -> Event {
+/// A cancel.
+pub fn cancel(name: &str, order: &str) -> Event {
     Event::OrderCancelRequested(OrderCancelRequested { order_id: OrderId::new(order).unwrap(), user_id: user(name) })
 }
 
-pub(crate) fn records(log: &MemoryLog, of: TopicPartition) -> Vec<Record> {
+/// All records of a partition.
+pub fn records(log: &MemoryLog, of: TopicPartition) -> Vec<Record> {
     log.read(of, 0, usize::MAX).unwrap()
 }
 
 /// The whole log, partition by partition.
-pub(crate) fn whole(log: &MemoryLog) -> Vec<(TopicPartition, Vec<Record>)> {
+pub fn whole(log: &MemoryLog) -> Vec<(TopicPartition, Vec<Record>)> {
     all_partitions().map(|partition| (partition, records(log, partition))).collect()
 }
 
 /// What a go-back-N reader takes of a partition: repeats and strangers are left out.
-pub(crate) fn taken(log: &MemoryLog, of: TopicPartition) -> Vec<Envelope> {
+pub fn taken(log: &MemoryLog, of: TopicPartition) -> Vec<Envelope> {
     let mut marks = StreamMarks::default();
     let mut taken = Vec::new();
     for record in records(log, of) {
@@ -219,14 +246,14 @@ pub(crate) fn taken(log: &MemoryLog, of: TopicPartition) -> Vec<Envelope> {
 }
 
 /// The types of the events of `orders` under that key.
-pub(crate) fn history(log: &MemoryLog, key: &str) -> Vec<&'static str> {
+pub fn history(log: &MemoryLog, key: &str) -> Vec<&'static str> {
     let own = |record: &Record| record.key.as_deref() == Some(key.as_bytes());
     let records = (0..PARTITIONS).flat_map(|partition| records(log, Topic::Orders.at(partition))).filter(own);
     records.filter_map(|record| Some(envelope::read(record.value.as_deref()).ok()?.event_type.as_str())).collect()
 }
 
 /// A new log with the same records, but for those that `keep` drops.
-pub(crate) fn copy(log: &MemoryLog, keep: impl Fn(TopicPartition, &Record) -> bool) -> Arc<MemoryLog> {
+pub fn copy(log: &MemoryLog, keep: impl Fn(TopicPartition, &Record) -> bool) -> Arc<MemoryLog> {
     let to = Arc::new(MemoryLog::new(PARTITIONS).unwrap());
     for (partition, records) in whole(log) {
         for record in records.into_iter().filter(|record| keep(partition, record)) {
