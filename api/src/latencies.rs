@@ -27,11 +27,11 @@ impl Latencies {
         }
     }
 
-    /// Adds all of another collection.
-    pub fn add(&mut self, other: &Latencies) {
-        if let (Some(histogram), Some(other)) = (&mut self.0, &other.0) {
-            // Both have the same bounds, so it can't fail.
-            let _ = histogram.add(other);
+    /// Adds all of the others.
+    pub fn add(&mut self, others: &Latencies) {
+        if let (Some(histogram), Some(others)) = (&mut self.0, &others.0) {
+            // Both have the same bounds.
+            let _ = histogram.add(others);
         }
     }
 

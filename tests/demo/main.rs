@@ -1,4 +1,5 @@
-//! The market day through the program: it ends well, and its balances follow from the seed.
+//! The market day and the benchmarks through the program: they end well, and the balances follow from the seed.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod benchmarks;
 mod market_day;

@@ -26,7 +26,7 @@ use orderledger_store::views::{View, ViewReader};
 use tokio::sync::Semaphore;
 
 pub use open::{Opened, Settings, Workers, open_log};
-pub use rebuild::{Rebuilt, Verified, rebuild, verify};
+pub use rebuild::{Rebuilt, Verified, fold_from_zero, rebuild, verify};
 
 /// What every call works with.
 pub struct Ledger {

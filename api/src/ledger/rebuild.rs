@@ -71,11 +71,7 @@ pub fn rebuild(
     on_progress: &mut dyn FnMut(Passed),
 ) -> Result<Vec<Rebuilt>, Failure> {
     let chosen = chosen(name)?;
-    let fresh = |projection: &Projection| {
-        let view = Arc::new(View::in_memory(projection.schema));
-        (projection.resume)(view, log, key, "memory")
-    };
-    let mut foldings = chosen.iter().map(fresh).collect::<Result<Vec<_>, Error>>()?;
+    let mut foldings = fresh(&chosen, log, key)?;
     let begun = Instant::now();
     let passed = fold_to_end(log, key, &mut foldings, &BTreeMap::new(), on_progress)?;
     let folding = begun.elapsed();
@@ -85,6 +81,20 @@ pub fn rebuild(
         rebuilt.push(Rebuilt { records: passed.records, folding, ..compared });
     }
     Ok(rebuilt)
+}
+
+/// Folds the whole log into fresh views of all projections in memory, and forgets them: a rebuild without its writing.
+pub fn fold_from_zero(log: &dyn EventLog, key: &StreamKey) -> Result<Passed, Failure> {
+    let mut foldings = fresh(&chosen("all")?, log, key)?;
+    fold_to_end(log, key, &mut foldings, &BTreeMap::new(), &mut |_| {})
+}
+
+fn fresh(chosen: &[Projection], log: &dyn EventLog, key: &StreamKey) -> Result<Vec<Box<dyn AnyFolding>>, Error> {
+    let fresh = |projection: &Projection| {
+        let view = Arc::new(View::in_memory(projection.schema));
+        (projection.resume)(view, log, key, "memory")
+    };
+    chosen.iter().map(fresh).collect()
 }
 
 /// Brings the stored views of all projections to the log's end, offline.

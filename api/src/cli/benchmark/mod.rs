@@ -1,8 +1,5 @@
-//! `benchmark`: ours beside the bare loop, in one run. docs/BENCHMARKS.md says what each compares.
+//! `benchmark`: ours beside a bare loop, in one run: machines differ and are noisy, so ratios count.
 
-mod bare;
-mod client;
-mod load;
 mod matching;
 mod orders;
 mod rebuild;
@@ -13,17 +10,14 @@ use super::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Benchmark {
-    /// Orders over HTTP against a server of its own: latency from the intended send, answered and visible.
-    ///
-    /// Open loop: order i is due at i / rate, and every latency counts from then. Some orders wait for their decision and
-    /// are then asked for in balances and market at that position: that is "visible". Beside it: one record appended and
-    /// read back on the bare log (a hop), and one bare fsync. An order passes three hops until it is visible:
-    /// placed, accepted, matched. With --rate 0 each connection sends its next order as soon as the last is answered.
+    /// Orders over HTTP against a server that it starts, beside the bare hop through the log and the bare fsync.
+    #[command(long_about = orders::ABOUT)]
     Orders(orders::Args),
-    /// Commands a second of the bare book on one core: insert, cancel and sweep apart, beside a loop that only reads them.
+    /// The bare book on one core, beside loops over the same commands.
+    #[command(long_about = matching::ABOUT)]
     Matching(matching::Args),
-    /// Records a second of the three projections from offset zero, in one pass, beside a loop that only reads the log, and
-    /// one that reads and parses it.
+    /// The three projections from offset zero, beside a loop that only reads the same log.
+    #[command(long_about = rebuild::ABOUT)]
     Rebuild(rebuild::Args),
 }
 
@@ -33,4 +27,10 @@ pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
         Benchmark::Matching(args) => matching::run(&args),
         Benchmark::Rebuild(args) => rebuild::run(&args),
     }
+}
+
+/// The middle one.
+fn median<T: Ord + Copy + Default>(values: &mut [T]) -> T {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -1,39 +1,57 @@
-//! `benchmark rebuild`: the three projections from offset zero in one pass, beside bare loops over the same log.
+//! `benchmark rebuild`: the projections from offset zero.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::worker::read::Read;
 use orderledger_store::Error;
-use orderledger_store::event_log::{EventLog, Fetched, ReaderKind};
+use orderledger_store::event_log::{EventLog, ReaderKind, Record};
 use serde_json::json;
 
+use super::median;
+use crate::cli::progress::Bar;
 use crate::cli::scratch::Scratch;
 use crate::cli::{Failure, print, print_json};
 use crate::demo::feed::Feed;
 use crate::demo::market_day::{MarketDay, Plan};
 use crate::latencies::{grouped, per_second, ratio};
-use crate::ledger::{Opened, Settings, open_log, rebuild};
+use crate::ledger::{Opened, Settings, fold_from_zero, open_log};
 
-/// Records of a market day for each order that it places, roughly.
-const RECORDS_PER_ORDER: u64 = 6;
-/// How long the day may take to be settled.
-const SETTLED_WITHIN: Duration = Duration::from_secs(1800);
+pub(super) const ABOUT: &str = "\
+Records a second of settlement, market and audit folded from offset zero into fresh views in memory: one read of the \
+log and one parse feed all three, as `orderledger rebuild all` does before it writes.
+
+The log is a market day run through the real stages (or that of --data). Beside it, in the same round, over the same \
+log: a loop that reads every record and counts its bytes, and one that reads and parses every record. Printed is the \
+median of the rounds; 'x' is how much longer than the bare read it takes.";
+
+/// A market day gives about so many records an order.
+const RECORDS_PER_ORDER: u32 = 6;
+const BATCH: usize = 256;
+const BATCHES: u32 = 16;
+const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// About how many records the log has.
-    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
-    records: u64,
+    /// About how many records the generated log has.
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
+    records: u32,
+    /// A data directory whose log is read instead; nothing in it is changed.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Rounds.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
     /// One JSON value on stdout.
     #[arg(long)]
     json: bool,
 }
 
-/// One loop over the log.
+/// How many records and bytes one pass met, and how long it took.
+#[derive(Clone, Copy, Default)]
 struct Pass {
-    name: &'static str,
     records: u64,
     bytes: u64,
     took: Duration,
@@ -41,98 +59,118 @@ struct Pass {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
-    let settings = Settings::new(scratch.path());
-    generate(&settings, args.records)?;
-    let (data, log) = open_log(&settings, false)?;
-    let bare = pass("bare read", &*log, |_| {})?;
-    let parsed = pass("read and parse", &*log, |fetched| {
-        for record in &fetched.records {
-            std::hint::black_box(Read::new(fetched.from, record.clone(), &StreamKey::default()));
-        }
-    })?;
-    let rebuilt = rebuild(&data, &*log, &settings.key, "all", &mut |_| {})?;
-    let folding = rebuilt.first().map_or(Duration::ZERO, |rebuilt| rebuilt.folding);
-    let records = rebuilt.first().map_or(0, |rebuilt| rebuilt.records);
-    if let Some(differs) = rebuilt.iter().find(|rebuilt| !rebuilt.is_equal()) {
-        return Err(Failure::difference(format!("the rebuilt {} view differs from the live one", differs.projection)));
+    let path: &Path = args.data.as_deref().unwrap_or_else(|| scratch.path());
+    let settings = Settings::new(path);
+    if args.data.is_none() {
+        generate(args.records, &settings)?;
     }
-    let ours = Pass { name: "settlement, market, audit folded", records, bytes: bare.bytes, took: folding };
-    let passes = [bare, parsed, ours];
-    if args.json { print_json(&to_json(&passes)) } else { print(table(&passes)) }
+    let (_data, log) = open_log(&settings, false)?;
+    let mut passes: [Vec<Pass>; 3] = Default::default();
+    let mut bar = Bar::new(usize::try_from(args.rounds).unwrap_or(1).saturating_mul(3), "passes");
+    for _ in 0..args.rounds {
+        let [read, parsed, folded] = &mut passes;
+        read.push(pass(&*log, |_, _| ())?);
+        bar.set(read.len().saturating_mul(3).saturating_sub(2));
+        parsed.push(pass(&*log, |from, record| {
+            std::hint::black_box(Read::new(from, record, &settings.key));
+        })?);
+        bar.set(read.len().saturating_mul(3).saturating_sub(1));
+        folded.push(fold(&*log, &settings.key, read.last().copied().unwrap_or_default())?);
+        bar.set(read.len().saturating_mul(3));
+    }
+    bar.end();
+    show(args, passes)
 }
 
 /// A market day through the real stages.
-fn generate(settings: &Settings, records: u64) -> Result<(), Failure> {
+fn generate(records: u32, settings: &Settings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let Opened { ledger, workers } = Opened::open(settings)?;
-    let orders = usize::try_from(records / RECORDS_PER_ORDER).unwrap_or(usize::MAX);
-    let day = MarketDay::new(Plan { orders, users: 1000, seed: 1 }, ledger.partitions).map_err(Failure::failed)?;
-    let feed = Feed::new(&ledger, runtime.handle(), 200, 16);
-    let sent = feed
-        .send(day.opening(), |_| {})
-        .and_then(|_| feed.send(day.session(), |_| {}))
-        .and_then(|_| feed.send(day.closing(), |_| {}))
-        .and_then(|_| runtime.block_on(ledger.settled(SETTLED_WITHIN)));
-    drop(feed);
-    drop(ledger);
+    let orders = usize::try_from(records / RECORDS_PER_ORDER).unwrap_or(0).max(100);
+    let plan = Plan { orders, users: orders.clamp(6, 3000), seed: 1 };
+    let day = MarketDay::new(plan, ledger.partitions).map_err(Failure::failed)?;
+    let feed = Feed::new(&ledger, runtime.handle(), BATCH, BATCHES);
+    let mut bar = Bar::new(day.session_records(), "requests");
+    let sent = feed.send(day.opening(), |_| ()).and_then(|_| {
+        feed.send(day.session(), |sent| bar.set(sent))?;
+        runtime.block_on(ledger.settled(SETTLED_WITHIN))
+    });
+    bar.end();
+    drop((feed, ledger));
     workers.stop_and_join();
     Ok(sent?)
 }
 
-fn pass(name: &'static str, log: &dyn EventLog, mut each: impl FnMut(&Fetched)) -> Result<Pass, Error> {
-    let all = Topic::ALL.into_iter().flat_map(|topic| (0..log.partitions()).map(move |number| topic.at(number)));
-    let assigned: Vec<_> = all.map(|partition| (partition, 0)).collect();
-    let mut left = Vec::new();
-    for (partition, _) in &assigned {
-        left.push((*partition, log.end_offset(*partition)?));
+/// Reads the log once from end to end, and does that with every record.
+fn pass(log: &dyn EventLog, mut each: impl FnMut(TopicPartition, Record)) -> Result<Pass, Error> {
+    let all = Topic::ALL.into_iter().flat_map(|topic| (0..log.partitions()).map(move |p| topic.at(p)));
+    let (mut from, mut ends) = (Vec::new(), Vec::new());
+    for partition in all {
+        from.push((partition, log.first_offset(partition)?));
+        ends.push((partition, log.end_offset(partition)?));
     }
-    let mut reader = log.reader(&assigned, ReaderKind::Rebuild)?;
-    let mut pass = Pass { name, records: 0, bytes: 0, took: Duration::ZERO };
     let begun = Instant::now();
-    while !left.is_empty() {
+    let mut reader = log.reader(&from, ReaderKind::Rebuild)?;
+    let mut pass = Pass::default();
+    while ends.iter().any(|(partition, end)| reader.position(*partition) < *end) {
         for fetched in reader.poll(Duration::from_millis(100))? {
-            let length = |bytes: Option<&bytes::Bytes>| bytes.map_or(0, bytes::Bytes::len);
-            let bytes =
-                fetched.records.iter().map(|record| length(record.key.as_ref()) + length(record.value.as_ref()));
-            pass.bytes = pass.bytes.saturating_add(u64::try_from(bytes.sum::<usize>()).unwrap_or(0));
-            pass.records = pass.records.saturating_add(u64::try_from(fetched.records.len()).unwrap_or(0));
-            each(&fetched);
+            for record in fetched.records {
+                let bytes = [&record.key, &record.value].into_iter().flatten().map(bytes::Bytes::len).sum::<usize>();
+                pass.bytes = pass.bytes.saturating_add(u64::try_from(bytes).unwrap_or(0));
+                pass.records = pass.records.saturating_add(1);
+                each(fetched.from, record);
+            }
         }
-        left.retain(|(partition, end)| reader.position(*partition) < *end);
     }
-    pass.took = begun.elapsed();
-    Ok(pass)
+    Ok(Pass { took: begun.elapsed(), ..pass })
 }
 
-fn table(passes: &[Pass]) -> String {
-    let bare = passes.first().map_or(0, |pass| per_second(pass.records, pass.took));
+fn fold(log: &dyn EventLog, key: &StreamKey, read: Pass) -> Result<Pass, Failure> {
+    let begun = Instant::now();
+    let passed = fold_from_zero(log, key)?;
+    Ok(Pass { records: passed.records, bytes: read.bytes, took: begun.elapsed() })
+}
+
+fn show(args: &Args, mut passes: [Vec<Pass>; 3]) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for (name, passes) in ["read", "read and parse", "three projections"].into_iter().zip(&mut passes) {
+        let mut times: Vec<Duration> = passes.iter().map(|pass| pass.took).collect();
+        let last = passes.last().copied().unwrap_or_default();
+        rows.push((name, Pass { took: median(&mut times), ..last }));
+    }
+    let micros = |pass: &Pass| u64::try_from(pass.took.as_micros()).unwrap_or(u64::MAX);
+    let bare = rows.first().map_or(0, |(_, pass)| micros(pass));
+    if args.json {
+        let row = |(name, pass): &(&str, Pass)| {
+            json!({
+                "pass": name,
+                "records": pass.records,
+                "bytes": pass.bytes,
+                "micros": micros(pass),
+                "recordsPerSecond": per_second(pass.records, pass.took),
+            })
+        };
+        let rows: Vec<_> = rows.iter().map(row).collect();
+        return print_json(&json!({ "rounds": args.rounds, "rows": rows }));
+    }
+    let first = rows.first().map(|(_, pass)| *pass).unwrap_or_default();
     let mut text = format!(
-        "{:<36} {:>10} {:>10} {:>12} {:>8} {:>12}\n",
-        "from offset zero", "records", "MB", "records/s", "MB/s", "bare / ours"
+        "{} records, {} bytes of keys and values, median of {} rounds\n\n{:<18} {:>12} {:>10} {:>8}\n",
+        grouped(first.records),
+        grouped(first.bytes),
+        args.rounds,
+        "",
+        "records/s",
+        "MB/s",
+        "x"
     );
-    for pass in passes {
-        let rate = per_second(pass.records, pass.took);
+    for (name, pass) in &rows {
         text.push_str(&format!(
-            "{:<36} {:>10} {:>10} {:>12} {:>8} {:>12}\n",
-            pass.name,
-            grouped(pass.records),
-            grouped(pass.bytes / 1_000_000),
-            grouped(rate),
+            "{name:<18} {:>12} {:>10} {:>8}\n",
+            grouped(per_second(pass.records, pass.took)),
             grouped(per_second(pass.bytes, pass.took) / 1_000_000),
-            ratio(bare, rate)
+            ratio(micros(pass), bare)
         ));
     }
-    text
-}
-
-fn to_json(passes: &[Pass]) -> serde_json::Value {
-    let row = |pass: &Pass| {
-        json!({
-            "name": pass.name,
-            "records": pass.records,
-            "bytes": pass.bytes,
-            "recordsPerSecond": per_second(pass.records, pass.took),
-        })
-    };
-    json!(passes.iter().map(row).collect::<Vec<_>>())
+    print(text)
 }

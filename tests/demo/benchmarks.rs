@@ -1,0 +1,37 @@
+//! `benchmark`: each runs, tiny, and prints ours beside the bare loops. Figures are no test.
+
+use orderledger_tests::run_json;
+use serde_json::Value;
+
+fn is_positive(value: &Value) -> bool {
+    value.as_u64().is_some_and(|figure| figure > 0)
+}
+
+#[test]
+fn matching_prints_the_book_beside_both_loops() {
+    let said = run_json(&["benchmark", "matching", "--records", "1000", "--rounds", "1", "--json"]).unwrap();
+    let rows = said["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert!(["perSecond", "copyPerSecond", "priceTreePerSecond"].iter().all(|name| is_positive(&row[*name])));
+    }
+    assert_eq!(said["trades"], 1000);
+}
+
+#[test]
+fn rebuild_reads_the_same_records_in_every_pass() {
+    let said = run_json(&["benchmark", "rebuild", "--records", "1000", "--rounds", "1", "--json"]).unwrap();
+    let rows = said["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|row| row["records"] == rows[0]["records"] && is_positive(&row["recordsPerSecond"])));
+}
+
+#[test]
+fn orders_measures_a_server_of_its_own_and_counts_what_it_accepted() {
+    let tiny = ["--rate", "100", "--seconds", "2", "--connections", "4", "--users", "4", "--json"];
+    let said = run_json(&[&["benchmark", "orders"][..], &tiny].concat()).unwrap();
+    assert_eq!((&said["accepted"], &said["failed"], &said["unseen"]), (&200.into(), &0.into(), &0.into()));
+    assert_eq!(said["acceptedInLog"].as_u64(), Some(200 + said["warmUp"].as_u64().unwrap()));
+    assert!(["answered", "decided", "visible"].iter().all(|name| is_positive(&said[*name]["p99Us"])));
+    assert!(["fsync", "hop", "call"].iter().all(|name| is_positive(&said["bare"][*name]["p50Us"])));
+}
