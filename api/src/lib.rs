@@ -5,8 +5,10 @@
 //! rests on. Never: a business rule in a handler, a command importing a query.
 
 pub mod cli;
+pub mod demo;
 pub mod http;
 pub mod import;
+pub mod latencies;
 pub mod ledger;
 
 mod commands;

@@ -109,7 +109,8 @@ fn a_first_record_is_soon_in_a_snapshot() {
     let home = orderledger_domain::partition::of_key(b"buyer", PARTITIONS);
     let kept = dir.path().join(format!("stages/intake-{home}"));
     let is_snapshot = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.unwrap().path().extension().is_some_and(|extension| extension == "snapshot")
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.ends_with(".snapshot") && name.contains(|digit: char| ('1'..='9').contains(&digit))
     };
     let begun = std::time::Instant::now();
     while !std::fs::read_dir(&kept).is_ok_and(|mut entries| entries.any(is_snapshot)) {
@@ -206,6 +207,23 @@ fn a_source_that_lost_its_end_is_refused_without_a_snapshot() {
     stages.stop();
     // The books hold orders to which the orders' log, cut after the deposit, never leads.
     let cut = copy(&log, |partition, record| partition.topic != Topic::Orders || record.offset < 1);
+    let dir = tempfile::tempdir().unwrap();
+    let stages = Stages::start(&cut, dir.path()).unwrap();
+    let ended = Stages::wait_for_end(&stages.intake_progress);
+    assert!(matches!(ended, WorkerState::Halted(_)), "{ended:?}");
+}
+
+#[test]
+fn an_empty_source_is_refused_without_a_snapshot() {
+    let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
+    let stages = Stages::start(&log, dir.path()).unwrap();
+    append(&log, vec![outside(id(0), &deposit("buyer", "USD", 1_000_000))]);
+    for number in 0..5 {
+        append(&log, vec![outside(id(number + 1), &limit("buyer", &format!("b{number}"), Side::Buy, 1, 10_000))]);
+    }
+    stages.settle(&log);
+    stages.stop();
+    let cut = copy(&log, |partition, _| partition.topic != Topic::Orders);
     let dir = tempfile::tempdir().unwrap();
     let stages = Stages::start(&cut, dir.path()).unwrap();
     let ended = Stages::wait_for_end(&stages.intake_progress);

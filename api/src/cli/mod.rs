@@ -1,13 +1,16 @@
 //! The command line: one enum of commands and one match.
 
 mod args;
+mod benchmark;
 mod config;
+mod demo;
 mod exit;
 mod import;
 mod log_dump;
 mod output;
 pub(crate) mod progress;
 mod rebuild;
+mod scratch;
 mod serve;
 mod status;
 mod verify;
@@ -35,9 +38,14 @@ struct Cli {
 enum Command {
     /// Runs the ledger: workers and HTTP.
     Serve(serve::Args),
+    /// A market day on the embedded log, end to end, and the proof that it adds up.
+    Demo(demo::Args),
     /// Feeds real order flow into the log and runs it through the ledger.
     #[command(subcommand)]
     Import(import::Feed),
+    /// Measures ours beside the bare loop, in one run.
+    #[command(subcommand)]
+    Benchmark(benchmark::Benchmark),
     /// Rebuilds views from offset zero, offline, compares and swaps.
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
@@ -64,7 +72,9 @@ pub fn main() -> ExitCode {
     };
     let ran = match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Import(feed) => import::run(feed),
+        Command::Benchmark(benchmark) => benchmark::run(benchmark),
         Command::Rebuild(args) => rebuild::run(&args),
 
         Command::Verify(args) => verify::run(&args),

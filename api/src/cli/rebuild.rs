@@ -51,7 +51,7 @@ pub(crate) fn line(rebuilt: &Rebuilt) -> String {
     )
 }
 
-fn row(rebuilt: &Rebuilt) -> serde_json::Value {
+pub(super) fn row(rebuilt: &Rebuilt) -> serde_json::Value {
     json!({
         "projection": rebuilt.projection,
         "fromGeneration": rebuilt.from_generation,

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use orderledger_projections::worker::progress::WorkerState;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, LogArgs};
 use crate::http::{routes, server};
-use crate::ledger::{Ledger, Opened};
+use crate::ledger::{Ledger, Opened, Settings};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,27 +26,42 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    if !args.listen.ip().is_loopback() {
-        return Err(Failure::refused(format!(
-            "{} is no loopback address and every caller would have all rights; listen on 127.0.0.1",
-            args.listen
-        )));
-    }
+    check_address(args.listen)?;
     let mut settings = args.log.settings()?;
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind(args.listen)).map_err(|error| {
-        Failure::failed(format!("can't listen on {}: {error}; name another address with --listen", args.listen))
-    })?;
+    let listener = listen(&runtime, args.listen)?;
+    until_signaled(&settings, runtime, listener)
+}
+
+/// Takes the address.
+pub(super) fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, Failure> {
+    runtime.block_on(TcpListener::bind(address)).map_err(|error| {
+        Failure::failed(format!("can't listen on {address}: {error}; name another address with --listen"))
+    })
+}
+
+/// Opens the ledger and serves it until a signal comes.
+pub(super) fn until_signaled(settings: &Settings, runtime: Runtime, listener: TcpListener) -> Result<(), Failure> {
     // From here on a signal is obeyed: opening may take long.
     let signals = runtime.block_on(async { Signals::listen() })?;
-    let Opened { ledger, workers } = Opened::open(&settings)?;
+    let Opened { ledger, workers } = Opened::open(settings)?;
     let served = runtime.block_on(serve_until(signals, listener, Arc::clone(&ledger)));
     // Calls that still run are cut off here; what they wrote is in the log.
     runtime.shutdown_timeout(Duration::from_millis(200));
     drop(ledger);
     workers.stop_and_join();
     served
+}
+
+/// Refuses an address that others than this machine reach.
+pub(super) fn check_address(address: SocketAddr) -> Result<(), Failure> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "{address} is no loopback address and every caller would have all rights; listen on 127.0.0.1"
+    )))
 }
 
 /// What ends the program.

@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     )))
 }
 
-fn row(verified: &Verified) -> serde_json::Value {
+pub(super) fn row(verified: &Verified) -> serde_json::Value {
     let report = &verified.report;
     let checks = report.checks().map(|(check, compared)| {
         json!({

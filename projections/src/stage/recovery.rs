@@ -115,6 +115,13 @@ impl<'a> Recovery<'a> {
         }
         for snapshot in snapshots.load(F::SCHEMA)? {
             let next = snapshot.source_next;
+            if next == 0 {
+                // It only says that the target logs held nothing of an empty source.
+                if self.log.end_offset(source)? == 0 {
+                    return Ok(empty::<F>(partition, self.log.partitions(), self.key));
+                }
+                continue;
+            }
             self.check_source(source, next, snapshot.source_digest, "snapshot")?;
             let mut fold = F::new(partition, self.log.partitions(), self.key);
             if !F::supports_resuming(shared, partition, next) {
@@ -131,7 +138,7 @@ impl<'a> Recovery<'a> {
             }
             return self.resume(fold, snapshot, mark);
         }
-        self.begin_anew(partition, source)
+        self.begin_anew(partition, source, snapshots)
     }
 
     fn resume<F: StageFold>(
@@ -153,7 +160,12 @@ impl<'a> Recovery<'a> {
         Ok(Recovered { fold, sending: Sending::FromCause(from), targets: emitted(&targets) })
     }
 
-    fn begin_anew<F: StageFold>(&mut self, partition: u32, source: TopicPartition) -> Result<Recovered<F>, Error> {
+    fn begin_anew<F: StageFold>(
+        &mut self,
+        partition: u32,
+        source: TopicPartition,
+        snapshots: &SnapshotStore,
+    ) -> Result<Recovered<F>, Error> {
         let first = self.log.first_offset(source)?;
         if first > 0 {
             let what = format!(
@@ -162,16 +174,17 @@ impl<'a> Recovery<'a> {
             );
             return Err(Error::refused(source, what));
         }
-        if self.log.end_offset(source)? == 0 {
-            // Nothing was ever decided here: no need to read the target logs, which may be long.
-            let (fold, targets) = (F::new(partition, self.log.partitions(), self.key), BTreeMap::new());
-            return Ok(Recovered { fold, sending: Sending::AboveLog(BTreeMap::new()), targets });
-        }
         let all = self.ends()?.iter();
         let own = all.filter(|((stream, _), _)| *stream == StreamId(source));
         let targets: BTreeMap<_, _> = own.map(|((_, target), end)| (*target, *end)).collect();
-        let fold = F::new(partition, self.log.partitions(), self.key);
-        Ok(Recovered { fold, sending: Sending::AboveLog(targets.clone()), targets })
+        let anew = empty::<F>(partition, self.log.partitions(), self.key);
+        if targets.is_empty() && self.log.end_offset(source)? == 0 {
+            // Kept, so that no later start reads the target logs, which may be long, for a partition that nobody uses.
+            let body = anew.fold.image()?;
+            let snapshot = Snapshot { source_next: 0, source_digest: 0, targets: Vec::new(), body };
+            snapshots.write(&snapshot, F::SCHEMA)?;
+        }
+        Ok(Recovered { sending: Sending::AboveLog(targets.clone()), targets, ..anew })
     }
 
     fn check_source(&self, of: TopicPartition, next: u64, digest: u64, what: &str) -> Result<(), Error> {
@@ -208,6 +221,12 @@ impl<'a> Recovery<'a> {
         }
         Ok(true)
     }
+}
+
+/// A fold before the first record, whose streams have not begun.
+fn empty<F: StageFold>(partition: u32, partitions: u32, key: StreamKey) -> Recovered<F> {
+    let fold = F::new(partition, partitions, key);
+    Recovered { fold, sending: Sending::AboveLog(BTreeMap::new()), targets: BTreeMap::new() }
 }
 
 fn emitted(targets: &[TargetMark]) -> BTreeMap<TopicPartition, Emitted> {
