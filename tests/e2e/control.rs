@@ -1,0 +1,99 @@
+//! Control: fee rates and the end of a session.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, limit, new_key};
+use crate::server::Home;
+
+fn set_fees(client: &Client, body: &Value) -> crate::client::Answer {
+    client.request("PUT", "/v1/fees").key(&new_key()).json(body).send()
+}
+
+#[test]
+fn fees_are_of_orders_accepted_later() {
+    let home = Home::new();
+    // In one partition what is asked later is accepted later.
+    let server = home.serve_with(&["--partitions", "1"]);
+    let client = &server.client;
+    client.deposit("b", "USD", "100000");
+    client.deposit("s", "AAPL", "1000");
+    assert_eq!(client.get("/v1/fees").expect(200)["takerBps"], 0);
+    let free = client.order("s", "sell", "AAPL", 1, "150.25");
+    let set = set_fees(client, &json!({"makerBps": 10, "takerBps": 25})).expect(202);
+    assert_eq!((&set["makerBps"], &set["takerBps"]), (&json!(10), &json!(25)));
+    assert_eq!(client.get_at("/v1/fees", &set["position"])["makerBps"], 10);
+    assert_eq!(client.order("s", "sell", "AAPL", 100, "150.25")["status"], "new");
+    let buy = client.order("b", "buy", "AAPL", 101, "150.25");
+    // 101 × 150.25 × 25 bps as taker; 100 × 150.25 × 10 bps as maker; the first seller's terms were free.
+    assert_eq!(buy["fees"], "37.9382");
+    let at = &buy["position"];
+    let free = client.get_at(&format!("/v1/orders/{}", free["orderId"].as_str().unwrap()), at);
+    assert_eq!((&free["status"], &free["fees"]), (&json!("filled"), &json!("0")));
+    assert_eq!(client.balances("b", at)["USD"], ["84786.8118", "84786.8118", "0"]);
+    assert_eq!(client.balances("s", at)["USD"][0], "15160.225");
+    let fees: Vec<Value> = client.get_at("/v1/accounts/s/fills?order=asc", at)["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fill| fill["fee"].clone())
+        .collect();
+    assert_eq!(fees, ["0", "15.025"]);
+    for bad in
+        [json!({"makerBps": 1001, "takerBps": 0}), json!({"makerBps": 1}), json!({"makerBps": 1, "takerBps": 0.5})]
+    {
+        set_fees(client, &bad).expect_problem(422, "invalid-request");
+    }
+    client
+        .request("PUT", "/v1/fees")
+        .json(&json!({"makerBps": 1, "takerBps": 1}))
+        .send()
+        .expect_problem(400, "idempotency-key-required");
+    server.stop();
+    home.verify();
+}
+
+#[test]
+fn day_orders_end_with_the_session_and_others_stay() {
+    let home = Home::new();
+    let server = home.serve_with(&["--partitions", "1"]);
+    let client = &server.client;
+    client.deposit("u", "USD", "1000");
+    let place = |symbol: &str, time_in_force: &str| {
+        let mut body = limit("buy", symbol, 1, "10");
+        body["timeInForce"] = json!(time_in_force);
+        client.post("/v1/accounts/u/orders", &body).wait().send().expect(200)["orderId"].as_str().unwrap().to_owned()
+    };
+    let (day, other, gtc) = (place("AAPL", "day"), place("MSFT", "day"), place("AAPL", "gtc"));
+    let close = |symbols: Value| client.post("/v1/sessions/close", &json!({"symbols": symbols})).send().expect(202);
+    close(json!(["AAPL"]));
+    // What is decided after the close stands after it in the book's partition.
+    let later = client.order("u", "buy", "AAPL", 1, "10");
+    let status = |id: &str| client.get_at(&format!("/v1/accounts/u/orders/{id}"), &later["position"])["status"].clone();
+    assert_eq!([status(&day), status(&other), status(&gtc)], ["expired", "new", "new"]);
+    close(Value::Null);
+    let later = client.order("u", "buy", "MSFT", 1, "10");
+    let order = client.get_at(&format!("/v1/accounts/u/orders/{other}"), &later["position"]);
+    assert_eq!((&order["status"], &order["reason"]), (&json!("expired"), &json!("session_closed")));
+    assert_eq!(client.balances("u", &later["position"])["USD"], ["1000", "970", "30"]);
+    client.post("/v1/sessions/close", &json!({"symbols": ["aapl"]})).send().expect_problem(422, "invalid-request");
+}
+
+#[test]
+fn every_projection_accounts_for_every_record() {
+    let home = Home::new();
+    let server = home.serve();
+    let client = &server.client;
+    client.deposit("u", "USD", "1000");
+    let order = client.order("u", "buy", "AAPL", 1, "10");
+    client.get_at("/v1/audit/events", &order["position"]);
+    let projections = client.get("/v1/projections").expect(200);
+    let rows = projections["data"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{projections}");
+    for row in rows {
+        let count = |field: &str| row[field].as_u64().unwrap();
+        let sum: u64 = ["applied", "duplicate", "rejected", "parked", "ignored"].map(count).iter().sum();
+        assert_eq!(count("consumed"), sum, "{row}");
+        assert_eq!(row["state"], "live", "{row}");
+    }
+    assert!(rows.iter().any(|row| row["consumed"].as_u64() >= Some(5)), "{projections}");
+}

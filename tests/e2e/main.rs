@@ -1,0 +1,18 @@
+//! The program from outside: started, asked over its socket, killed, started again.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod client;
+mod server;
+
+mod audit;
+mod closing;
+mod control;
+mod idempotency;
+mod kill;
+mod markets;
+mod paging;
+mod positions;
+mod problems;
+mod starting;
+mod trade;
+mod waiting;
