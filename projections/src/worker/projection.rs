@@ -19,6 +19,9 @@ use super::stop::Stop;
 /// How long a loop waits for something to do before it looks whether to stop.
 const IDLE: Duration = Duration::from_millis(200);
 
+/// A batch of so many records is of a projection that is behind: it doesn't pace itself then.
+const BEHIND_RECORDS: usize = 1000;
+
 /// What a projection is started with.
 pub struct Setup {
     /// The log it reads.
@@ -110,7 +113,10 @@ impl Loop<'_> {
                 Err((failure, _)) => return Err(failure),
             }
             self.publish(&folding);
-            pace(begun, F::PACE);
+            let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
+            if records < BEHIND_RECORDS {
+                pace(begun, F::PACE);
+            }
         }
         Ok(())
     }
