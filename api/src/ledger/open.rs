@@ -113,9 +113,9 @@ impl Opened {
         let answers = Arc::new(Answers::new(log.partitions()));
         let start = Start { log: &log, data: &data, key, stop: &stop };
         let ids = open_ids(&data.ids_path(), &*log, &key)?;
-        let (settlement, running_settlement) = start.projection::<Settlement>(Options::default())?;
+        let (settlement, running_settlement) = start.projection::<Settlement>(busy())?;
         let (market, running_market) = start.projection::<Market>(Options::default())?;
-        let slow = Options { flush_interval: Duration::from_secs(1), ..Options::default() };
+        let slow = Options { flush_interval: Duration::from_secs(1), ..busy() };
         let (audit, running_audit) = start.projection::<Audit>(slow)?;
         let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let running_matching =
@@ -145,6 +145,18 @@ impl Opened {
             _data: data,
         };
         Ok(Opened { ledger: Arc::new(ledger), workers })
+    }
+}
+
+/// For views that change the same rows again and again: fewer, larger flushes write each of them less often. What is not
+/// flushed yet is read from memory, and folded again after a crash.
+fn busy() -> Options {
+    Options {
+        flush_rows: 8_000,
+        flush_interval: Duration::from_millis(500),
+        batch_rows_max: 2_000,
+        pending_rows_max: 32_000,
+        ..Options::default()
     }
 }
 
