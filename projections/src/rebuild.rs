@@ -77,7 +77,7 @@ pub fn fold_to_end(
     Ok(passed)
 }
 
-/// The digest of a stored view differs from the rebuilt one's.
+/// The first key at which two views differ, in key order; none if all their rows are equal.
 pub fn first_difference(
     live: &orderledger_store::views::View,
     rebuilt: &orderledger_store::views::View,

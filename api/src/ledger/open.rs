@@ -105,13 +105,15 @@ impl Opened {
     /// Opens the ledger and starts every worker. Refuses where log and directory disagree.
     pub fn open(settings: &Settings) -> Result<Opened, Error> {
         let (data, log) = open_log(settings, true)?;
-        Opened::on(settings, data, log)
+        let stop = Stop::default();
+        // The workers that run already end when a later one refuses to start.
+        Opened::on(settings, data, log, &stop).inspect_err(|_| stop.set())
     }
 
-    fn on(settings: &Settings, data: DataDir, log: Arc<dyn EventLog>) -> Result<Opened, Error> {
-        let (key, stop, board) = (settings.key, Stop::default(), Arc::new(Board::default()));
+    fn on(settings: &Settings, data: DataDir, log: Arc<dyn EventLog>, stop: &Stop) -> Result<Opened, Error> {
+        let (key, board) = (settings.key, Arc::new(Board::default()));
         let answers = Arc::new(Answers::new(log.partitions()));
-        let start = Start { log: &log, data: &data, key, stop: &stop };
+        let start = Start { log: &log, data: &data, key, stop };
         let ids = open_ids(&data.ids_path(), &*log, &key)?;
         let (settlement, running_settlement) = start.projection::<Settlement>(busy())?;
         let (market, running_market) = start.projection::<Market>(Options::default())?;
@@ -138,7 +140,7 @@ impl Opened {
             answer_within: settings.answer_within,
         };
         let workers = Workers {
-            stop,
+            stop: stop.clone(),
             stages: vec![running_intake, running_matching],
             projections: vec![running_settlement, running_market, running_audit],
             views: ledger.views().map(|handle| Arc::clone(&handle.live.load().view)).to_vec(),
