@@ -93,6 +93,10 @@ fn every_projection_accounts_for_every_record() {
         let count = |field: &str| row[field].as_u64().unwrap();
         let sum: u64 = ["applied", "duplicate", "rejected", "parked", "ignored"].map(count).iter().sum();
         assert_eq!(count("consumed"), sum, "{row}");
+        // Every record up to its positions, none of them parked.
+        let positions = row["positions"].as_object().unwrap().values();
+        assert_eq!(sum, positions.map(|last| last.as_u64().unwrap() + 1).sum::<u64>(), "{row}");
+        assert_eq!(count("parked"), 0, "{row}");
         assert_eq!(row["state"], "live", "{row}");
     }
     assert!(rows.iter().any(|row| row["consumed"].as_u64() >= Some(5)), "{projections}");
