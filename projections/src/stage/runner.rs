@@ -181,7 +181,7 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
         ended: Arc::clone(&ended),
         schema: F::SCHEMA,
     };
-    let mut reader = setup.log.reader(&from, ReaderKind::Live)?;
+    let mut reader = setup.log.reader(&from, ReaderKind::Group(F::NAME))?;
     let mut stage = Stage { setup, folds, lanes, outbox, failure };
     std::thread::scope(|scope| {
         let acknowledging = scope.spawn(move || acknowledging.run(restored.stores));

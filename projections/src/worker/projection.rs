@@ -90,7 +90,7 @@ impl Loop<'_> {
         for (partition, _) in folding.positions() {
             self.ends.push((partition, log.end_offset(partition)?));
         }
-        let mut reader = log.reader(&folding.positions(), ReaderKind::Live)?;
+        let mut reader = log.reader(&folding.positions(), ReaderKind::Group(F::NAME))?;
         self.publish(&folding);
         while !self.setup.stop.is_set() {
             let begun = Instant::now();

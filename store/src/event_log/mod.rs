@@ -91,6 +91,8 @@ pub enum AppenderKind {
 pub enum ReaderKind {
     /// Follows the end with low latency.
     Live,
+    /// Follows the end with low latency for the named consumer group, whose positions dashboards may watch.
+    Group(&'static str),
     /// Reads from the beginning as fast as the log gives.
     Rebuild,
 }
@@ -112,6 +114,23 @@ pub trait EventLog: Send + Sync {
 
     /// The high watermark: one above the last record that readers may see.
     fn end_offset(&self, of: TopicPartition) -> Result<u64, Error>;
+
+    /// The end as far as it is known without asking anyone: never above [`EventLog::end_offset`]. It counts at once what
+    /// this log has acknowledged or handed to a reader, and what others wrote within about a second.
+    fn known_end(&self, of: TopicPartition) -> Result<u64, Error> {
+        self.end_offset(of)
+    }
+
+    /// The append time in milliseconds of the first record at or above `from`, or of one shortly before it; `None` at the
+    /// end. It may come from memory.
+    fn appended_at(&self, of: TopicPartition, from: u64) -> Result<Option<i64>, Error> {
+        Ok(self.read(of, from, 1)?.first().map(|record| record.recorded_at_ms))
+    }
+
+    /// Whether the log can be reached now; the error says what is wrong. Never waits.
+    fn reachable(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Up to `max` records of a partition from offset `from` on, without waiting; empty at the end and beyond it.
     fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error>;
@@ -138,4 +157,10 @@ pub trait Reader: Send {
 
     /// The offset that the next record of this partition will have at least: passes holes. 0 if it isn't assigned.
     fn position(&self, of: TopicPartition) -> u64;
+
+    /// Tells the reader's consumer group how far its worker is, for dashboards alone: a start never looks at it. Called
+    /// after every poll; `positions` is asked now and then.
+    fn report(&mut self, positions: &dyn Fn() -> Vec<(TopicPartition, u64)>) {
+        let _ = positions;
+    }
 }

@@ -1,4 +1,8 @@
-//! The Kafka client that is linked in. The adapter of the port is not in this version.
+//! The event log on a Kafka cluster.
+
+mod settings;
+
+pub use settings::{KafkaSettings, MESSAGE_MAX_BYTES};
 
 /// The version of librdkafka, as it says itself.
 pub fn client_version() -> String {

@@ -1,0 +1,171 @@
+//! How the Kafka clients are configured: what the design fixes, what fits each use, what the operator adds.
+
+use std::collections::BTreeMap;
+
+use orderledger_domain::position::Topic;
+use rdkafka::ClientConfig;
+
+use crate::Error;
+use crate::error::At;
+use crate::event_log::{AppenderKind, ReaderKind};
+
+/// Which cluster, which topics on it, and what the operator adds to the clients' configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KafkaSettings {
+    /// The brokers to begin with: `HOST:PORT[,…]`.
+    pub brokers: String,
+    /// What stands before every topic's and group's name, no separator added.
+    pub prefix: String,
+    /// Properties of librdkafka by name, as its CONFIGURATION.md lists them. Those that the design fixes are refused.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// The largest record that is written or read, in bytes: Kafka's own default.
+pub const MESSAGE_MAX_BYTES: u32 = 1_048_588;
+
+/// What every client has, whatever the operator says: property and value.
+const OF_ALL: [(&str, &str); 3] =
+    [("client.id", "orderledger"), ("socket.nagle.disable", "true"), ("reconnect.backoff.max.ms", "2000")];
+/// What every producer has: nothing lost, nothing reordered, partitions chosen here.
+const OF_PRODUCERS: [(&str, &str); 4] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    ("max.in.flight", "5"),
+    ("queue.buffering.backpressure.threshold", "1"),
+];
+/// What every consumer has: positions are ours, nothing is skipped.
+const OF_CONSUMERS: [(&str, &str); 7] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("check.crcs", "true"),
+    ("allow.auto.create.topics", "false"),
+    ("enable.partition.eof", "false"),
+    ("fetch.error.backoff.ms", "100"),
+];
+
+/// The properties that the design fixes, under every name that librdkafka knows them by, and where the operator says it.
+const FIXED: [(&str, &str); 26] = [
+    ("bootstrap.servers", "name the brokers with --kafka-brokers"),
+    ("metadata.broker.list", "name the brokers with --kafka-brokers"),
+    ("enable.idempotence", "without it retries lose or reorder records"),
+    ("acks", "a record counts only when every replica in sync has it"),
+    ("request.required.acks", "a record counts only when every replica in sync has it"),
+    ("max.in.flight", "more than 5 would reorder"),
+    ("max.in.flight.requests.per.connection", "more than 5 would reorder"),
+    ("retries", "idempotence needs its own"),
+    ("message.send.max.retries", "idempotence needs its own"),
+    ("message.timeout.ms", "stages never give up, and HTTP has a deadline of its own"),
+    ("delivery.timeout.ms", "stages never give up, and HTTP has a deadline of its own"),
+    ("enable.gapless.guarantee", "streams find every gap"),
+    ("transactional.id", "transactions are not used"),
+    ("partitioner", "partitions are computed here: murmur2 of the key"),
+    ("message.max.bytes", "the largest record is part of the contract"),
+    ("group.id", "groups are named after their workers"),
+    ("group.instance.id", "partitions are assigned by hand"),
+    ("group.protocol", "partitions are assigned by hand"),
+    ("enable.auto.commit", "positions are kept with the state that they belong to"),
+    ("auto.commit.enable", "positions are kept with the state that they belong to"),
+    ("enable.auto.offset.store", "positions are kept with the state that they belong to"),
+    ("auto.offset.reset", "nothing is ever skipped"),
+    ("isolation.level", "aborted transactions must not be read"),
+    ("check.crcs", "corrupt records must not be read"),
+    ("allow.auto.create.topics", "make the topics with: orderledger topics create"),
+    ("enable.partition.eof", "ends are found otherwise"),
+];
+
+impl KafkaSettings {
+    /// Refuses a property that the design fixes, or that would switch a protection off, by name.
+    pub fn check(&self) -> Result<(), Error> {
+        for (name, value) in &self.properties {
+            if let Some((_, why)) = FIXED.iter().find(|(fixed, _)| fixed == name) {
+                let what = format!("the Kafka property {name} can't be set: {why}; remove it from the configuration");
+                return Err(Error::refused(At::Log, what));
+            }
+            if name == "enable.ssl.certificate.verification" && value != "true" {
+                let what = "enable.ssl.certificate.verification can't be switched off: anyone could pose as the broker; \
+                            name the certificate's authority in ssl.ca.location instead";
+                return Err(Error::refused(At::Log, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of a topic on the cluster.
+    pub fn topic(&self, topic: Topic) -> String {
+        format!("{}{}", self.prefix, topic.name())
+    }
+
+    /// The name of a consumer group on the cluster.
+    pub(super) fn group(&self, worker: &str) -> String {
+        format!("{}{worker}", self.prefix)
+    }
+
+    /// A client that only asks: metadata, offsets, configurations.
+    pub(super) fn asking(&self) -> ClientConfig {
+        let mut config = self.of(&[]);
+        // The high watermark, and not the last stable offset, is the end of a partition.
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
+    /// A producer. One of a stage never gives up; a client's gives up after 30 s, and the outcome is then unknown.
+    pub(super) fn producer(&self, kind: AppenderKind) -> ClientConfig {
+        let mut config = self.of(&OF_PRODUCERS);
+        config.set("message.max.bytes", MESSAGE_MAX_BYTES.to_string());
+        config.set(
+            "message.timeout.ms",
+            match kind {
+                AppenderKind::Stage => "0",
+                AppenderKind::Client => "30000",
+            },
+        );
+        self.unless_given(&mut config, "linger.ms", "0");
+        self.unless_given(&mut config, "queue.buffering.max.kbytes", "65536");
+        self.unless_given(&mut config, "queue.buffering.max.messages", "100000");
+        config
+    }
+
+    /// A consumer that reads assigned partitions from positions of ours.
+    pub(super) fn consumer(&self, kind: ReaderKind) -> ClientConfig {
+        let mut config = self.of(&OF_CONSUMERS);
+        config.set("isolation.level", "read_committed");
+        let (group, kbytes) = match kind {
+            ReaderKind::Group(worker) => (worker, "16384"),
+            ReaderKind::Live => ("reads", "16384"),
+            ReaderKind::Rebuild => ("reads", "262144"),
+        };
+        config.set("group.id", self.group(group));
+        self.unless_given(&mut config, "queued.max.messages.kbytes", kbytes);
+        self.unless_given(
+            &mut config,
+            "queued.min.messages",
+            if kind == ReaderKind::Rebuild { "1000000" } else { "10000" },
+        );
+        self.unless_given(&mut config, "fetch.queue.backoff.ms", "5");
+        self.unless_given(&mut config, "statistics.interval.ms", "1000");
+        config
+    }
+
+    /// The operator's properties, then what is fixed.
+    fn of(&self, fixed: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, value) in OF_ALL {
+            config.set(name, value);
+        }
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config.set("bootstrap.servers", &self.brokers);
+        for (name, value) in fixed {
+            config.set(*name, *value);
+        }
+        config
+    }
+
+    fn unless_given(&self, config: &mut ClientConfig, name: &str, value: &str) {
+        if !self.properties.contains_key(name) {
+            config.set(name, value);
+        }
+    }
+}
