@@ -28,6 +28,8 @@ pub(super) struct Queries {
     settings: KafkaSettings,
     watching: Watching,
     client: BaseConsumer<Watching>,
+    /// For the last stable offsets. A reading consumer is never asked: its connection is busy waiting for records.
+    stable: BaseConsumer<Watching>,
     patience: Duration,
     idle: Mutex<Vec<Idle>>,
 }
@@ -56,9 +58,14 @@ impl Queries {
         let cluster = patiently(patience, || cluster_id(settings, &client, &reach))?;
         let partitions = agreed(settings, &found, partitions)?;
         let watching = of(partitions);
-        let client = settings.asking().create_with_context(watching.clone()).map_err(|e| translated(At::Log, e))?;
+        let client = |isolation: &str| {
+            let mut config = settings.asking();
+            config.set("isolation.level", isolation);
+            config.create_with_context(watching.clone()).map_err(|error| translated(At::Log, error))
+        };
+        let (client, stable) = (client("read_uncommitted")?, client("read_committed")?);
         let idle = Mutex::default();
-        Ok((Queries { settings: settings.clone(), watching, client, patience, idle }, cluster))
+        Ok((Queries { settings: settings.clone(), watching, client, stable, patience, idle }, cluster))
     }
 
     pub(super) const fn watching(&self) -> &Watching {
@@ -72,7 +79,7 @@ impl Queries {
 
     /// The high watermarks.
     pub(super) fn ends(&self, of: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, u64>, Error> {
-        let ends = self.offsets(of, Offset::End)?;
+        let ends = self.offsets(&self.client, of, Offset::End)?;
         for (of, end) in &ends {
             self.watching.known.ends(*of, *end);
         }
@@ -81,14 +88,19 @@ impl Queries {
 
     /// The offsets of the first records still held.
     pub(super) fn firsts(&self, of: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, u64>, Error> {
-        self.offsets(of, Offset::Beginning)
+        self.offsets(&self.client, of, Offset::Beginning)
     }
 
-    fn offsets(&self, of: &[TopicPartition], which: Offset) -> Result<BTreeMap<TopicPartition, u64>, Error> {
+    fn offsets(
+        &self,
+        client: &BaseConsumer<Watching>,
+        of: &[TopicPartition],
+        which: Offset,
+    ) -> Result<BTreeMap<TopicPartition, u64>, Error> {
         let names = &self.watching.names;
         let all = list(names, of.iter().map(|of| (*of, which)))?;
         patiently(self.patience, || {
-            let found = self.client.offsets_for_times(all.clone(), ONE_QUESTION).map_err(|error| self.no(error))?;
+            let found = client.offsets_for_times(all.clone(), ONE_QUESTION).map_err(|error| self.no(error))?;
             self.watching.reach.answered();
             let mut offsets = BTreeMap::new();
             for element in found.elements() {
@@ -111,19 +123,16 @@ impl Queries {
 
     /// Up to `max` records from there on; fewer only at the end of what readers may see.
     pub(super) fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
-        if max == 0 || from >= self.ends(&[of])?.get(&of).copied().unwrap_or(0) {
+        // The last stable offset: what lies above it, in an open transaction, is not to be waited for.
+        let end = self.offsets(&self.stable, &[of], Offset::End)?.get(&of).copied().unwrap_or(0);
+        if max == 0 || from >= end {
             return Ok(Vec::new());
         }
-        patiently(self.patience, || self.read_once(of, from, max))
+        patiently(self.patience, || self.read_once(of, from, max, end))
     }
 
-    fn read_once(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+    fn read_once(&self, of: TopicPartition, from: u64, max: usize, end: u64) -> Result<Vec<Record>, Error> {
         let consumer = self.consumer_at(of, from)?;
-        let topic = self.watching.names.name(of.topic);
-        let partition = i32::try_from(of.partition).unwrap_or(i32::MAX);
-        // The last stable offset: what lies above it, in an open transaction, is not to be waited for.
-        let (_, end) = consumer.fetch_watermarks(topic, partition, ONE_QUESTION).map_err(|error| self.no(error))?;
-        let end = u64::try_from(end).unwrap_or(0);
         let (mut records, mut next) = (Vec::new(), from);
         let deadline = Instant::now() + ONE_QUESTION;
         while records.len() < max && next < end {
