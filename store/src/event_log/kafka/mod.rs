@@ -33,7 +33,7 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a question is repeated while the cluster is away.
 const ASK_WITHIN: Duration = Duration::from_secs(90);
 /// How long closing waits for acknowledgements.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A log on a cluster.
 pub struct KafkaLog {
