@@ -5,6 +5,8 @@
 //! the groups on the cluster are told for dashboards alone; no call waits for ever but for a stage's records, which are
 //! never given up. Memory: docs/OPERATING.md.
 
+pub mod topics;
+
 mod appender;
 mod context;
 mod errors;
