@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 
-use super::{PATIENCE, append_and_wait, check_ascending, read_up_to, record};
+use super::{PATIENCE, append, append_and_wait, check_ascending, read_up_to, record};
 use crate::Error;
-use crate::event_log::{EventLog, NewRecord, ReaderKind};
+use crate::event_log::{AppenderKind, EventLog, NewRecord, ReaderKind};
 
 pub(super) fn check(make: &dyn Fn(u32) -> Box<dyn EventLog>) {
     check_ends(&*make(2));
@@ -118,8 +118,11 @@ fn check_readers_are_independent(log: &dyn EventLog) {
 fn check_fairness(log: &dyn EventLog) {
     let long = Topic::Orders.at(0);
     let value = vec![b'x'; 400];
-    for _ in 0..40 {
-        append_and_wait(log, (0..1000).map(|_| record(long, "k", value.clone())).collect());
+    let appender = log.appender(AppenderKind::Stage).unwrap();
+    let thousand = || (0..1000).map(|_| record(long, "k", value.clone())).collect();
+    let waiting: Vec<_> = (0..40).map(|_| append(&*appender, thousand())).collect();
+    for receiver in waiting {
+        receiver.recv_timeout(PATIENCE).expect("no acknowledgement").unwrap();
     }
     let short: Vec<TopicPartition> = (1..8).map(|partition| Topic::Orders.at(partition)).collect();
     append_and_wait(log, short.iter().flat_map(|at| numbered(*at, 10)).collect());

@@ -103,10 +103,7 @@ impl KafkaSettings {
 
     /// A client that only asks: metadata, offsets, configurations.
     pub(super) fn asking(&self) -> ClientConfig {
-        let mut config = self.of(&[]);
-        // The high watermark, and not the last stable offset, is the end of a partition.
-        config.set("isolation.level", "read_uncommitted");
-        config
+        self.of(&[("allow.auto.create.topics", "false")])
     }
 
     /// A producer. One of a stage never gives up; a client's gives up after 30 s, and the outcome is then unknown.

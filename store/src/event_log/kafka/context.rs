@@ -1,0 +1,121 @@
+//! What the clients tell by themselves: logs, errors, statistics.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+
+use super::known::Known;
+use super::names::Names;
+
+/// Whether the cluster answers, as far as the clients noticed.
+#[derive(Default)]
+pub(super) struct Reach(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Why it doesn't.
+    away: Option<String>,
+    /// The newest error of one broker; it says more than "all brokers are down".
+    newest: Option<String>,
+}
+
+impl Reach {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the cluster doesn't answer, if it doesn't.
+    pub(super) fn away(&self) -> Option<String> {
+        self.lock().away.clone()
+    }
+
+    /// The newest error that a client told.
+    pub(super) fn newest(&self) -> Option<String> {
+        self.lock().newest.clone()
+    }
+
+    /// An error that a client told by itself.
+    pub(super) fn tell(&self, error: &KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code();
+        let mut state = self.lock();
+        if code != Some(RDKafkaErrorCode::AllBrokersDown) {
+            state.newest = Some(reason.to_owned());
+        }
+        let lost = matches!(
+            code,
+            Some(
+                RDKafkaErrorCode::AllBrokersDown
+                    | RDKafkaErrorCode::Authentication
+                    | RDKafkaErrorCode::SaslAuthenticationFailed
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::SSL
+            )
+        );
+        if lost && state.away.is_none() {
+            let why = state.newest.clone().unwrap_or_else(|| reason.to_owned());
+            tracing::warn!(%why, "Kafka doesn't answer; trying again until it does");
+            state.away = Some(why);
+        }
+    }
+
+    /// The cluster answered.
+    pub(super) fn answered(&self) {
+        let mut state = self.lock();
+        if state.away.take().is_some() {
+            tracing::warn!("Kafka answers again");
+        }
+        state.newest = None;
+    }
+}
+
+/// The context of consumers and of the client that only asks.
+#[derive(Clone)]
+pub(super) struct Watching {
+    pub(super) names: Arc<Names>,
+    pub(super) known: Arc<Known>,
+    pub(super) reach: Arc<Reach>,
+}
+
+impl ClientContext for Watching {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.reach.tell(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+            self.reach.answered();
+        }
+        for (name, topic) in &statistics.topics {
+            for partition in topic.partitions.values() {
+                let of = self.names.partition(name, partition.partition);
+                if let (Some(of), Ok(end)) = (of, u64::try_from(partition.hi_offset)) {
+                    self.known.ends(of, end);
+                }
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Watching {}
+
+/// The library repeats itself while a broker is away; what matters is told once, by [`Reach`].
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}

@@ -1,0 +1,69 @@
+//! The client's errors, by what can be done about them.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use crate::Error;
+use crate::error::At;
+
+/// The same error in the store's words.
+pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
+    let at = at.into();
+    match error.rdkafka_error_code() {
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => Error::refused(
+            at,
+            "the topic is gone from the cluster: restore it from a copy, or begin with fresh topics (orderledger topics \
+             create) and another data directory",
+        ),
+        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Error::refused(
+            at,
+            "the cluster no longer has the record that comes next: the topic was cut, emptied or made anew; restore it \
+             from a copy",
+        ),
+        Some(Code::MessageSizeTooLarge) => {
+            Error::refused(at, "the record is larger than the topic takes; see: orderledger topics check")
+        }
+        Some(Code::ProducerFenced | Code::InvalidProducerEpoch | Code::Fenced) => {
+            Error::fenced(at, "another producer has taken over").with_source(error)
+        }
+        Some(Code::BadMessage | Code::InvalidMessage) => {
+            Error::corrupt(at, "a record's bytes are damaged").with_source(error)
+        }
+        Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
+            Error::unavailable(at, "the cluster's access rules don't allow it; see docs/OPERATING.md")
+                .with_source(error)
+        }
+        Some(Code::SaslAuthenticationFailed | Code::Authentication) => {
+            Error::unavailable(at, "the cluster refuses the credentials").with_source(error)
+        }
+        Some(Code::PurgeQueue | Code::PurgeInflight) => {
+            Error::closed(at, "the program ended before the cluster acknowledged the record; its outcome is unknown")
+        }
+        _ => match error {
+            KafkaError::ClientConfig(_, why, name, _) => {
+                Error::refused(At::Log, format!("the Kafka property {name}: {why}; correct the configuration"))
+            }
+            KafkaError::ClientCreation(why) => {
+                Error::refused(At::Log, format!("no Kafka client can be made with this configuration: {why}"))
+            }
+            error => Error::unavailable(at, "the Kafka cluster gave no answer").with_source(error),
+        },
+    }
+}
+
+/// Whether a consumer's error passes by itself: the client goes on trying.
+pub(super) fn passes(error: &KafkaError) -> bool {
+    let lasts = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::AutoOffsetReset
+                | Code::OffsetOutOfRange
+                | Code::BadMessage
+                | Code::InvalidMessage
+                | Code::Fatal
+        )
+    );
+    !lasts && !matches!(error, KafkaError::MessageConsumptionFatal(_))
+}

@@ -1,0 +1,99 @@
+//! What is known of the partitions without asking the brokers: their ends, and when records were appended.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use orderledger_domain::position::{Topic, TopicPartition};
+
+/// How many append times are remembered of a partition.
+const TIMES: usize = 1024;
+/// Append times closer together than this are one, in milliseconds.
+const GRAIN_MS: i64 = 10;
+
+/// The ends and append times of all partitions, as acknowledgements, readers and statistics tell them.
+pub(super) struct Known {
+    partitions: u32,
+    lanes: Vec<Lane>,
+}
+
+#[derive(Default)]
+struct Lane {
+    end: AtomicU64,
+    /// Offset and append time, both ascending.
+    times: Mutex<VecDeque<(u64, i64)>>,
+}
+
+impl Known {
+    /// Nothing known of topics with so many partitions.
+    pub(super) fn new(partitions: u32) -> Known {
+        let lanes = Topic::ALL.iter().flat_map(|_| 0..partitions).map(|_| Lane::default()).collect();
+        Known { partitions, lanes }
+    }
+
+    fn lane(&self, of: TopicPartition) -> Option<&Lane> {
+        let topic = Topic::ALL.iter().position(|topic| *topic == of.topic)?;
+        let partition = usize::try_from(of.partition).ok().filter(|_| of.partition < self.partitions)?;
+        let per_topic = usize::try_from(self.partitions).ok()?;
+        self.lanes.get(topic.checked_mul(per_topic)?.checked_add(partition)?)
+    }
+
+    /// The partition ends at least there.
+    pub(super) fn ends(&self, of: TopicPartition, end: u64) {
+        if let Some(lane) = self.lane(of) {
+            lane.end.fetch_max(end, Ordering::AcqRel);
+        }
+    }
+
+    /// A record stands there and was appended then.
+    pub(super) fn appended(&self, of: TopicPartition, offset: u64, at_ms: i64) {
+        let Some(lane) = self.lane(of) else { return };
+        let mut times = lane.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer = |(last, time): &(u64, i64)| offset > *last && at_ms.saturating_sub(*time) >= GRAIN_MS;
+        if times.back().is_none_or(newer) {
+            times.push_back((offset, at_ms));
+            if times.len() > TIMES {
+                times.pop_front();
+            }
+        }
+    }
+
+    /// The highest end known; 0 if nothing is.
+    pub(super) fn end(&self, of: TopicPartition) -> u64 {
+        self.lane(of).map_or(0, |lane| lane.end.load(Ordering::Acquire))
+    }
+
+    /// The append time of the newest remembered record at or below `offset`.
+    pub(super) fn time_at(&self, of: TopicPartition, offset: u64) -> Option<i64> {
+        let times = self.lane(of)?.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let above = times.partition_point(|(at, _)| *at <= offset);
+        above.checked_sub(1).and_then(|place| times.get(place)).map(|(_, time)| *time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: TopicPartition = TopicPartition { topic: Topic::Trades, partition: 1 };
+
+    #[test]
+    fn ends_only_grow_and_belong_to_one_partition() {
+        let known = Known::new(2);
+        known.ends(AT, 7);
+        known.ends(AT, 5);
+        assert_eq!((known.end(AT), known.end(Topic::Trades.at(0)), known.end(Topic::Orders.at(1))), (7, 0, 0));
+        known.ends(Topic::Trades.at(2), 9);
+        assert_eq!(known.end(Topic::Trades.at(2)), 0);
+    }
+
+    #[test]
+    fn a_time_is_never_of_a_later_record() {
+        let known = Known::new(2);
+        for (offset, time) in [(10, 1000), (11, 1005), (20, 1050), (15, 2000), (21, 1040)] {
+            known.appended(AT, offset, time);
+        }
+        let times = [9, 10, 19, 20, 99].map(|offset| known.time_at(AT, offset));
+        assert_eq!(times, [None, Some(1000), Some(1000), Some(1050), Some(1050)]);
+    }
+}

@@ -1,0 +1,38 @@
+//! Topics by their name on the cluster.
+
+use orderledger_domain::position::{Topic, TopicPartition};
+
+use super::KafkaSettings;
+
+/// The topics' names, and how many partitions each has.
+pub(super) struct Names {
+    of: [(Topic, String); Topic::ALL.len()],
+    partitions: u32,
+}
+
+impl Names {
+    pub(super) fn new(settings: &KafkaSettings, partitions: u32) -> Names {
+        Names { of: Topic::ALL.map(|topic| (topic, settings.topic(topic))), partitions }
+    }
+
+    pub(super) const fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// The topic's name.
+    pub(super) fn name(&self, topic: Topic) -> &str {
+        self.of.iter().find(|(of, _)| *of == topic).map_or("", |(_, name)| name)
+    }
+
+    /// The partition that the client names, if it is one of ours.
+    pub(super) fn partition(&self, name: &str, partition: i32) -> Option<TopicPartition> {
+        let (topic, _) = self.of.iter().find(|(_, of)| of == name)?;
+        let partition = u32::try_from(partition).ok()?;
+        (partition < self.partitions).then(|| topic.at(partition))
+    }
+
+    /// Whether there is such a partition.
+    pub(super) const fn has(&self, of: TopicPartition) -> bool {
+        of.partition < self.partitions
+    }
+}

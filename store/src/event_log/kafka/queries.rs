@@ -1,0 +1,271 @@
+//! Questions to the cluster: names and counts of its topics, where partitions begin and end, records at any offset.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use backon::{BlockingRetryable, ExponentialBuilder};
+use orderledger_domain::position::{Topic, TopicPartition};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::context::{Reach, Watching};
+use super::errors::{passes, translated};
+use super::known::Known;
+use super::names::Names;
+use super::{KafkaSettings, reader};
+use crate::Error;
+use crate::error::At;
+use crate::event_log::{ReaderKind, Record};
+
+/// How long one question waits for its answer.
+const ONE_QUESTION: Duration = Duration::from_secs(5);
+/// How many idle consumers are kept for reading at any offset; each holds at most a few MiB.
+const IDLE_CONSUMERS: usize = 4;
+
+/// Asks the cluster; a question that gets no answer is repeated with growing pauses for a while.
+pub(super) struct Queries {
+    settings: KafkaSettings,
+    watching: Watching,
+    client: BaseConsumer<Watching>,
+    /// For the last stable offsets. A reading consumer is never asked: its connection is busy waiting for records.
+    stable: BaseConsumer<Watching>,
+    patience: Duration,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// A consumer between two readings, and where it would go on.
+struct Idle {
+    consumer: BaseConsumer<Watching>,
+    next: (TopicPartition, u64),
+}
+
+impl Queries {
+    /// Finds out how many partitions the topics have; refuses missing topics and different counts.
+    pub(super) fn connect(
+        settings: &KafkaSettings,
+        partitions: Option<u32>,
+        patience: Duration,
+    ) -> Result<(Queries, String), Error> {
+        let reach = Arc::new(Reach::default());
+        let of = |partitions| {
+            let names = Arc::new(Names::new(settings, partitions));
+            Watching { names, known: Arc::new(Known::new(partitions)), reach: Arc::clone(&reach) }
+        };
+        let asking = || settings.asking().create_with_context(of(0)).map_err(|error| translated(At::Log, error));
+        let client: BaseConsumer<Watching> = asking()?;
+        let found = patiently(patience, || partition_counts(settings, &client, &reach))?;
+        let cluster = patiently(patience, || cluster_id(settings, &client, &reach))?;
+        let partitions = agreed(settings, &found, partitions)?;
+        let watching = of(partitions);
+        let client = |isolation: &str| {
+            let mut config = settings.asking();
+            config.set("isolation.level", isolation);
+            config.create_with_context(watching.clone()).map_err(|error| translated(At::Log, error))
+        };
+        let (client, stable) = (client("read_uncommitted")?, client("read_committed")?);
+        let idle = Mutex::default();
+        Ok((Queries { settings: settings.clone(), watching, client, stable, patience, idle }, cluster))
+    }
+
+    pub(super) const fn watching(&self) -> &Watching {
+        &self.watching
+    }
+
+    /// From now on a question is repeated for so long.
+    pub(super) const fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// The high watermarks.
+    pub(super) fn ends(&self, of: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, u64>, Error> {
+        let ends = self.offsets(&self.client, of, Offset::End)?;
+        for (of, end) in &ends {
+            self.watching.known.ends(*of, *end);
+        }
+        Ok(ends)
+    }
+
+    /// The offsets of the first records still held.
+    pub(super) fn firsts(&self, of: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, u64>, Error> {
+        self.offsets(&self.client, of, Offset::Beginning)
+    }
+
+    fn offsets(
+        &self,
+        client: &BaseConsumer<Watching>,
+        of: &[TopicPartition],
+        which: Offset,
+    ) -> Result<BTreeMap<TopicPartition, u64>, Error> {
+        let names = &self.watching.names;
+        let all = list(names, of.iter().map(|of| (*of, which)))?;
+        patiently(self.patience, || {
+            let found = client.offsets_for_times(all.clone(), ONE_QUESTION).map_err(|error| self.no(error))?;
+            self.watching.reach.answered();
+            let mut offsets = BTreeMap::new();
+            for element in found.elements() {
+                let Some(at) = names.partition(element.topic(), element.partition()) else { continue };
+                element.error().map_err(|error| translated(at, error))?;
+                if let Some(offset) = element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()) {
+                    offsets.insert(at, offset);
+                }
+            }
+            match of.iter().find(|of| !offsets.contains_key(of)) {
+                None => Ok(offsets),
+                Some(missing) => Err(Error::unavailable(*missing, "the cluster didn't say where the partition ends")),
+            }
+        })
+    }
+
+    fn no(&self, error: rdkafka::error::KafkaError) -> Error {
+        no_answer(&self.settings, &self.watching.reach, error)
+    }
+
+    /// Up to `max` records from there on; fewer only at the end of what readers may see.
+    pub(super) fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+        // The last stable offset: what lies above it, in an open transaction, is not to be waited for.
+        let end = self.offsets(&self.stable, &[of], Offset::End)?.get(&of).copied().unwrap_or(0);
+        if max == 0 || from >= end {
+            return Ok(Vec::new());
+        }
+        patiently(self.patience, || self.read_once(of, from, max, end))
+    }
+
+    fn read_once(&self, of: TopicPartition, from: u64, max: usize, end: u64) -> Result<Vec<Record>, Error> {
+        let consumer = self.consumer_at(of, from)?;
+        let (mut records, mut next) = (Vec::new(), from);
+        let deadline = Instant::now() + ONE_QUESTION;
+        while records.len() < max && next < end {
+            match consumer.poll(Duration::from_millis(20)) {
+                Some(Ok(message)) => {
+                    let record = reader::record(&message);
+                    next = record.offset.saturating_add(1);
+                    records.push(record);
+                }
+                Some(Err(error)) if !passes(&error) => return Err(translated(of.offset(next), error)),
+                Some(Err(_)) | None if Instant::now() >= deadline => {
+                    return Err(Error::unavailable(of.offset(next), "the cluster didn't send the records in time"));
+                }
+                Some(Err(_)) => {}
+                None => {
+                    next = next.max(reader::positions(&consumer, &self.watching.names)?.get(&of).copied().unwrap_or(0))
+                }
+            }
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(Idle { consumer, next: (of, next) });
+        if idle.len() > IDLE_CONSUMERS {
+            drop(idle.remove(0));
+        }
+        Ok(records)
+    }
+
+    /// A consumer that reads on from there: one that stopped just there, or one that read another partition, or a new one.
+    /// One that read elsewhere in this partition could still name its old position there, so it is not taken.
+    fn consumer_at(&self, of: TopicPartition, from: u64) -> Result<BaseConsumer<Watching>, Error> {
+        let taken = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = idle.iter().position(|idle| idle.next == (of, from));
+            place.or_else(|| idle.iter().position(|idle| idle.next.0 != of)).map(|place| idle.remove(place))
+        };
+        let consumer = match taken {
+            Some(idle) if idle.next == (of, from) => return Ok(idle.consumer),
+            Some(idle) => idle.consumer,
+            None => {
+                let mut config = self.settings.consumer(ReaderKind::Live);
+                config.set("queued.max.messages.kbytes", "2048").set("statistics.interval.ms", "0");
+                config.create_with_context(self.watching.clone()).map_err(|error| translated(of, error))?
+            }
+        };
+        let offset = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
+        let assigned = list(&self.watching.names, [(of, offset)])?;
+        consumer.assign(&assigned).map_err(|error| translated(of, error))?;
+        Ok(consumer)
+    }
+}
+
+/// A list as the client wants it.
+pub(super) fn list(
+    names: &Names,
+    of: impl IntoIterator<Item = (TopicPartition, Offset)>,
+) -> Result<TopicPartitionList, Error> {
+    let mut list = TopicPartitionList::new();
+    for (of, offset) in of {
+        let partition = i32::try_from(of.partition).unwrap_or(i32::MAX);
+        list.add_partition_offset(names.name(of.topic), partition, offset).map_err(|error| translated(of, error))?;
+    }
+    Ok(list)
+}
+
+/// Repeats what is unavailable, with growing pauses, for so long.
+fn patiently<T>(patience: Duration, ask: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(2))
+        .with_jitter()
+        .without_max_times()
+        .with_total_delay(Some(patience));
+    ask.retry(pauses).when(|error| matches!(error, Error::Unavailable { .. })).call()
+}
+
+/// What the clients noticed says more than that a question timed out.
+fn no_answer(settings: &KafkaSettings, reach: &Reach, error: rdkafka::error::KafkaError) -> Error {
+    match translated(At::Log, error) {
+        Error::Unavailable { at, source, .. } => {
+            let why = reach.newest().map(|why| format!(": {why}")).unwrap_or_default();
+            let what = format!(
+                "no answer from the Kafka brokers {}{why}; see that they run and can be reached",
+                settings.brokers
+            );
+            Error::Unavailable { at, what: what.into(), source }
+        }
+        other => other,
+    }
+}
+
+fn partition_counts(
+    settings: &KafkaSettings,
+    client: &BaseConsumer<Watching>,
+    reach: &Reach,
+) -> Result<[(Topic, Option<u32>); Topic::ALL.len()], Error> {
+    // The client tells why it finds no broker only when it is polled.
+    while client.poll(Duration::ZERO).is_some() {}
+    let metadata = client.fetch_metadata(None, ONE_QUESTION).map_err(|error| {
+        while client.poll(Duration::ZERO).is_some() {}
+        no_answer(settings, reach, error)
+    })?;
+    Ok(Topic::ALL.map(|topic| {
+        let name = settings.topic(topic);
+        let found = metadata.topics().iter().find(|found| found.name() == name && found.error().is_none());
+        (topic, found.map(|found| u32::try_from(found.partitions().len()).unwrap_or(u32::MAX)))
+    }))
+}
+
+fn cluster_id(settings: &KafkaSettings, client: &BaseConsumer<Watching>, reach: &Reach) -> Result<String, Error> {
+    let timed_out = || rdkafka::error::KafkaError::MetadataFetch(rdkafka::error::RDKafkaErrorCode::OperationTimedOut);
+    client.client().fetch_cluster_id(ONE_QUESTION).ok_or_else(|| no_answer(settings, reach, timed_out()))
+}
+
+/// The partition count of all topics, and the one asked for if one is.
+fn agreed(settings: &KafkaSettings, found: &[(Topic, Option<u32>)], wanted: Option<u32>) -> Result<u32, Error> {
+    let mut agreed = wanted;
+    for (topic, count) in found {
+        let name = settings.topic(*topic);
+        let Some(count) = count else {
+            let what = format!("the topic {name} is not on the cluster; make it with: orderledger topics create");
+            return Err(Error::refused(At::Log, what));
+        };
+        match agreed {
+            None => agreed = Some(*count),
+            Some(agreed) if agreed == *count => {}
+            Some(agreed) => {
+                let what = format!(
+                    "the topic {name} has {count} partitions and should have {agreed}: keys would move between them; \
+                     never add partitions, and name the right count with --partitions"
+                );
+                return Err(Error::refused(At::Log, what));
+            }
+        }
+    }
+    Ok(agreed.unwrap_or(0))
+}
