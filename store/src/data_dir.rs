@@ -1,4 +1,4 @@
-//! The data directory: one process owns it, and its partition count is pinned.
+//! The data directory: one process owns it, and its partition count and the log that it belongs to are pinned.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
@@ -11,19 +11,43 @@ use rustix::io::Errno;
 use crate::Error;
 use crate::atomic_file;
 
-const FORMAT: u32 = 1;
+/// Format 1 doesn't say which log it belongs to.
+const FORMAT: u32 = 2;
+const FORMAT_WITHOUT_LOG: u32 = 1;
 const LOCK: &str = "LOCK";
 const META: &str = "meta";
+const LOG: &str = "log.redb";
 const META_UNFINISHED: &str = "meta.tmp";
 /// What may stand in a directory that isn't one of ours yet.
 const STRANGERS_ALLOWED: [&str; 3] = [LOCK, META_UNFINISHED, "lost+found"];
+
+/// Which log a data directory belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogIdentity {
+    /// The one that lies in it.
+    Embedded,
+    /// One on a Kafka cluster.
+    Kafka {
+        /// The cluster's id; empty as long as the cluster has not been asked.
+        cluster: String,
+        /// What stands before its topics' names.
+        prefix: String,
+    },
+}
 
 /// A data directory, locked as long as this value lives.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    partitions: Option<u32>,
+    meta: Option<Meta>,
     _lock: File,
+}
+
+/// What is pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Meta {
+    partitions: u32,
+    log: Option<LogIdentity>,
 }
 
 impl DataDir {
@@ -46,11 +70,12 @@ impl DataDir {
         DataDir::lock(path)
     }
 
-    /// Pins the partition count of a new directory for ever, synced; [`Error::Refused`] when it has another one.
-    pub fn pin(&mut self, partitions: u32) -> Result<(), Error> {
-        match self.partitions {
-            Some(pinned) if pinned == partitions => Ok(()),
-            Some(pinned) => {
+    /// Pins the partition count and the log of a new directory for ever, synced; [`Error::Refused`] when it has others.
+    pub fn pin(&mut self, partitions: u32, log: &LogIdentity) -> Result<(), Error> {
+        self.check_log(log)?;
+        match &self.meta {
+            Some(meta) if meta.partitions != partitions => {
+                let pinned = meta.partitions;
                 let what = format!(
                     "it has {pinned} partitions a topic and can't be used with {partitions}; use {pinned}, or name a new \
                      directory with --data"
@@ -60,19 +85,43 @@ impl DataDir {
             None if partitions == 0 => {
                 Err(Error::refused(&self.path, "topics need at least one partition; use --partitions 1 or more"))
             }
-            None => {
-                let written = atomic_file::replace(&self.path.join(META), &[meta_text(partitions).as_bytes()]);
+            Some(Meta { log: Some(_), .. }) => Ok(()),
+            _ => {
+                let meta = Meta { partitions, log: Some(log.clone()) };
+                let written = atomic_file::replace(&self.path.join(META), &[meta.text().as_bytes()]);
                 written
                     .map_err(|error| Error::unavailable(self.path.join(META), "can't write it").with_source(error))?;
-                self.partitions = Some(partitions);
+                self.meta = Some(meta);
                 Ok(())
             }
         }
     }
 
+    /// [`Error::Refused`] when the directory belongs to another log than this.
+    pub fn check_log(&self, log: &LogIdentity) -> Result<(), Error> {
+        match self.log() {
+            Some(pinned) if !pinned.may_be(log) => {
+                let what = format!(
+                    "it belongs to {}, not to {}; name another directory with --data, or the log that it belongs to",
+                    pinned.in_words(),
+                    log.in_words()
+                );
+                Err(Error::refused(&self.path, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The pinned partition count of every topic; `None` in a new directory.
     pub fn partitions(&self) -> Option<u32> {
-        self.partitions
+        self.meta.as_ref().map(|meta| meta.partitions)
+    }
+
+    /// The log that the directory belongs to; `None` in a new one.
+    pub fn log(&self) -> Option<LogIdentity> {
+        let meta = self.meta.as_ref()?;
+        // Before format 2 there was no other log.
+        meta.log.clone().or_else(|| self.log_path().exists().then_some(LogIdentity::Embedded))
     }
 
     /// The directory itself.
@@ -82,7 +131,7 @@ impl DataDir {
 
     /// The file of the embedded event log.
     pub fn log_path(&self) -> PathBuf {
-        self.path.join("log.redb")
+        self.path.join(LOG)
     }
 
     /// The file of the index of outside ids.
@@ -112,32 +161,73 @@ impl DataDir {
             Err(Errno::WOULDBLOCK) => return Err(Error::in_use(path)),
             Err(error) => return Err(Error::unavailable(&lock_path, "can't lock it").with_source(error)),
         }
-        Ok(DataDir { path: path.to_owned(), partitions: read_meta(&path.join(META))?, _lock: lock })
+        Ok(DataDir { path: path.to_owned(), meta: read_meta(&path.join(META))?, _lock: lock })
     }
 }
 
-fn meta_text(partitions: u32) -> String {
-    format!("orderledger data directory\nformat {FORMAT}\npartitions {partitions}\n")
+impl LogIdentity {
+    /// Whether this pinned identity and one that may not know its cluster yet can be the same.
+    fn may_be(&self, asked: &LogIdentity) -> bool {
+        match (self, asked) {
+            (LogIdentity::Kafka { prefix, .. }, LogIdentity::Kafka { cluster, prefix: other })
+                if cluster.is_empty() =>
+            {
+                prefix == other
+            }
+            (pinned, asked) => pinned == asked,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            LogIdentity::Embedded => "the embedded log inside it (--log embedded)".to_owned(),
+            LogIdentity::Kafka { cluster, prefix } => {
+                let cluster = if cluster.is_empty() { String::new() } else { format!(" {cluster}") };
+                format!("the Kafka cluster{cluster} with the topic prefix \"{prefix}\"")
+            }
+        }
+    }
 }
 
-fn read_meta(path: &Path) -> Result<Option<u32>, Error> {
+impl Meta {
+    fn text(&self) -> String {
+        let partitions = self.partitions;
+        let log = match &self.log {
+            None => {
+                return format!("orderledger data directory\nformat {FORMAT_WITHOUT_LOG}\npartitions {partitions}\n");
+            }
+            Some(LogIdentity::Embedded) => "log embedded\n".to_owned(),
+            Some(LogIdentity::Kafka { cluster, prefix }) => format!("log kafka\ncluster {cluster}\nprefix {prefix}\n"),
+        };
+        format!("orderledger data directory\nformat {FORMAT}\npartitions {partitions}\n{log}")
+    }
+}
+
+fn read_meta(path: &Path) -> Result<Option<Meta>, Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind() == ErrorKind::InvalidData => return Err(unreadable(path)),
         Err(error) => return Err(Error::unavailable(path, "can't read it").with_source(error)),
     };
-    let number = |name: &str| -> Option<u32> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
-        line.parse().ok()
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let number = |name: &str| -> Option<u32> { field(name)?.parse().ok() };
+    let log = match field("log") {
+        Some("embedded") => Some(LogIdentity::Embedded),
+        Some("kafka") => Some(LogIdentity::Kafka {
+            cluster: field("cluster").unwrap_or_default().to_owned(),
+            prefix: field("prefix").unwrap_or_default().to_owned(),
+        }),
+        _ => None,
     };
-    match (number("format"), number("partitions")) {
-        (Some(FORMAT), Some(partitions)) if text == meta_text(partitions) => Ok(Some(partitions)),
-        (Some(format), _) if format > FORMAT => Err(Error::refused(
+    let meta = number("partitions").map(|partitions| Meta { partitions, log }).filter(|meta| meta.text() == text);
+    match (meta, number("format")) {
+        (Some(meta), _) => Ok(Some(meta)),
+        (None, Some(format)) if format > FORMAT => Err(Error::refused(
             path,
             format!("the directory has format {format}, this binary knows {FORMAT}; use the release that wrote it"),
         )),
-        _ => Err(unreadable(path)),
+        (None, _) => Err(unreadable(path)),
     }
 }
 

@@ -19,6 +19,6 @@ mod atomic_file;
 mod error;
 mod redb_file;
 
-pub use data_dir::DataDir;
+pub use data_dir::{DataDir, LogIdentity};
 pub use error::{At, Cause, Error};
 pub use id_index::IdIndex;

@@ -267,6 +267,15 @@ fn offsets_without_records_are_passed() {
 
 #[test]
 fn a_crash_between_the_acknowledgements_of_orders_and_books_loses_nothing() {
+    lose_the_first_of_books(true);
+}
+
+#[test]
+fn a_stage_whose_delivery_failed_begins_again_by_itself_and_loses_nothing() {
+    lose_the_first_of_books(false);
+}
+
+fn lose_the_first_of_books(restart: bool) {
     let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
     append(&log, vec![outside(id(0), &deposit("buyer", "USD", 1_000))]);
     append(&log, vec![outside(id(1), &limit("buyer", "b1", Side::Buy, 3, 1_000_000))]);
@@ -285,10 +294,14 @@ fn a_crash_between_the_acknowledgements_of_orders_and_books_loses_nothing() {
         assert!(std::time::Instant::now() < deadline, "no books record waits");
     }
     log.lose_waiting();
-    Stages::wait_for_end(&stages.intake_progress);
-    log.release();
-    drop(stages);
-    let stages = Stages::start(&log, dir.path()).unwrap();
+    let stages = if restart {
+        drop(stages);
+        log.release();
+        Stages::start(&log, dir.path()).unwrap()
+    } else {
+        log.release();
+        stages
+    };
     stages.settle(&log);
     assert_eq!(books(), 1);
     assert_eq!(answered(), 2);

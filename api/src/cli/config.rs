@@ -1,6 +1,7 @@
-//! The configuration file: `orderledger.toml`, one key an option (`listen = "127.0.0.1:8080"`).
+//! The configuration file: `orderledger.toml`, one key an option (`listen = "127.0.0.1:8080"`), and a table `[kafka]` of
+//! librdkafka's properties.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Command;
 
@@ -8,6 +9,8 @@ use super::Failure;
 
 /// The file read where no other is named.
 pub(super) const FILE: &str = "orderledger.toml";
+/// The table of librdkafka's properties.
+const KAFKA: &str = "kafka";
 
 /// Makes the file's values the defaults of the options they name. A missing default file is no error.
 pub(super) fn defaults(command: Command) -> Result<Command, Failure> {
@@ -24,12 +27,36 @@ pub(super) fn defaults(command: Command) -> Result<Command, Failure> {
         Failure::usage(format!("{}: line {line}: {what}; correct it", path.display()))
     };
     let table: toml::Table = text.parse().map_err(unreadable)?;
-    let mut values = Vec::new();
-    for (key, value) in table {
-        values.push((key.replace('_', "-"), plain(&value, &key, &path)?));
-    }
+    let values = values(table, &path)?;
     check_keys(&command, &values, &path)?;
     Ok(with_values(command, &values))
+}
+
+/// The options and their values; the table of Kafka's properties becomes `name=value` each.
+fn values(table: toml::Table, path: &Path) -> Result<Vec<(String, Vec<String>)>, Failure> {
+    let mut values = Vec::new();
+    for (key, value) in table {
+        let option = key.replace('_', "-");
+        let value = match value {
+            toml::Value::Table(properties) if option == KAFKA => pairs("", properties, path)?,
+            value => vec![plain(&value, &key, path)?],
+        };
+        values.push((option, value));
+    }
+    Ok(values)
+}
+
+/// `"sasl.mechanism" = "PLAIN"` and `sasl.mechanism = "PLAIN"` say the same.
+fn pairs(above: &str, table: toml::Table, path: &Path) -> Result<Vec<String>, Failure> {
+    let mut pairs = Vec::new();
+    for (key, value) in table {
+        let name = format!("{above}{key}");
+        match value {
+            toml::Value::Table(below) => pairs.extend(self::pairs(&format!("{name}."), below, path)?),
+            value => pairs.push(format!("{name}={}", plain(&value, &name, path)?)),
+        }
+    }
+    Ok(pairs)
 }
 
 /// The file named by option or environment, before the options are parsed: their defaults depend on it.
@@ -46,7 +73,7 @@ fn named_file() -> Option<PathBuf> {
     std::env::var_os("ORDERLEDGER_CONFIG").map(PathBuf::from)
 }
 
-fn plain(value: &toml::Value, key: &str, path: &std::path::Path) -> Result<String, Failure> {
+fn plain(value: &toml::Value, key: &str, path: &Path) -> Result<String, Failure> {
     match value {
         toml::Value::String(text) => Ok(text.clone()),
         toml::Value::Integer(number) => Ok(number.to_string()),
@@ -55,7 +82,7 @@ fn plain(value: &toml::Value, key: &str, path: &std::path::Path) -> Result<Strin
     }
 }
 
-fn check_keys(command: &Command, values: &[(String, String)], path: &std::path::Path) -> Result<(), Failure> {
+fn check_keys(command: &Command, values: &[(String, Vec<String>)], path: &Path) -> Result<(), Failure> {
     for (key, _) in values {
         if !knows(command, key) {
             return Err(Failure::usage(format!("{}: there is no option --{key}; remove the key", path.display())));
@@ -69,13 +96,44 @@ fn knows(command: &Command, option: &str) -> bool {
         || command.get_subcommands().any(|command| knows(command, option))
 }
 
-fn with_values(command: Command, values: &[(String, String)]) -> Command {
+fn with_values(command: Command, values: &[(String, Vec<String>)]) -> Command {
     let command = command.mut_args(|argument| {
         let value = values.iter().find(|(key, _)| argument.get_long() == Some(key));
         match value {
-            Some((_, value)) => argument.default_value(value.clone()).required(false),
+            Some((_, value)) => argument.default_values(value.clone()).required(false),
             None => argument,
         }
     });
     command.mut_subcommands(|command| with_values(command, values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<(String, Vec<String>)>, String> {
+        let table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        values(table, Path::new("f.toml")).map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn the_table_of_kafka_takes_quoted_and_dotted_names() {
+        let text = "listen = \"127.0.0.1:1\"\nanswer_timeout_ms = 7\n[kafka]\n\"security.protocol\" = \"ssl\"\n\
+                    sasl.mechanism = \"PLAIN\"\nlinger.ms = 5\n\"socket.keepalive.enable\" = true\n";
+        let one = |name: &str, value: &str| (name.to_owned(), vec![value.to_owned()]);
+        let mut values = read(text).unwrap_or_default();
+        values.iter_mut().for_each(|(_, value)| value.sort());
+        values.sort();
+        let pairs = ["linger.ms=5", "sasl.mechanism=PLAIN", "security.protocol=ssl", "socket.keepalive.enable=true"];
+        let kafka = ("kafka".to_owned(), pairs.map(str::to_owned).to_vec());
+        assert_eq!(values, [one("answer-timeout-ms", "7"), kafka, one("listen", "127.0.0.1:1")]);
+    }
+
+    #[test]
+    fn what_is_no_plain_value_is_refused_without_repeating_it() {
+        for text in ["[kafka]\n\"sasl.password\" = [\"hunter2\"]", "[listen]\na = \"hunter2\"", "data = 1.5"] {
+            let refused = read(text).err().unwrap_or_default();
+            assert!(refused.contains("must be a string, an integer or true/false") && !refused.contains("hunter2"));
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod rebuild;
 mod scratch;
 mod serve;
 mod status;
+mod topics;
 mod verify;
 
 use std::process::ExitCode;
@@ -55,6 +56,9 @@ enum Command {
     /// Looks into the event log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Makes or checks the Kafka topics.
+    #[command(subcommand)]
+    Topics(topics::Topics),
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,10 +80,10 @@ pub fn main() -> ExitCode {
         Command::Import(feed) => import::run(feed),
         Command::Benchmark(benchmark) => benchmark::run(benchmark),
         Command::Rebuild(args) => rebuild::run(&args),
-
         Command::Verify(args) => verify::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
+        Command::Topics(topics) => topics::run(&topics),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,

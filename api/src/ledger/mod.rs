@@ -25,6 +25,7 @@ use orderledger_store::event_log::{Appender, EventLog};
 use orderledger_store::views::{View, ViewReader};
 use tokio::sync::Semaphore;
 
+pub(crate) use open::PARTITIONS;
 pub use open::{Opened, Settings, Workers, open_log};
 pub use rebuild::{Rebuilt, Verified, fold_from_zero, rebuild, verify};
 

@@ -22,6 +22,7 @@ use orderledger_projections::worker::projection;
 use orderledger_projections::worker::standing::check_standing;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::embedded::{EmbeddedLog, EmbeddedOptions};
+use orderledger_store::event_log::kafka::KafkaSettings;
 use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
 use orderledger_store::views::{Options, Schema, View};
@@ -31,7 +32,7 @@ use tokio::sync::Semaphore;
 use super::{Generation, Ledger, ViewHandle};
 
 /// The partition count of a new data directory.
-const PARTITIONS: u32 = 12;
+pub(crate) const PARTITIONS: u32 = 12;
 /// How many writes may be on their way at once: at 1 KiB each they fill half of the log's queue, so appending never waits.
 const WRITES_MAX: usize = 4096;
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub key: StreamKey,
     /// How long a write waits for its acknowledgement and intake's answer.
     pub answer_within: Duration,
+    /// The Kafka cluster that holds the log; absent: the embedded log in the data directory.
+    pub kafka: Option<KafkaSettings>,
 }
 
 impl Settings {
@@ -56,6 +59,7 @@ impl Settings {
             partitions: None,
             key: StreamKey::default(),
             answer_within: Duration::from_secs(5),
+            kafka: None,
         }
     }
 }
@@ -96,7 +100,7 @@ pub struct Opened {
 pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<EmbeddedLog>), Error> {
     let mut data = if create { DataDir::open(&settings.data)? } else { DataDir::open_existing(&settings.data)? };
     let partitions = settings.partitions.or(data.partitions()).unwrap_or(PARTITIONS);
-    data.pin(partitions)?;
+    data.pin(partitions, &orderledger_store::LogIdentity::Embedded)?;
     let log = EmbeddedLog::open(&data.log_path(), partitions, EmbeddedOptions::default())?;
     Ok((data, Arc::new(log)))
 }

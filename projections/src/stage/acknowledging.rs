@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
-use orderledger_store::Error;
 use orderledger_store::snapshot::{Mark, Snapshot, SnapshotStore, TargetMark};
+use orderledger_store::{At, Error};
 
 use super::emitter::Emitted;
 use super::outbox::{Acknowledged, Outbox};
@@ -32,8 +32,20 @@ pub(super) struct Acknowledging {
     pub(super) schema: u16,
 }
 
+/// Wakes the stage if taking acknowledgements ends in a panic.
+struct Waking(Arc<Outbox>);
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error::closed(At::Log, "taking acknowledgements ended in a panic"));
+        }
+    }
+}
+
 impl Acknowledging {
     pub(super) fn run(mut self, stores: Vec<SnapshotStore>) {
+        let _waking = Waking(Arc::clone(&self.outbox));
         let (keep, kept) = channel();
         let schema = self.schema;
         let keeper = std::thread::spawn(move || keep_all(&stores, schema, &kept));

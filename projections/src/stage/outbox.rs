@@ -12,14 +12,17 @@ use std::time::Duration;
 use orderledger_domain::event::Event;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::Error;
 use orderledger_store::event_log::{Appender, NewRecord};
+use orderledger_store::{At, Error};
 
 use super::emitter::{Emitted, Output};
 use crate::worker::partition::Accounting;
+use crate::worker::stop::Stop;
 
 /// How many outputs may wait for acknowledgements before the stage waits itself: about 64 MiB at 1 KiB each.
 const IN_FLIGHT_MAX: usize = 65_536;
+/// How long one wait for room lasts before it looks whether to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The outputs of one batch of records of one source partition.
 #[derive(Debug)]
@@ -96,6 +99,7 @@ struct Ack {
 pub struct Outbox {
     appender: Box<dyn Appender>,
     as_a_whole: bool,
+    stop: Stop,
     state: Mutex<State>,
     changed: Condvar,
     acks: Sender<Ack>,
@@ -104,10 +108,10 @@ pub struct Outbox {
 
 impl Outbox {
     /// An outbox that writes through `appender`; `as_a_whole` if the log commits batches over partitions as a whole.
-    pub fn new(appender: Box<dyn Appender>, as_a_whole: bool) -> Arc<Outbox> {
+    pub fn new(appender: Box<dyn Appender>, as_a_whole: bool, stop: Stop) -> Arc<Outbox> {
         let (acks, arrived) = channel();
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Arc::new(Outbox { appender, as_a_whole, state, changed, acks, arrived: Mutex::new(arrived) })
+        Arc::new(Outbox { appender, as_a_whole, stop, state, changed, acks, arrived: Mutex::new(arrived) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -119,7 +123,8 @@ impl Outbox {
         self.lock().lanes.entry(partition).or_default().targets = targets;
     }
 
-    /// Queues a batch and sends what needs no earlier acknowledgement. Waits while too much is in flight.
+    /// Queues a batch and sends what needs no earlier acknowledgement. Waits while too much is in flight; once the end is
+    /// asked for, it waits no more.
     pub fn push(&self, mut batch: Batch) -> Result<(), Error> {
         let outputs = std::mem::take(&mut batch.outputs);
         let count = outputs.len();
@@ -131,7 +136,10 @@ impl Outbox {
             let mut state = self.lock();
             while state.failed.is_none() && state.in_flight > 0 && state.in_flight.saturating_add(count) > IN_FLIGHT_MAX
             {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                if self.stop.is_set() {
+                    return Err(Error::closed(At::Log, "the program ends while the outbox is full"));
+                }
+                state = self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
             }
             if let Some(error) = &state.failed {
                 return Err(error.clone());
@@ -171,10 +179,16 @@ impl Outbox {
         drop(arrived);
         let done = self.follow(acks);
         if let Err(error) = &done {
-            self.lock().failed = Some(error.clone());
+            self.fail(error.clone());
         }
         self.changed.notify_all();
         done
+    }
+
+    /// Nothing is taken any more: whoever waits for room hears why.
+    pub(super) fn fail(&self, error: Error) {
+        self.lock().failed.get_or_insert(error);
+        self.changed.notify_all();
     }
 
     fn follow(&self, acks: Vec<Ack>) -> Result<Vec<Acknowledged>, Error> {
@@ -270,7 +284,6 @@ fn records(outputs: &[Output]) -> Vec<NewRecord> {
 mod tests {
     use bytes::Bytes;
     use orderledger_domain::stream::StreamMark;
-    use orderledger_store::At;
     use orderledger_store::event_log::Delivered;
 
     use super::*;
@@ -311,7 +324,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_room_hears_of_a_log_that_takes_no_second_step() {
-        let outbox = Outbox::new(Box::new(NoBooks), false);
+        let outbox = Outbox::new(Box::new(NoBooks), false, Stop::default());
         outbox.push(batch(IN_FLIGHT_MAX)).unwrap();
         let (told, heard) = channel();
         let waiting = Arc::clone(&outbox);

@@ -19,6 +19,7 @@ use super::fold::{Failure, StageFold};
 use super::outbox::{Batch, Outbox};
 use super::recovery::{Recovered, Recovery, Sending};
 use crate::intake::answers::Answers;
+use crate::worker::pauses::{Pauses, is_worth_another};
 use crate::worker::progress::{PartitionProgress, Progress, Standing, WorkerState};
 use crate::worker::read::Read;
 use crate::worker::stop::Stop;
@@ -73,20 +74,7 @@ where
 {
     let restored = restore::<F>(&setup, true)?;
     let run = move || {
-        let mut restored = restored;
-        let ended = loop {
-            match run_until_failure(&mut setup, restored) {
-                Err(Failure::Gap(what)) => {
-                    tracing::error!(stage = F::NAME, "{what}; sending again");
-                    F::begin_again(&mut setup.shared);
-                    match restore::<F>(&setup, false) {
-                        Ok(again) => restored = again,
-                        Err(error) => break Err(Failure::Store(error)),
-                    }
-                }
-                other => break other,
-            }
-        };
+        let ended = run_until_it_ends::<F>(&mut setup, restored);
         setup.progress.enter(match ended {
             Ok(()) => WorkerState::Stopped("the program ends".to_owned()),
             Err(Failure::Store(error)) if !matches!(error, Error::Refused { .. }) => {
@@ -104,6 +92,31 @@ where
         .spawn(run)
         .map_err(|error| Error::unavailable(At::Log, "the system gives no thread to read it").with_source(error))?;
     Ok(Running { fold })
+}
+
+/// Runs the stage, and begins again from its snapshots where that can help: after a gap in its own records, and after
+/// a failed delivery or a log that gave no answer, with pauses. Repeats are harmless.
+fn run_until_it_ends<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Restored<F>) -> Result<(), Failure> {
+    let mut pauses = Pauses::default();
+    let mut result = run_until_failure(setup, restored);
+    loop {
+        let trust_marks = match result {
+            Err(Failure::Gap(what)) => {
+                tracing::error!(stage = F::NAME, "{what}; sending again");
+                false
+            }
+            Err(Failure::Store(error)) if is_worth_another(&error) && pauses.wait(&setup.stop) => {
+                tracing::warn!(stage = F::NAME, %error, "the stage begins again from its last snapshots");
+                true
+            }
+            other => return other,
+        };
+        F::begin_again(&mut setup.shared);
+        result = match restore::<F>(setup, trust_marks) {
+            Ok(restored) => run_until_failure(setup, restored),
+            Err(error) => Err(Failure::Store(error)),
+        };
+    }
 }
 
 struct Restored<F> {
@@ -153,7 +166,7 @@ struct Stage<'a, F: StageFold> {
 
 fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Restored<F>) -> Result<(), Failure> {
     let appender = setup.log.appender(AppenderKind::Stage)?;
-    let outbox = Outbox::new(appender, setup.log.commits_batches_atomically());
+    let outbox = Outbox::new(appender, setup.log.commits_batches_atomically(), setup.stop.clone());
     let (mut folds, mut lanes, mut from) = (Vec::new(), Vec::new(), Vec::new());
     let mut standing = Standing::default();
     for ((partition, recovered), resent_below) in (0..).zip(restored.recovered).zip(restored.resent_below) {
@@ -185,7 +198,9 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     let mut stage = Stage { setup, folds, lanes, outbox, failure };
     std::thread::scope(|scope| {
         let acknowledging = scope.spawn(move || acknowledging.run(restored.stores));
-        let result = stage.run(&mut *reader);
+        let stop = stage.setup.stop.clone();
+        // A full outbox gives up when the end is asked for.
+        let result = stage.run(&mut *reader).or_else(|failure| if stop.is_set() { Ok(()) } else { Err(failure) });
         if result.is_ok() {
             stage.drain();
         }
@@ -217,8 +232,15 @@ impl<F: StageFold> Stage<'_, F> {
             for batch in batches {
                 self.outbox.push(batch)?;
             }
+            reader.report(&|| self.acknowledged());
         }
         Ok(())
+    }
+
+    /// The positions up to which every output is acknowledged.
+    fn acknowledged(&self) -> Vec<(TopicPartition, u64)> {
+        let standing = self.setup.progress.standing();
+        standing.partitions.iter().map(|(of, progress)| (*of, progress.next_offset)).collect()
     }
 
     fn fold(&mut self, fetched: Fetched) -> Result<Batch, Failure> {

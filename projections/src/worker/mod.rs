@@ -4,6 +4,7 @@ pub mod board;
 pub mod fold;
 pub mod folding;
 pub mod partition;
+pub mod pauses;
 pub mod progress;
 pub mod projection;
 pub mod read;

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
-use orderledger_store::Error;
 use orderledger_store::event_log::{EventLog, Fetched, ReaderKind};
 use orderledger_store::views::View;
+use orderledger_store::{At, Error};
 
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
+use super::pauses::Pauses;
 use super::progress::{Progress, WorkerState};
 use super::read::Read;
 use super::stop::Stop;
@@ -57,7 +58,7 @@ pub fn start<F: Fold + 'static>(setup: Setup) -> Result<Running, Error> {
     let folding = Folding::<F>::resume(Arc::clone(&setup.view), &*setup.log, &setup.key, &setup.kept)?;
     setup.progress.publish(folding.standing(WorkerState::CatchingUp));
     let run = move || {
-        let ended = Loop { setup: &setup, ends: Vec::new() }.run(folding);
+        let ended = run_until_it_ends::<F>(&setup, folding);
         let synced = setup.view.flush_and_sync();
         setup.progress.enter(match ended.and_then(|()| synced.map_err(Failure::from)) {
             Ok(()) => WorkerState::Stopped("the program ends".to_owned()),
@@ -72,10 +73,31 @@ pub fn start<F: Fold + 'static>(setup: Setup) -> Result<Running, Error> {
         });
     };
     let thread = std::thread::Builder::new().name(F::NAME.to_owned()).spawn(run);
-    let thread = thread.map_err(|error| {
-        Error::unavailable(orderledger_store::At::Log, "the system gives no thread to read it").with_source(error)
-    })?;
+    let thread = thread
+        .map_err(|error| Error::unavailable(At::Log, "the system gives no thread to read it").with_source(error))?;
     Ok(Running { thread })
+}
+
+/// Runs the projection, and takes it up again from its view, with pauses, when the log gave no answer.
+fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), Failure> {
+    let mut pauses = Pauses::default();
+    let mut result = Loop { setup, ends: Vec::new() }.run(folding);
+    loop {
+        match result {
+            Err(Failure::View(error)) if is_the_logs(&error) && pauses.wait(&setup.stop) => {
+                tracing::warn!(projection = F::NAME, %error, "the projection goes on from its view");
+            }
+            other => return other,
+        }
+        result = Folding::<F>::resume(Arc::clone(&setup.view), &*setup.log, &setup.key, &setup.kept)
+            .map_err(Failure::from)
+            .and_then(|folding| Loop { setup, ends: Vec::new() }.run(folding));
+    }
+}
+
+/// Whether the log, and not the view, gave no answer.
+fn is_the_logs(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { at: At::Log | At::Partition(_) | At::Position(_), .. })
 }
 
 struct Loop<'a> {
@@ -95,6 +117,7 @@ impl Loop<'_> {
         while !self.setup.stop.is_set() {
             let begun = Instant::now();
             let fetched = reader.poll(IDLE)?;
+            reader.report(&|| folding.positions());
             if fetched.is_empty() {
                 if folding.pass_holes(&|of| reader.position(of)) {
                     self.publish(&folding);

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a sleep goes on after the end was asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Set once; every loop looks at it between two batches.
 #[derive(Clone, Debug, Default)]
@@ -16,5 +20,17 @@ impl Stop {
     /// Whether the end was asked for.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+
+    /// Sleeps, but not on after the end was asked for.
+    pub fn sleep(&self, pause: Duration) {
+        let deadline = Instant::now() + pause;
+        while !self.is_set() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(LOOK_EVERY));
+        }
     }
 }

@@ -6,6 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
+const EMBEDDED: &LogIdentity = &LogIdentity::Embedded;
+
+fn kafka(cluster: &str, prefix: &str) -> LogIdentity {
+    LogIdentity::Kafka { cluster: cluster.to_owned(), prefix: prefix.to_owned() }
+}
+
 fn check_refused(result: Result<impl std::fmt::Debug, Error>, text: &str) {
     let error = result.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
@@ -19,15 +25,15 @@ fn a_new_directory_is_for_its_owner_alone_and_pins_its_partition_count() {
     let mut data = DataDir::open(&path).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(data.partitions(), None);
-    check_refused(data.pin(0), "topics need at least one partition; use --partitions 1 or more");
-    data.pin(6).unwrap();
-    data.pin(6).unwrap();
+    check_refused(data.pin(0, EMBEDDED), "topics need at least one partition; use --partitions 1 or more");
+    data.pin(6, EMBEDDED).unwrap();
+    data.pin(6, EMBEDDED).unwrap();
     let other = "it has 6 partitions a topic and can't be used with 7; use 6, or name a new directory with --data";
-    check_refused(data.pin(7), other);
+    check_refused(data.pin(7, EMBEDDED), other);
     drop(data);
     let mut data = DataDir::open_existing(&path).unwrap();
     assert_eq!(data.partitions(), Some(6));
-    check_refused(data.pin(7), other);
+    check_refused(data.pin(7, EMBEDDED), other);
 }
 
 #[test]
@@ -67,13 +73,13 @@ fn a_directory_of_something_else_is_left_alone() {
 #[test]
 fn a_meta_file_that_was_changed_is_refused() {
     let damaged = "it can't be understood; restore it from a copy, or name a new directory with --data";
-    let newer = "the directory has format 2, this binary knows 1; use the release that wrote it";
+    let newer = "the directory has format 3, this binary knows 2; use the release that wrote it";
     for (meta, text) in [
         ("", damaged),
         ("orderledger data directory\nformat 1\npartitions x\n", damaged),
         ("orderledger data directory\nformat 1\npartitions 6", damaged),
         ("orderledger data directory\nformat 1\npartitions -6\n", damaged),
-        ("orderledger data directory\nformat 2\ncells 6\n", newer),
+        ("orderledger data directory\nformat 3\ncells 6\n", newer),
     ] {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("meta"), meta).unwrap();
@@ -86,6 +92,52 @@ fn a_crash_while_pinning_leaves_a_new_directory() {
     let parent = tempfile::tempdir().unwrap();
     fs::write(parent.path().join("meta.tmp"), "orderled").unwrap();
     let mut data = DataDir::open(parent.path()).unwrap();
-    data.pin(3).unwrap();
-    assert_eq!(fs::read_to_string(parent.path().join("meta")).unwrap(), meta_text(3));
+    data.pin(3, EMBEDDED).unwrap();
+    assert_eq!(
+        fs::read_to_string(parent.path().join("meta")).unwrap(),
+        "orderledger data directory\nformat 2\npartitions 3\nlog embedded\n"
+    );
+}
+
+#[test]
+fn a_directory_belongs_to_one_log_for_ever() {
+    for (own, others) in [
+        (LogIdentity::Embedded, [kafka("c1", ""), kafka("", "")]),
+        (kafka("c1", "p-"), [kafka("c2", "p-"), kafka("c1", "")]),
+        (kafka("c1", ""), [LogIdentity::Embedded, kafka("", "p-")]),
+    ] {
+        let parent = tempfile::tempdir().unwrap();
+        let mut data = DataDir::open(parent.path()).unwrap();
+        assert_eq!(data.log(), None);
+        data.pin(6, &own).unwrap();
+        drop(data);
+        let mut data = DataDir::open_existing(parent.path()).unwrap();
+        assert_eq!(data.log().as_ref(), Some(&own));
+        data.pin(6, &own).unwrap();
+        for other in others {
+            let text = "name another directory with --data, or the log that it belongs to";
+            check_refused(data.pin(6, &other), text);
+            check_refused(data.check_log(&other), text);
+        }
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let mut data = DataDir::open(parent.path()).unwrap();
+    data.pin(6, &kafka("c1", "p-")).unwrap();
+    data.check_log(&kafka("", "p-")).unwrap();
+}
+
+#[test]
+fn an_old_directory_belongs_to_the_log_that_lies_in_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let old = "orderledger data directory\nformat 1\npartitions 6\n";
+    fs::write(parent.path().join("meta"), old).unwrap();
+    let data = DataDir::open(parent.path()).unwrap();
+    assert_eq!((data.partitions(), data.log()), (Some(6), None));
+    drop(data);
+    fs::write(parent.path().join("log.redb"), "").unwrap();
+    let mut data = DataDir::open(parent.path()).unwrap();
+    assert_eq!(data.log(), Some(LogIdentity::Embedded));
+    check_refused(data.pin(6, &kafka("c1", "")), "the log that it belongs to");
+    data.pin(6, EMBEDDED).unwrap();
+    assert_eq!(fs::read_to_string(parent.path().join("meta")).unwrap().lines().last(), Some("log embedded"));
 }

@@ -5,6 +5,8 @@
 //! the groups on the cluster are told for dashboards alone; no call waits for ever but for a stage's records, which are
 //! never given up. Memory: docs/OPERATING.md.
 
+pub mod topics;
+
 mod appender;
 mod context;
 mod errors;
@@ -33,7 +35,7 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a question is repeated while the cluster is away.
 const ASK_WITHIN: Duration = Duration::from_secs(90);
 /// How long closing waits for acknowledgements.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A log on a cluster.
 pub struct KafkaLog {

@@ -1,16 +1,18 @@
 //! How the Kafka clients are configured: what the design fixes, what fits each use, what the operator adds.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use orderledger_domain::position::Topic;
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 
 use crate::Error;
 use crate::error::At;
 use crate::event_log::{AppenderKind, ReaderKind};
 
 /// Which cluster, which topics on it, and what the operator adds to the clients' configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct KafkaSettings {
     /// The brokers to begin with: `HOST:PORT[,…]`.
     pub brokers: String,
@@ -22,6 +24,9 @@ pub struct KafkaSettings {
 
 /// The largest record that is written or read, in bytes: Kafka's own default.
 pub const MESSAGE_MAX_BYTES: u32 = 1_048_588;
+
+/// Kafka's limit of a name is 249 bytes, and the longest of ours has 12.
+const PREFIX_BYTES_MAX: usize = 200;
 
 /// What every client has, whatever the operator says: property and value.
 const OF_ALL: [(&str, &str); 3] =
@@ -74,9 +79,20 @@ const FIXED: [(&str, &str); 26] = [
     ("enable.partition.eof", "ends are found otherwise"),
 ];
 
+/// Values may be secrets: only the properties' names are shown.
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.properties.keys().collect();
+        let mut shown = f.debug_struct("KafkaSettings");
+        shown.field("brokers", &self.brokers).field("prefix", &self.prefix).field("properties", &names).finish()
+    }
+}
+
 impl KafkaSettings {
-    /// Refuses a property that the design fixes, or that would switch a protection off, by name.
+    /// Refuses a property that the design fixes, or that would switch a protection off, by name; then what librdkafka
+    /// doesn't know or doesn't take, in its own words.
     pub fn check(&self) -> Result<(), Error> {
+        self.check_names()?;
         for (name, value) in &self.properties {
             if let Some((_, why)) = FIXED.iter().find(|(fixed, _)| fixed == name) {
                 let what = format!("the Kafka property {name} can't be set: {why}; remove it from the configuration");
@@ -88,7 +104,36 @@ impl KafkaSettings {
                 return Err(Error::refused(At::Log, what));
             }
         }
+        let clients = [self.producer(AppenderKind::Stage), self.consumer(ReaderKind::Live)];
+        let made = clients.iter().try_for_each(|config| config.create_native_config().map(drop));
+        made.map_err(|error| self.not_configured(error))
+    }
+
+    fn check_names(&self) -> Result<(), Error> {
+        if self.brokers.trim().is_empty() {
+            return Err(Error::refused(At::Log, "no Kafka broker is named; use --kafka-brokers HOST:PORT[,…]"));
+        }
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if self.prefix.len() > PREFIX_BYTES_MAX || !self.prefix.bytes().all(legal) {
+            let what = format!(
+                "the prefix of topics has at most {PREFIX_BYTES_MAX} letters, digits, points, underscores and hyphens; use \
+                 another --topic-prefix"
+            );
+            return Err(Error::refused(At::Log, what));
+        }
         Ok(())
+    }
+
+    /// Why no client can be made. No value is repeated: it may be a secret.
+    pub(super) fn not_configured(&self, error: KafkaError) -> Error {
+        let (name, why) = match error {
+            KafkaError::ClientConfig(_, why, name, _) => (format!("the Kafka property {name}"), why),
+            KafkaError::ClientCreation(why) => ("the Kafka properties together".to_owned(), why),
+            error => ("the Kafka properties".to_owned(), error.to_string()),
+        };
+        let hidden = self.properties.values().filter(|value| !value.is_empty());
+        let why = hidden.fold(why, |why, value| why.replace(&format!("\"{value}\""), "\"…\""));
+        Error::refused(At::Log, format!("{name}: {why}; correct the configuration"))
     }
 
     /// The name of a topic on the cluster.
@@ -164,5 +209,59 @@ impl KafkaSettings {
         if !self.properties.contains_key(name) {
             config.set(name, value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
+        let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        KafkaSettings { brokers: "127.0.0.1:9092".to_owned(), prefix: String::new(), properties }
+    }
+
+    fn check_refused(settings: &KafkaSettings, words: &str) -> String {
+        let refused = settings.check().err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains(words), "{words}: {refused}");
+        refused
+    }
+
+    #[test]
+    fn what_the_design_fixes_is_refused_by_name() {
+        for (name, _) in FIXED {
+            check_refused(&settings(&[(name, "1")]), &format!("the Kafka property {name} can't be set: "));
+        }
+        check_refused(&settings(&[("enable.ssl.certificate.verification", "false")]), "ssl.ca.location");
+    }
+
+    #[test]
+    fn what_the_library_doesnt_know_or_take_is_refused_in_its_words() {
+        check_refused(&settings(&[("sasl.pasword", "hunter2")]), "No such configuration property: \"sasl.pasword\"");
+        let refused = check_refused(&settings(&[("security.protocol", "hunter2")]), "Invalid value");
+        assert!(!refused.contains("hunter2"), "{refused}");
+        assert!(!format!("{:?}", settings(&[("sasl.password", "hunter2")])).contains("hunter2"));
+        check_refused(&settings(&[("linger.ms", "soon")]), "the Kafka property linger.ms: ");
+    }
+
+    #[test]
+    fn what_fits_is_taken() {
+        let given = [("linger.ms", "5"), ("socket.keepalive.enable", "true"), ("client.id", "desk-7")];
+        let taken = settings(&given);
+        assert!(taken.check().is_ok());
+        let producer = taken.producer(AppenderKind::Stage);
+        for (name, value) in given {
+            assert_eq!(producer.get(name), Some(value));
+        }
+        assert_eq!(producer.get("acks"), Some("all"));
+    }
+
+    #[test]
+    fn names_that_no_topic_can_have_are_refused() {
+        for prefix in ["a b", "a/", "ü", &"x".repeat(201)] {
+            check_refused(&KafkaSettings { prefix: prefix.to_owned(), ..settings(&[]) }, "--topic-prefix");
+        }
+        check_refused(&KafkaSettings { brokers: " ".to_owned(), ..settings(&[]) }, "--kafka-brokers");
+        assert!(KafkaSettings { prefix: "desk_7.eu-".to_owned(), ..settings(&[]) }.check().is_ok());
     }
 }
