@@ -27,21 +27,26 @@ pub fn murmur2(data: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
+    /// Made with the Java client itself: the table's head says how.
+    const TABLE: &str = include_str!("../tests/partitions.txt");
+
     #[test]
-    fn hashes_as_the_java_client_does() {
-        // The table of Kafka's own UtilsTest.testMurmur2.
-        for (key, expected) in [
-            ("21", -973_932_308),
-            ("foobar", -790_332_482),
-            ("a-little-bit-long-string", -985_981_536),
-            ("a-little-bit-longer-string", -1_486_304_829),
-            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
-            ("abc", 479_470_107),
-        ] {
-            assert_eq!(murmur2(key.as_bytes()).cast_signed(), expected, "{key}");
+    fn chooses_the_partitions_that_the_java_client_chooses() {
+        let mut keys = 0;
+        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+            let (numbers, text) = line.split_once(" \"").unwrap();
+            let numbers: Vec<i64> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
+            let [hash, of_1, of_3, of_12, of_100, times] = numbers[..] else { panic!("{line}") };
+            let key = text.strip_suffix('"').unwrap().repeat(usize::try_from(times).unwrap());
+            assert_eq!(i64::from(murmur2(key.as_bytes()).cast_signed()), hash, "{line}");
+            let chosen = [1, 3, 12, 100].map(|partitions| i64::from(of_key(key.as_bytes(), partitions)));
+            assert_eq!(chosen, [of_1, of_3, of_12, of_100], "{line}");
+            keys += 1;
         }
+        assert!(keys >= 40, "{keys} keys");
     }
 }

@@ -9,7 +9,7 @@ const SKIPPED_DIRS: [&str; 3] = ["target", "node_modules", "orderledger-data"];
 /// Files with other endings are no text that the rules speak of.
 const TEXT_ENDINGS: [&str; 5] = ["rs", "md", "toml", "sh", "py"];
 /// Scripts without an ending.
-const SCRIPTS: [&str; 2] = ["test", ".ci/run"];
+const SCRIPTS: [&str; 3] = ["test", "kafka", ".ci/run"];
 /// The crates, in the order in which they may depend on each other.
 pub(crate) const CRATES: [&str; 5] = ["domain", "store", "projections", "api", "tests"];
 
