@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::server::Home;
+use orderledger_tests::server::Home;
 
 /// Spaces, zeros and unknown fields as its producer wrote them.
 const ODD: &str = r#"{"eventId": "00000000-0000-4000-8000-000000000002",  "eventType":"OrderCreated", "timestamp":"2025-01-15T10:30:00Z","payload":{"orderId":"odd", "userId":"67890","symbol":"AAPL","quantity":1,"price":0.0100,"whim":"ü"},"metadata":{"version":"1.0","trace":[1.50]}}"#;

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::client::{limit, until};
-use crate::server::Home;
+use orderledger_tests::client::{limit, until};
+use orderledger_tests::server::Home;
 
 const WRITERS: usize = 8;
 

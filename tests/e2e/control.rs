@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, limit, new_key};
-use crate::server::Home;
+use orderledger_tests::client::{Client, limit, new_key};
+use orderledger_tests::server::Home;
 
-fn set_fees(client: &Client, body: &Value) -> crate::client::Answer {
+fn set_fees(client: &Client, body: &Value) -> orderledger_tests::client::Answer {
     client.request("PUT", "/v1/fees").key(&new_key()).json(body).send()
 }
 

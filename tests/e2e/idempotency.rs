@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Client, limit, new_key, until};
-use crate::server::Home;
+use orderledger_tests::client::{Answer, Client, limit, new_key, until};
+use orderledger_tests::server::Home;
 
 const ORDERS: &str = "/v1/accounts/u/orders";
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::client::{Client, limit, new_key};
-use crate::server::Home;
+use orderledger_tests::client::{Client, limit, new_key};
+use orderledger_tests::server::Home;
 
 const KILLS: usize = 3;
 /// With `ORDERLEDGER_LONG` set.
@@ -55,7 +55,10 @@ impl Flow {
     }
 
     /// Sends until it is acknowledged, whatever happens to the server; false when all is done before that.
-    fn insist(&self, send: impl Fn(&Client) -> Result<crate::client::Answer, ureq::Error>) -> Option<Value> {
+    fn insist(
+        &self,
+        send: impl Fn(&Client) -> Result<orderledger_tests::client::Answer, ureq::Error>,
+    ) -> Option<Value> {
         loop {
             let (client, generation) = self.server()?;
             match send(&client) {

@@ -1,9 +1,6 @@
 //! The program from outside: started, asked over its socket, killed, started again.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod client;
-mod server;
-
 mod audit;
 mod closing;
 mod control;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::Home;
+use orderledger_tests::server::Home;
 
 /// An outside record of version 2.0.
 fn record(number: u32, time: &str, event_type: &str, payload: &Value) -> String {

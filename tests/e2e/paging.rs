@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::client::Client;
-use crate::server::Home;
+use orderledger_tests::client::Client;
+use orderledger_tests::server::Home;
 
 /// All pages of a list; before each but the first something new arrives.
 fn pages(client: &Client, path: &str, arrive: impl Fn()) -> Vec<Value> {

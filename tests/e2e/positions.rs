@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::server::Home;
+use orderledger_tests::server::Home;
 
 #[test]
 fn a_view_waits_for_a_position_or_says_that_it_is_not_there() {

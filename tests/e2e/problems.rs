@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Client, limit, new_key};
-use crate::server::Home;
+use orderledger_tests::client::{Answer, Client, limit, new_key};
+use orderledger_tests::server::Home;
 
 #[test]
 fn every_wrong_request_is_answered_with_a_problem() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::Home;
+use orderledger_tests::server::Home;
 
 fn types(transactions: &Value) -> Vec<String> {
     let rows = transactions["data"].as_array().unwrap();

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, limit};
-use crate::server::Home;
+use orderledger_tests::client::{Client, limit};
+use orderledger_tests::server::Home;
 
 fn path(order: &Value) -> String {
     format!("/v1/accounts/{}/orders/{}", order["userId"].as_str().unwrap(), order["orderId"].as_str().unwrap())

@@ -4,9 +4,11 @@
 //! It never reaches into the program, only its command line, its HTTP and its files; but for [`stages`], where tests run
 //! the stages themselves, without the program.
 
+pub mod client;
 pub mod kafka;
 pub mod ports;
 pub mod proxy;
+pub mod server;
 pub mod stages;
 
 use std::path::{Path, PathBuf};

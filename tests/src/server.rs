@@ -1,43 +1,104 @@
 //! A server of its own for each test: on a free port, in a directory of its own, ended with the test.
+//!
+//! `ORDERLEDGER_TEST_LOG=kafka` puts every log on the broker at `$ORDERLEDGER_KAFKA`, with topics of its own.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use orderledger_tests::ports::free_port;
+use orderledger_store::event_log::kafka::{KafkaSettings, topics};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::kafka;
+use crate::ports::free_port;
 
 /// How long a start or an end may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory with a server's data and what the server said.
-pub(crate) struct Home(TempDir);
+/// A directory with a server's data and what the server said, and its topics if the log is on Kafka.
+pub struct Home {
+    directory: TempDir,
+    kafka: Option<Kafka>,
+}
+
+/// Topics that are made when the first command names their partition count.
+struct Kafka {
+    settings: KafkaSettings,
+    made: OnceLock<()>,
+}
+
+impl Kafka {
+    fn wanted() -> Option<Kafka> {
+        std::env::var("ORDERLEDGER_TEST_LOG").ok().filter(|log| log == "kafka")?;
+        let brokers = kafka::shared().expect("ORDERLEDGER_TEST_LOG=kafka needs a broker in ORDERLEDGER_KAFKA");
+        let settings = KafkaSettings { brokers, prefix: kafka::unique_prefix("e2e"), ..KafkaSettings::default() };
+        Some(Kafka { settings, made: OnceLock::new() })
+    }
+
+    /// The options that name this log.
+    fn options(&self, others: &[&str]) -> [String; 6] {
+        self.made.get_or_init(|| {
+            let named = others.iter().position(|option| *option == "--partitions").and_then(|at| others.get(at + 1));
+            let partitions = named.map_or(12, |count| count.parse().unwrap());
+            topics::create(&self.settings, partitions, None).unwrap();
+        });
+        let KafkaSettings { brokers, prefix, .. } = &self.settings;
+        ["--log", "kafka", "--kafka-brokers", brokers, "--topic-prefix", prefix].map(str::to_owned)
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        if self.made.get().is_some() {
+            // The broker goes soon; until then it has less to look after.
+            let _ = topics::delete(&self.settings);
+        }
+    }
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        Home { directory: tempfile::tempdir().unwrap(), kafka: Kafka::wanted() }
+    }
+}
 
 impl Home {
-    pub(crate) fn new() -> Home {
-        Home(tempfile::tempdir().unwrap())
+    /// A fresh one; on Kafka its topics are made when they are first needed.
+    pub fn new() -> Home {
+        Home::default()
+    }
+
+    /// Whether the log is a file of the data directory.
+    pub fn has_log_file(&self) -> bool {
+        self.kafka.is_none()
     }
 
     /// The data directory.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.0.path().join("data")
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     fn said(&self) -> String {
-        std::fs::read_to_string(self.0.path().join("said")).unwrap_or_default()
+        std::fs::read_to_string(self.directory.path().join("said")).unwrap_or_default()
+    }
+
+    fn log_options(&self, others: &[&str]) -> Vec<String> {
+        self.kafka.as_ref().map_or_else(Vec::new, |kafka| kafka.options(others).to_vec())
     }
 
     /// Starts a server here and waits until it is ready.
-    pub(crate) fn serve(&self) -> Server<'_> {
+    pub fn serve(&self) -> Server<'_> {
         self.serve_with(&[])
     }
 
-    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server<'_> {
+    /// Starts a server here with these options and waits until it is ready.
+    pub fn serve_with(&self, arguments: &[&str]) -> Server<'_> {
         let mut server = self.spawn(arguments);
         let deadline = Instant::now() + PATIENCE;
         while !server.client.try_get("/readyz").is_ok_and(|answer| answer.status == 200) {
@@ -51,7 +112,7 @@ impl Home {
     }
 
     /// Starts a server that is expected to end by itself; what it ended with, and what it said last.
-    pub(crate) fn serve_refused(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    pub fn serve_refused(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut server = self.spawn(arguments);
         let status = server.wait();
         (status.code(), self.said().lines().last().unwrap_or_default().to_owned())
@@ -59,69 +120,74 @@ impl Home {
 
     fn spawn(&self, arguments: &[&str]) -> Server<'_> {
         let port = free_port();
-        let said = File::options().create(true).append(true).open(self.0.path().join("said")).unwrap();
-        let mut command = Command::new(orderledger_tests::program());
-        command.arg("serve").arg("--data").arg(self.data()).args(arguments);
+        let said = File::options().create(true).append(true).open(self.directory.path().join("said")).unwrap();
+        let mut command = Command::new(crate::program());
+        command.arg("serve").arg("--data").arg(self.data()).args(self.log_options(arguments)).args(arguments);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", &format!("127.0.0.1:{port}")]);
         }
         command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
-        let child = command.current_dir(self.0.path()).env("ORDERLEDGER_LOG_LEVEL", "error").spawn().unwrap();
+        let child = command.current_dir(self.directory.path()).env("ORDERLEDGER_LOG_LEVEL", "error").spawn().unwrap();
         Server { home: self, child, client: Client::new(format!("http://127.0.0.1:{port}")) }
     }
 
     /// Runs another command on the data directory; its exit code and what it printed.
-    pub(crate) fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let data = self.data();
         let mut all = arguments.to_vec();
         all.extend(["--data", data.to_str().unwrap()]);
-        let output = orderledger_tests::run(&all).unwrap();
+        let log = self.log_options(arguments);
+        all.extend(log.iter().map(String::as_str));
+        let output = crate::run(&all).unwrap();
         let mut said = String::from_utf8(output.stdout).unwrap();
         said.push_str(&String::from_utf8_lossy(&output.stderr));
         (output.status.code(), said)
     }
 
     /// Appends outside records to a log of one partition, where they keep their order, as another producer would.
-    pub(crate) fn import(&self, records: &[&str]) {
-        let file = self.0.path().join("events.jsonl");
+    pub fn import(&self, records: &[&str]) {
+        let file = self.directory.path().join("events.jsonl");
         std::fs::write(&file, records.join("\n")).unwrap();
         let (code, said) = self.run(&["import", "events", file.to_str().unwrap(), "--partitions", "1"]);
         assert_eq!(code, Some(0), "{said}");
     }
 
-    pub(crate) fn verify(&self) {
+    /// Runs `verify`, which must find nothing.
+    pub fn verify(&self) {
         let (code, said) = self.run(&["verify"]);
         assert_eq!(code, Some(0), "{said}");
     }
 }
 
 /// A running server.
-pub(crate) struct Server<'a> {
+pub struct Server<'a> {
     home: &'a Home,
     child: Child,
-    pub(crate) client: Client,
+    /// Asks it.
+    pub client: Client,
 }
 
 impl Server<'_> {
     /// kill -9.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub(crate) fn send_sigterm(&self) {
+    /// SIGTERM, without waiting.
+    pub fn send_sigterm(&self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
 
     /// SIGTERM; the server must end with 0 in time.
-    pub(crate) fn stop(mut self) {
+    pub fn stop(mut self) {
         self.send_sigterm();
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "{status}: {}", self.home.said());
     }
 
     /// Waits until the server has ended; one that doesn't is killed.
-    pub(crate) fn wait(&mut self) -> ExitStatus {
+    pub fn wait(&mut self) -> ExitStatus {
         let (ended, end) = channel::<()>();
         let pid = self.pid();
         std::thread::scope(|scope| {
@@ -137,7 +203,8 @@ impl Server<'_> {
         })
     }
 
-    pub(crate) fn said(&self) -> String {
+    /// What all servers said here.
+    pub fn said(&self) -> String {
         self.home.said()
     }
 

@@ -1,4 +1,5 @@
 //! Asking over HTTP.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,26 +10,29 @@ use ureq::Agent;
 
 /// An answer, whatever its status.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: String,
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body as text.
+    pub body: String,
 }
 
 impl Answer {
     /// The body as JSON.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The status checked, the body as JSON.
-    pub(crate) fn expect(&self, status: u16) -> Value {
+    pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         self.json()
     }
 
     /// A problem of that status whose `type` ends in that code.
-    pub(crate) fn expect_problem(&self, status: u16, code: &str) -> Value {
+    pub fn expect_problem(&self, status: u16, code: &str) -> Value {
         let problem = self.expect(status);
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         let kind = problem["type"].as_str().unwrap();
@@ -42,7 +46,7 @@ impl Answer {
 }
 
 /// A request being made.
-pub(crate) struct Request<'a> {
+pub struct Request<'a> {
     client: &'a Client,
     method: &'static str,
     path: String,
@@ -51,36 +55,41 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    /// Adds a header.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub(crate) fn key(self, key: &str) -> Self {
+    /// Adds the `Idempotency-Key`.
+    pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
     /// `Prefer: wait`, for as long as a loaded machine may need.
-    pub(crate) fn wait(self) -> Self {
+    pub fn wait(self) -> Self {
         self.header("prefer", "wait=30")
     }
 
-    pub(crate) fn json(self, body: &Value) -> Self {
+    /// A JSON body.
+    pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").raw(body.to_string())
     }
 
-    pub(crate) fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
+    /// A body as it is, without a content type.
+    pub fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    pub(crate) fn send(self) -> Answer {
+    /// Sends it; panics if no answer comes.
+    pub fn send(self) -> Answer {
         let said = format!("{} {}", self.method, self.path);
         self.try_send().unwrap_or_else(|error| panic!("{said}: {error}"))
     }
 
     /// An error is the connection's: the outcome is unknown.
-    pub(crate) fn try_send(self) -> Result<Answer, ureq::Error> {
+    pub fn try_send(self) -> Result<Answer, ureq::Error> {
         let mut request = ureq::http::Request::builder().method(self.method);
         request = request.uri(format!("{}{}", self.client.base, self.path));
         for (name, value) in self.headers {
@@ -99,13 +108,14 @@ impl Request<'_> {
 
 /// A client of one server.
 #[derive(Clone)]
-pub(crate) struct Client {
+pub struct Client {
     agent: Agent,
     base: String,
 }
 
 impl Client {
-    pub(crate) fn new(base: String) -> Client {
+    /// A client of the server at that address.
+    pub fn new(base: String) -> Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
@@ -114,43 +124,47 @@ impl Client {
         Client { agent: config.build().into(), base }
     }
 
-    pub(crate) fn request(&self, method: &'static str, path: impl Into<String>) -> Request<'_> {
+    /// A request that is not sent yet.
+    pub fn request(&self, method: &'static str, path: impl Into<String>) -> Request<'_> {
         Request { client: self, method, path: path.into(), headers: Vec::new(), body: None }
     }
 
-    pub(crate) fn try_get(&self, path: &str) -> Result<Answer, ureq::Error> {
+    /// Reads; an error if no answer comes.
+    pub fn try_get(&self, path: &str) -> Result<Answer, ureq::Error> {
         self.request("GET", path).try_send()
     }
 
-    pub(crate) fn get(&self, path: impl Into<String>) -> Answer {
+    /// Reads.
+    pub fn get(&self, path: impl Into<String>) -> Answer {
         self.request("GET", path).send()
     }
 
     /// What the view says once it has reached these positions.
-    pub(crate) fn get_at(&self, path: &str, positions: &Value) -> Value {
+    pub fn get_at(&self, path: &str, positions: &Value) -> Value {
         let join = if path.contains('?') { '&' } else { '?' };
         let positions = positions.as_str().unwrap();
         self.get(format!("{path}{join}minPosition={positions}&waitMs=10000")).expect(200)
     }
 
-    pub(crate) fn post(&self, path: impl Into<String>, body: &Value) -> Request<'_> {
+    /// Writes, with a key of its own.
+    pub fn post(&self, path: impl Into<String>, body: &Value) -> Request<'_> {
         self.request("POST", path).key(&new_key()).json(body)
     }
 
     /// Where the credit stands.
-    pub(crate) fn deposit(&self, user: &str, asset: &str, amount: &str) -> Value {
+    pub fn deposit(&self, user: &str, asset: &str, amount: &str) -> Value {
         let body = json!({"asset": asset, "amount": amount});
         self.post(format!("/v1/accounts/{user}/deposits"), &body).send().expect(201)["position"].clone()
     }
 
     /// A limit order, decided.
-    pub(crate) fn order(&self, user: &str, side: &str, symbol: &str, quantity: u64, price: &str) -> Value {
+    pub fn order(&self, user: &str, side: &str, symbol: &str, quantity: u64, price: &str) -> Value {
         let body = limit(side, symbol, quantity, price);
         self.post(format!("/v1/accounts/{user}/orders"), &body).wait().send().expect(200)
     }
 
     /// Total, available and reserved of every asset, at these positions.
-    pub(crate) fn balances(&self, user: &str, positions: &Value) -> BTreeMap<String, [String; 3]> {
+    pub fn balances(&self, user: &str, positions: &Value) -> BTreeMap<String, [String; 3]> {
         let rows = self.get_at(&format!("/v1/accounts/{user}/balances"), positions);
         let text = |row: &Value, field: &str| row[field].as_str().unwrap().to_owned();
         let row = |row: &Value| (text(row, "asset"), ["total", "available", "reserved"].map(|field| text(row, field)));
@@ -158,18 +172,19 @@ impl Client {
     }
 }
 
-pub(crate) fn limit(side: &str, symbol: &str, quantity: u64, price: &str) -> Value {
+/// The body of a limit order.
+pub fn limit(side: &str, symbol: &str, quantity: u64, price: &str) -> Value {
     json!({"symbol": symbol, "side": side, "orderType": "limit", "quantity": quantity, "price": price})
 }
 
 /// A key that nobody used.
-pub(crate) fn new_key() -> String {
+pub fn new_key() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("key-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Asks again until the answer is right.
-pub(crate) fn until<T>(ask: impl Fn() -> T, right: impl Fn(&T) -> bool) -> T {
+pub fn until<T>(ask: impl Fn() -> T, right: impl Fn(&T) -> bool) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let answer = ask();
