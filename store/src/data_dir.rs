@@ -72,16 +72,8 @@ impl DataDir {
 
     /// Pins the partition count and the log of a new directory for ever, synced; [`Error::Refused`] when it has others.
     pub fn pin(&mut self, partitions: u32, log: &LogIdentity) -> Result<(), Error> {
-        self.check_log(log)?;
+        self.check(Some(partitions), log)?;
         match &self.meta {
-            Some(meta) if meta.partitions != partitions => {
-                let pinned = meta.partitions;
-                let what = format!(
-                    "it has {pinned} partitions a topic and can't be used with {partitions}; use {pinned}, or name a new \
-                     directory with --data"
-                );
-                Err(Error::refused(&self.path, what))
-            }
             None if partitions == 0 => {
                 Err(Error::refused(&self.path, "topics need at least one partition; use --partitions 1 or more"))
             }
@@ -97,14 +89,21 @@ impl DataDir {
         }
     }
 
-    /// [`Error::Refused`] when the directory belongs to another log than this.
-    pub fn check_log(&self, log: &LogIdentity) -> Result<(), Error> {
-        match self.log() {
-            Some(pinned) if !pinned.may_be(log) => {
+    /// [`Error::Refused`] when the directory belongs to another log than this, or has another partition count pinned.
+    pub fn check(&self, partitions: Option<u32>, log: &LogIdentity) -> Result<(), Error> {
+        if let Some(pinned) = self.log().filter(|pinned| !pinned.may_be(log)) {
+            let what = format!(
+                "it belongs to {}, not to {}; name another directory with --data, or the log that it belongs to",
+                pinned.in_words(),
+                log.in_words()
+            );
+            return Err(Error::refused(&self.path, what));
+        }
+        match (self.partitions(), partitions) {
+            (Some(pinned), Some(partitions)) if pinned != partitions => {
                 let what = format!(
-                    "it belongs to {}, not to {}; name another directory with --data, or the log that it belongs to",
-                    pinned.in_words(),
-                    log.in_words()
+                    "it has {pinned} partitions a topic and can't be used with {partitions}; use {pinned}, or name a new \
+                     directory with --data"
                 );
                 Err(Error::refused(&self.path, what))
             }

@@ -12,7 +12,7 @@ const REFUSED: u8 = 3;
 const DIFFERENCE: u8 = 4;
 
 /// A command's failure: its exit code, and one sentence that says what to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     code: u8,
     message: String,
@@ -41,15 +41,20 @@ impl Failure {
 
     /// Says so on stderr and gives the exit code.
     pub(super) fn report(self) -> ExitCode {
+        ExitCode::from(self.say())
+    }
+
+    /// The same, with the bare code.
+    pub(super) fn say(self) -> u8 {
         use std::io::Write;
         // There is nobody left to tell if stderr is gone.
         let _ = writeln!(std::io::stderr().lock(), "orderledger: {}", self.message);
-        ExitCode::from(self.code)
+        self.code
     }
 }
 
 /// An error with everything that lies beneath it.
-fn in_full(error: &dyn std::error::Error) -> String {
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -10,7 +10,7 @@ use orderledger_store::event_log::{EventLog, Record};
 use serde::Serialize;
 
 use super::{Failure, LogArgs};
-use crate::ledger::open_log;
+use crate::ledger::open_log_to_look;
 
 /// How many records are read at once.
 const CHUNK: usize = 1000;
@@ -48,7 +48,7 @@ struct Line<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let (_data, log) = open_log(&args.log.settings()?, false)?;
+    let (_data, log) = open_log_to_look(&args.log.settings()?)?;
     let from = start(args)?;
     if let Some(from) = from.filter(|from| from.partition >= log.partitions()) {
         let count = log.partitions();

@@ -67,14 +67,13 @@ pub(crate) struct Lag {
     pub(crate) millis: i64,
 }
 
-/// How far a reader of a partition is behind its end.
+/// How far a reader of a partition is behind the end that is known without asking.
 pub(crate) fn lag(log: &dyn EventLog, of: TopicPartition, at: PartitionProgress) -> Result<Lag, Error> {
-    let records = log.end_offset(of)?.saturating_sub(at.next_offset);
+    let records = log.known_end(of)?.saturating_sub(at.next_offset);
     if records == 0 {
         return Ok(Lag::default());
     }
-    let oldest = log.read(of, at.next_offset, 1)?;
-    let Some(oldest) = oldest.first() else { return Ok(Lag::default()) };
-    let millis = ledger::now().millis().saturating_sub(oldest.recorded_at_ms).max(0);
+    let Some(oldest) = log.appended_at(of, at.next_offset)? else { return Ok(Lag::default()) };
+    let millis = ledger::now().millis().saturating_sub(oldest).max(0);
     Ok(Lag { records, millis })
 }

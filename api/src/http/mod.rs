@@ -2,11 +2,13 @@
 //!
 //! - `routes`: every call on one page
 //! - `server`: connections, and their end
+//! - `front`: what answers until the ledger is open
 //! - `edge`: what wraps every call
 //! - `problem`: what is said when something is wrong
 //! - `body`, `fields`, `values`, `params`, `headers`: what comes in
 //! - `answer`, `as_of`, `cursor`: what goes out
 
+pub mod front;
 pub mod routes;
 pub mod server;
 

@@ -13,17 +13,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
+use super::front::Front;
+
 /// How many connections are served at once; others wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 4096;
 /// How long the headers of a call may take, and how long a connection may idle.
 const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 /// All headers of a call together.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
-/// How long calls may take to end once the server is told to stop.
-const DRAIN_WITHIN: Duration = Duration::from_secs(8);
+/// How long calls may take to end once the server is told to stop; the workers need some of the 10 s too.
+const DRAIN_WITHIN: Duration = Duration::from_secs(6);
 
 /// Serves until `stop` ends; then accepts no more, finishes the calls that run, and returns.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -33,9 +35,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             accepted = accept(&listener, &connections) => accepted,
         };
         let Some((stream, permit)) = accepted else { continue };
-        let router = router.clone();
+        let front = front.clone();
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let router = router.clone();
+            let router = front.router();
             async move { Ok::<_, Infallible>(answer(router, request).await) }
         });
         let mut builder = http1::Builder::new();

@@ -194,7 +194,7 @@ impl Driver {
         let after = self.last_offset.saturating_add(1);
         let (intake, matching) = (self.ledger.intake.clone(), self.ledger.matching.clone());
         let judged = self.runtime.block_on(intake.wait(PATIENCE, |standing| standing.has_applied_below(orders, after)));
-        let end = self.ledger.log.end_offset(books)?;
+        let end = self.ledger.log.known_end(books)?;
         let matched = self.runtime.block_on(matching.wait(PATIENCE, |standing| standing.has_applied_below(books, end)));
         if judged && matched {
             return Ok(());

@@ -26,7 +26,7 @@ use orderledger_store::views::{View, ViewReader};
 use tokio::sync::Semaphore;
 
 pub(crate) use open::PARTITIONS;
-pub use open::{Opened, Settings, Workers, open_log};
+pub use open::{Opened, Settings, Workers, open_log, open_log_to_look};
 pub use rebuild::{Rebuilt, Verified, fold_from_zero, rebuild, verify};
 
 /// What every call works with.
@@ -124,10 +124,13 @@ impl Ledger {
         (0..self.partitions).map(move |partition| topic.at(partition))
     }
 
-    /// The end of a partition, asked off the threads that serve.
+    /// The end of a partition, asked off the threads that serve: on Kafka a question to the cluster. Where what other
+    /// programs wrote in the last second may be missing, [`EventLog::known_end`] does.
     pub(crate) async fn end_of(self: &Arc<Ledger>, of: TopicPartition) -> Result<u64, Error> {
         let ledger = Arc::clone(self);
-        blocking(move || ledger.log.end_offset(of)).await
+        let asked = blocking(move || ledger.log.end_offset(of));
+        let late = |_| Error::unavailable(of, "the log doesn't say where it ends");
+        tokio::time::timeout(self.answer_within, asked).await.map_err(late)?
     }
 }
 

@@ -22,11 +22,12 @@ use orderledger_projections::worker::projection;
 use orderledger_projections::worker::standing::check_standing;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::embedded::{EmbeddedLog, EmbeddedOptions};
-use orderledger_store::event_log::kafka::KafkaSettings;
+use orderledger_store::event_log::kafka::topics::{self, Severity};
+use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings};
 use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
 use orderledger_store::views::{Options, Schema, View};
-use orderledger_store::{DataDir, Error, IdIndex};
+use orderledger_store::{DataDir, Error, IdIndex, LogIdentity};
 use tokio::sync::Semaphore;
 
 use super::{Generation, Ledger, ViewHandle};
@@ -97,12 +98,46 @@ pub struct Opened {
 }
 
 /// Takes the directory and opens its log alone, for commands that only read it.
-pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<EmbeddedLog>), Error> {
+pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<dyn EventLog>), Error> {
     let mut data = if create { DataDir::open(&settings.data)? } else { DataDir::open_existing(&settings.data)? };
-    let partitions = settings.partitions.or(data.partitions()).unwrap_or(PARTITIONS);
-    data.pin(partitions, &orderledger_store::LogIdentity::Embedded)?;
-    let log = EmbeddedLog::open(&data.log_path(), partitions, EmbeddedOptions::default())?;
-    Ok((data, Arc::new(log)))
+    let partitions = settings.partitions.or(data.partitions());
+    match &settings.kafka {
+        None => {
+            let partitions = partitions.unwrap_or(PARTITIONS);
+            data.pin(partitions, &LogIdentity::Embedded)?;
+            let log = EmbeddedLog::open(&data.log_path(), partitions, EmbeddedOptions::default())?;
+            Ok((data, Arc::new(log)))
+        }
+        Some(kafka) => {
+            // Before the cluster is asked: another log stays another one, whether the brokers answer or not.
+            data.check(settings.partitions, &identity(kafka, ""))?;
+            let log = open_kafka(kafka, partitions)?;
+            data.pin(log.partitions(), &identity(kafka, log.cluster_id()))?;
+            Ok((data, Arc::new(log)))
+        }
+    }
+}
+
+/// Opens the log alone, to look at it: on Kafka neither a data directory nor the right settings of topics are needed.
+pub fn open_log_to_look(settings: &Settings) -> Result<(Option<DataDir>, Arc<dyn EventLog>), Error> {
+    match &settings.kafka {
+        None => open_log(settings, false).map(|(data, log)| (Some(data), log)),
+        Some(kafka) => Ok((None, Arc::new(KafkaLog::open(kafka.clone(), settings.partitions)?))),
+    }
+}
+
+/// The log on the cluster, if its topics lose nothing.
+fn open_kafka(kafka: &KafkaSettings, partitions: Option<u32>) -> Result<KafkaLog, Error> {
+    let findings = topics::check(kafka, partitions)?;
+    topics::refuse(&findings)?;
+    for warning in topics::told(&findings, Severity::Warning) {
+        tracing::warn!("{warning}");
+    }
+    KafkaLog::open(kafka.clone(), partitions)
+}
+
+fn identity(kafka: &KafkaSettings, cluster: &str) -> LogIdentity {
+    LogIdentity::Kafka { cluster: cluster.to_owned(), prefix: kafka.prefix.clone() }
 }
 
 impl Opened {

@@ -1,4 +1,4 @@
-//! `GET /readyz`: every critical worker runs and is caught up within its limit.
+//! `GET /readyz`: the log can be reached; every critical worker runs and is caught up within its limit.
 
 use std::sync::Arc;
 
@@ -17,6 +17,9 @@ use crate::ledger::{Ledger, blocking};
 const LAG_MAX_MS: i64 = 10_000;
 
 pub(crate) async fn get(State(ledger): State<Arc<Ledger>>) -> Result<Response, Problem> {
+    if let Err(error) = ledger.log.reachable() {
+        return Err(Problem::unavailable("log-unreachable", error.to_string()));
+    }
     let missing = blocking(move || missing(&ledger)).await?;
     if missing.is_empty() {
         return Ok(answer::json(StatusCode::OK, br#"{"status":"ready"}"#.to_vec()));

@@ -117,13 +117,14 @@ fn a_directory_belongs_to_one_log_for_ever() {
         for other in others {
             let text = "name another directory with --data, or the log that it belongs to";
             check_refused(data.pin(6, &other), text);
-            check_refused(data.check_log(&other), text);
+            check_refused(data.check(None, &other), text);
         }
     }
     let parent = tempfile::tempdir().unwrap();
     let mut data = DataDir::open(parent.path()).unwrap();
     data.pin(6, &kafka("c1", "p-")).unwrap();
-    data.check_log(&kafka("", "p-")).unwrap();
+    data.check(None, &kafka("", "p-")).unwrap();
+    check_refused(data.check(Some(7), &kafka("", "p-")), "use 6, or name a new directory with --data");
 }
 
 #[test]

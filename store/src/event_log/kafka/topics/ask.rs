@@ -285,7 +285,8 @@ fn unreachable(settings: &KafkaSettings, told: &Told) -> Error {
     };
     let error = Error::unavailable(At::Log, what);
     match reason {
-        Some(reason) => error.with_source(Reason(reason)),
+        // What follows is a count of tries, another one each time.
+        Some(reason) => error.with_source(Reason(reason.split(" (after ").next().unwrap_or_default().to_owned())),
         None => error,
     }
 }

@@ -1,7 +1,9 @@
 //! `serve`: the workers and HTTP, until SIGTERM or SIGINT.
 
+mod opening;
+mod watchdog;
+
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use orderledger_projections::worker::progress::WorkerState;
@@ -9,9 +11,11 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::opening::Opening;
 use super::{Failure, LogArgs};
-use crate::http::{routes, server};
-use crate::ledger::{Ledger, Opened, Settings};
+use crate::http::front::Front;
+use crate::http::server;
+use crate::ledger::{Ledger, Settings};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,6 +33,12 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     check_address(args.listen)?;
     let mut settings = args.log.settings()?;
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
+    if args.log.can_be_forged() {
+        tracing::warn!(
+            "no stream key is set: whoever may write to the topics can write records that pass for this ledger's own; \
+             name one with --stream-key-file before the first record"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = listen(&runtime, args.listen)?;
     until_signaled(&settings, runtime, listener)
@@ -41,17 +51,20 @@ pub(super) fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListen
     })
 }
 
-/// Opens the ledger and serves it until a signal comes.
+/// Opens the ledger and serves it until a signal comes. HTTP answers from the first moment, and says what it waits for.
 pub(super) fn until_signaled(settings: &Settings, runtime: Runtime, listener: TcpListener) -> Result<(), Failure> {
-    // From here on a signal is obeyed: opening may take long.
     let signals = runtime.block_on(async { Signals::listen() })?;
-    let Opened { ledger, workers } = Opened::open(settings)?;
-    let served = runtime.block_on(serve_until(signals, listener, Arc::clone(&ledger)));
+    let front = Front::default();
+    let opening = Opening::start(settings.clone(), front.clone())?;
+    let ended = runtime.block_on(serve_until(signals, listener, front, &opening));
+    // From here on nothing that hangs can keep the program from ending in time.
+    watchdog::start(ended.as_ref().err().cloned());
     // Calls that still run are cut off here; what they wrote is in the log.
     runtime.shutdown_timeout(Duration::from_millis(200));
-    drop(ledger);
-    workers.stop_and_join();
-    served
+    if let Some(workers) = opening.end() {
+        workers.stop_and_join();
+    }
+    ended
 }
 
 /// Refuses an address that others than this machine reach.
@@ -77,21 +90,30 @@ impl Signals {
     }
 }
 
-/// Serves until a signal comes, or until a stage refuses the log it was given.
-async fn serve_until(mut signals: Signals, listener: TcpListener, ledger: Arc<Ledger>) -> Result<(), Failure> {
-    let (told, mut refused) = tokio::sync::oneshot::channel();
-    let watched = Arc::clone(&ledger);
-    let stop = async move {
+/// Serves until a signal comes, or until the log is refused: when it is opened, or by a stage that reads it.
+async fn serve_until(
+    mut signals: Signals,
+    listener: TcpListener,
+    front: Front,
+    opening: &Opening,
+) -> Result<(), Failure> {
+    let mut ended = Ok(());
+    let stop = async {
         tokio::select! {
             _ = signals.terminate.recv() => {}
             _ = signals.interrupt.recv() => {}
-            why = refusal(&watched) => drop(told.send(why)),
+            failure = failure(opening) => ended = Err(failure),
         }
     };
-    server::serve(listener, routes::router(ledger), stop).await;
-    match refused.try_recv() {
-        Ok(why) => Err(Failure::refused(why)),
-        Err(_) => Ok(()),
+    server::serve(listener, front, stop).await;
+    ended
+}
+
+/// Why the log is refused, or can't be opened for another reason than that it is away. Never ends if it isn't.
+async fn failure(opening: &Opening) -> Failure {
+    match opening.opened().await {
+        Ok(ledger) => Failure::refused(refusal(&ledger).await),
+        Err(error) => error.into(),
     }
 }
 
