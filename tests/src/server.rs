@@ -30,7 +30,14 @@ pub struct Home {
 /// Topics that are made when the first command names their partition count.
 struct Kafka {
     settings: KafkaSettings,
-    made: OnceLock<()>,
+    made: OnceLock<Topics>,
+}
+
+/// Whose topics they are.
+#[derive(PartialEq, Eq)]
+enum Topics {
+    Ours,
+    Others,
 }
 
 impl Kafka {
@@ -47,6 +54,7 @@ impl Kafka {
             let named = others.iter().position(|option| *option == "--partitions").and_then(|at| others.get(at + 1));
             let partitions = named.map_or(12, |count| count.parse().unwrap());
             topics::create(&self.settings, partitions, None).unwrap();
+            Topics::Ours
         });
         let KafkaSettings { brokers, prefix, .. } = &self.settings;
         ["--log", "kafka", "--kafka-brokers", brokers, "--topic-prefix", prefix].map(str::to_owned)
@@ -55,7 +63,7 @@ impl Kafka {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
-        if self.made.get().is_some() {
+        if self.made.get() == Some(&Topics::Ours) {
             // The broker goes soon; until then it has less to look after.
             let _ = topics::delete(&self.settings);
         }
@@ -72,6 +80,12 @@ impl Home {
     /// A fresh one; on Kafka its topics are made when they are first needed.
     pub fn new() -> Home {
         Home::default()
+    }
+
+    /// A fresh one with its log on that cluster, whose topics are somebody else's business.
+    pub fn on(settings: KafkaSettings) -> Home {
+        let made = OnceLock::from(Topics::Others);
+        Home { directory: tempfile::tempdir().unwrap(), kafka: Some(Kafka { settings, made }) }
     }
 
     /// Whether the log is a file of the data directory.
@@ -99,26 +113,20 @@ impl Home {
 
     /// Starts a server here with these options and waits until it is ready.
     pub fn serve_with(&self, arguments: &[&str]) -> Server<'_> {
-        let mut server = self.spawn(arguments);
-        let deadline = Instant::now() + PATIENCE;
-        while !server.client.try_get("/readyz").is_ok_and(|answer| answer.status == 200) {
-            if let Some(status) = server.child.try_wait().unwrap() {
-                panic!("the server ended with {status}: {}", self.said());
-            }
-            assert!(Instant::now() < deadline, "the server is not ready: {}", self.said());
-            std::thread::yield_now();
-        }
+        let mut server = self.start(arguments);
+        server.wait_until_ready();
         server
     }
 
     /// Starts a server that is expected to end by itself; what it ended with, and what it said last.
     pub fn serve_refused(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let mut server = self.spawn(arguments);
+        let mut server = self.start(arguments);
         let status = server.wait();
         (status.code(), self.said().lines().last().unwrap_or_default().to_owned())
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Server<'_> {
+    /// Starts a server here with these options, and doesn't wait for it.
+    pub fn start(&self, arguments: &[&str]) -> Server<'_> {
         let port = free_port();
         let said = File::options().create(true).append(true).open(self.directory.path().join("said")).unwrap();
         let mut command = Command::new(crate::program());
@@ -168,6 +176,18 @@ pub struct Server<'a> {
 }
 
 impl Server<'_> {
+    /// Waits until it is ready.
+    pub fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.client.try_get("/readyz").is_ok_and(|answer| answer.status == 200) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the server ended with {status}: {}", self.home.said());
+            }
+            assert!(Instant::now() < deadline, "the server is not ready: {}", self.home.said());
+            std::thread::yield_now();
+        }
+    }
+
     /// kill -9.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

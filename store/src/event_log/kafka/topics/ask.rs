@@ -254,7 +254,11 @@ impl<'a> Asking<'a> {
 
     fn unanswered(&self, error: KafkaError) -> Error {
         let brokers = &self.settings.brokers;
-        match error.rdkafka_error_code() {
+        let code = match error {
+            KafkaError::AdminOp(code) => Some(code),
+            ref other => other.rdkafka_error_code(),
+        };
+        match code {
             Some(Code::UnsupportedFeature | Code::UnsupportedVersion) => {
                 let what = format!(
                     "the brokers at {brokers} are too old: Apache Kafka 0.11 or newer is needed for idempotent producers and \
