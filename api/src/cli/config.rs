@@ -130,6 +130,41 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_right() -> Result<(), String> {
+        use clap::{CommandFactory, FromArgMatches};
+
+        let text = include_str!("../../../docs/orderledger.example.toml");
+        let (values, command) = (read(text)?, crate::cli::Cli::command());
+        check_keys(&command, &values, Path::new("f.toml")).map_err(|failure| format!("{failure:?}"))?;
+        let command = with_values(command, &values);
+        let parsed = command.try_get_matches_from(["orderledger", "log", "dump"]).map_err(|error| error.to_string())?;
+        let cli = crate::cli::Cli::from_arg_matches(&parsed).map_err(|error| error.to_string())?;
+        let crate::cli::Command::Log(crate::cli::LogCommand::Dump(args)) = cli.command else {
+            return Err("another command".to_owned());
+        };
+        let settings = args.log.kafka.settings().map_err(|failure| format!("{failure:?}"))?;
+        assert_eq!((settings.prefix.as_str(), settings.properties.len()), ("trading.", 5));
+        // Everything that can be set is in it.
+        let mut options: Vec<String> = values.into_iter().map(|(option, _)| option).collect();
+        options.extend(NOT_IN_THE_EXAMPLE.map(str::to_owned));
+        let missing = left_out(&crate::cli::Cli::command(), &options);
+        assert!(missing.is_empty(), "{missing:?}");
+        Ok(())
+    }
+
+    /// What makes no sense in a file, or is there under another name.
+    const NOT_IN_THE_EXAMPLE: [&str; 4] = ["config", "kafka-property", "help", "version"];
+
+    /// The options with an environment variable, and those of `serve`, that are not among these.
+    fn left_out(command: &Command, known: &[String]) -> Vec<String> {
+        let serves = command.get_name() == "serve";
+        let own = command.get_arguments().filter(|argument| serves || argument.get_env().is_some());
+        let own = own.filter_map(|argument| argument.get_long().map(str::to_owned));
+        let below = command.get_subcommands().flat_map(|command| left_out(command, known));
+        own.filter(|option| !known.contains(option)).chain(below).collect()
+    }
+
+    #[test]
     fn what_is_no_plain_value_is_refused_without_repeating_it() {
         for text in ["[kafka]\n\"sasl.password\" = [\"hunter2\"]", "[listen]\na = \"hunter2\"", "data = 1.5"] {
             let refused = read(text).err().unwrap_or_default();

@@ -18,7 +18,7 @@ const CHUNK: usize = 1000;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    log: LogArgs,
+    pub(super) log: LogArgs,
     /// One topic: orders, books, trades or dead-letters [default: all]
     #[arg(long)]
     topic: Option<Topic>,

@@ -233,6 +233,8 @@ mod tests {
             check_refused(&settings(&[(name, "1")]), &format!("the Kafka property {name} can't be set: "));
         }
         check_refused(&settings(&[("enable.ssl.certificate.verification", "false")]), "ssl.ca.location");
+        let page = include_str!("../../../../docs/OPERATING.md");
+        assert!(FIXED.iter().all(|(name, _)| page.contains(&format!("`{name}`"))));
     }
 
     #[test]
