@@ -191,11 +191,7 @@ impl<'a> Asking<'a> {
         let begun = Instant::now();
         loop {
             match self.first_offsets_now(name, found) {
-                // A leader of a topic that was just made is named before it knows of it.
-                Err(error)
-                    if error.rdkafka_error_code() == Some(Code::NotLeaderForPartition)
-                        && begun.elapsed() < ANSWER_WITHIN =>
-                {
+                Err(error) if is_new(&error) && begun.elapsed() < ANSWER_WITHIN => {
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 answer => return answer.map_err(|error| self.unanswered(error)),
@@ -286,6 +282,12 @@ impl<'a> Asking<'a> {
             }
         }
     }
+}
+
+/// A leader of a topic that was just made is named before it knows of it.
+fn is_new(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::UnknownTopicOrPartition))
 }
 
 /// Why no broker answers, as far as the client says it.
