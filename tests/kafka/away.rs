@@ -16,7 +16,7 @@ fn settings(brokers: String) -> KafkaSettings {
 }
 
 /// Waits until `readyz` says that word.
-fn until_readyz_says(server: &Server<'_>, word: &str) -> String {
+pub(crate) fn until_readyz_says(server: &Server<'_>, word: &str) -> String {
     let begun = Instant::now();
     loop {
         if let Ok(answer) = server.client.try_get("/readyz")

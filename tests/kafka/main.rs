@@ -5,4 +5,5 @@ mod away;
 mod change;
 mod old_broker;
 mod other_log;
+mod secured;
 mod topics;
