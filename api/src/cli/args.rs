@@ -40,7 +40,7 @@ pub struct LogArgs {
 }
 
 /// Properties by environment, one a line.
-const PROPERTIES: &str = "ORDERLEDGER_KAFKA_PROPERTIES";
+pub(super) const PROPERTIES: &str = "ORDERLEDGER_KAFKA_PROPERTIES";
 
 /// Which Kafka cluster, which topics on it, and how to get there.
 #[derive(Clone, Args)]

@@ -1,5 +1,6 @@
 //! `benchmark`: ours beside a bare loop, in one run: machines differ and are noisy, so ratios count.
 
+mod ground;
 mod matching;
 mod orders;
 mod rebuild;

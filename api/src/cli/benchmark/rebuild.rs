@@ -1,6 +1,6 @@
 //! `benchmark rebuild`: the projections from offset zero.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
@@ -10,7 +10,7 @@ use orderledger_store::Error;
 use orderledger_store::event_log::{EventLog, ReaderKind, Record};
 use serde_json::json;
 
-use super::median;
+use super::{ground, median};
 use crate::cli::progress::Bar;
 use crate::cli::scratch::Scratch;
 use crate::cli::{Failure, print, print_json};
@@ -24,7 +24,7 @@ Records a second of settlement, market and audit folded from offset zero into fr
 log and one parse feed all three, as `orderledger rebuild all` does before it writes.
 
 The log is a market day run through the real stages (or that of --data). Beside it, in the same round, over the same \
-log: a loop that reads every record and counts its bytes, and one that reads and parses every record. Printed is the \
+log: a loop that reads every record and counts its bytes (on Kafka: the bare librdkafka, tuned as for the rebuild), and one that reads and parses every record. Printed is the \
 median of the rounds; 'x' is how much longer than the bare read it takes.";
 
 /// A market day gives about so many records an order.
@@ -35,10 +35,12 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    log: ground::Args,
     /// About how many records the generated log has.
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
     records: u32,
-    /// A data directory whose log is read instead; nothing in it is changed.
+    /// A data directory whose log is read instead (on Kafka: the topics of --topic-prefix); nothing in it is changed.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Rounds.
@@ -59,12 +61,15 @@ struct Pass {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
-    let path: &Path = args.data.as_deref().unwrap_or_else(|| scratch.path());
-    let settings = Settings::new(path);
+    let ground = match &args.data {
+        Some(data) => args.log.existing(data)?,
+        None => args.log.fresh(scratch.path())?,
+    };
+    let settings = &ground.settings;
     if args.data.is_none() {
-        generate(args.records, &settings)?;
+        generate(args.records, settings)?;
     }
-    let (_data, log) = open_log(&settings, false)?;
+    let (_data, log) = open_log(settings, false)?;
     let mut passes: [Vec<Pass>; 3] = Default::default();
     let mut bar = Bar::new(usize::try_from(args.rounds).unwrap_or(1).saturating_mul(3), "passes");
     for _ in 0..args.rounds {

@@ -15,11 +15,12 @@ use self::client::Connection;
 use self::hops::{CALLS, HOPS, Hops};
 use self::load::{Load, Measured};
 use self::server::Behind;
+use crate::cli::benchmark::ground::{self, Ground};
 use crate::cli::scratch::Scratch;
 use crate::cli::{Failure, print, print_json};
 use crate::demo::figures::Counts;
 use crate::latencies::{Latencies, grouped, millis, per_second, ratio};
-use crate::ledger::{Settings, open_log};
+use crate::ledger::open_log;
 
 pub(super) const ABOUT: &str = "\
 Limit orders over HTTP on keep-alive connections against a server that this command starts on a temporary directory, \
@@ -29,9 +30,10 @@ An open loop: every order has its intended time, and its latency counts from tha
 that it delays. Of some orders a second the benchmark asks with `Prefer: wait` and then reads balances and market with \
 the position of the answer: the time until both show it. --rate 0 is a closed loop that finds the highest rate.
 
-Beside it, on the same disk before the load: a synced write of 4 KiB, one append -> read hop through a log of its \
-own, one empty call. On the way to the views lie three hops (the order; intake's answer and the book's copy; \
-matching's answers and the tape) and two calls; 'x' is how much longer it takes than their sum.
+Beside it, on the same disk before the load: a synced write of 4 KiB, the append -> read hop through a log of its own \
+of the same kind, with as many records a second as there will be orders, one empty call. On the way to the views lie \
+three hops (the order; intake's answer and the book's copy; matching's answers and the tape) and two calls; 'x' is how \
+much longer it takes than their sum.
 
 Sustained is what was accepted, divided by the time until every stage and view was at the log's end. With a --rate \
 that must be within 2 s of the last answer (exit 1 if not), and the log must hold exactly as many accepted orders as \
@@ -45,6 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    log: ground::Args,
     /// Orders a second; 0: as many as it takes.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     rate: u32,
@@ -76,16 +80,17 @@ struct Run {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
     let data = scratch.path().join("data");
-    let address = server::start(&scratch, &data.to_string_lossy())?;
+    let mut ground = args.log.fresh(&data)?;
+    let address = server::start(&scratch, &ground)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = runtime.block_on(measure(args, &scratch, address));
+    let run = runtime.block_on(measure(args, &scratch, &mut ground, address));
     // The connections end here, so that the server has nothing left to wait for.
     drop(runtime);
     let run = run?;
     if !scratch.end_children() {
         return Err(Failure::failed("the server did not end cleanly; look at its messages above"));
     }
-    let (_data, log) = open_log(&Settings::new(&data), false)?;
+    let (_data, log) = open_log(&ground.settings, false)?;
     let accepted = Counts::of(&*log)?.of_type(EventType::OrderAccepted);
     if args.json {
         print_json(&to_json(args, &run, accepted))?
@@ -104,10 +109,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn measure(args: &Args, scratch: &Scratch, address: SocketAddr) -> Result<Run, Failure> {
+async fn measure(args: &Args, scratch: &Scratch, ground: &mut Ground, address: SocketAddr) -> Result<Run, Failure> {
     server::ready(scratch, address).await?;
-    let hops =
-        Hops { fsync: hops::fsync(scratch.path())?, hop: hops::hop(scratch.path())?, call: hops::call(address).await? };
+    let hops = Hops {
+        fsync: hops::fsync(scratch.path())?,
+        hop: hops::hop(&*ground.bare(scratch.path())?, args.rate)?,
+        call: hops::call(address).await?,
+    };
     load::fund(address, args.users).await?;
     let Args { rate, connections, users, samples, .. } = *args;
     let warm_up = Load { rate, lasting: WARM_UP, connections, users, samples, first: 0 };

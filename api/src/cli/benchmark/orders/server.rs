@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::client::Connection;
 use crate::cli::Failure;
+use crate::cli::benchmark::ground::Ground;
 use crate::cli::scratch::Scratch;
 
 /// How long the server may take until it answers.
@@ -17,11 +18,15 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// Starts a server on a fresh data directory, this very program.
-pub(super) fn start(scratch: &Scratch, data: &str) -> Result<SocketAddr, Failure> {
+pub(super) fn start(scratch: &Scratch, ground: &Ground) -> Result<SocketAddr, Failure> {
     // Nobody else asks for a port that the system just gave.
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let (log, environment) = ground.for_a_server();
     let child = Command::new(std::env::current_exe()?)
-        .args(["serve", "--data", data, "--listen", &address.to_string()])
+        .args(["serve", "--listen", &address.to_string(), "--data"])
+        .arg(&ground.settings.data)
+        .args(log)
+        .envs(environment)
         .current_dir(scratch.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
