@@ -7,6 +7,7 @@ use orderledger_tests::kafka::Setup;
 use orderledger_tests::ports::free_port;
 use orderledger_tests::run;
 use orderledger_tests::server::{Home, Server};
+use rustix::process::Signal;
 
 /// How long a change may take to be noticed on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,6 +89,29 @@ fn a_server_waits_for_its_broker_and_goes_on_when_it_comes_goes_and_comes_back()
     server.stop();
     assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
     broker.start().unwrap();
+    home.verify();
+}
+
+#[test]
+fn a_broker_that_hangs_keeps_no_server_from_ending() {
+    let Some(broker) = Setup::default().start().unwrap() else { return };
+    let settings = settings(broker.bootstrap());
+    topics::create(&settings, 3, None).unwrap();
+    let home = Home::on(settings);
+    let server = home.serve();
+    server.client.deposit("u", "USD", "1000");
+    broker.signal(Signal::STOP).unwrap();
+    // What is on its way when the end comes is unknown to its caller, and not lost if the broker has it.
+    let body = serde_json::json!({"asset": "USD", "amount": "1"});
+    let asked = server.client.post("/v1/accounts/u/deposits", &body).send();
+    asked.expect_problem(503, "outcome-unknown");
+    let asked = Instant::now();
+    server.stop();
+    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
+    broker.signal(Signal::CONT).unwrap();
+    let server = home.serve();
+    server.client.deposit("u", "USD", "10");
+    server.stop();
     home.verify();
 }
 

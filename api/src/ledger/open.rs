@@ -71,8 +71,8 @@ pub struct Workers {
     stages: Vec<runner::Running>,
     projections: Vec<projection::Running>,
     views: Vec<Arc<View>>,
-    /// The lock of the directory is held as long as anything runs.
-    _data: DataDir,
+    /// Its lock is held as long as anything runs.
+    data: DataDir,
 }
 
 impl Workers {
@@ -144,26 +144,40 @@ impl Opened {
     /// Opens the ledger and starts every worker. Refuses where log and directory disagree.
     pub fn open(settings: &Settings) -> Result<Opened, Error> {
         let (data, log) = open_log(settings, true)?;
-        let stop = Stop::default();
-        // The workers that run already end when a later one refuses to start.
-        Opened::on(settings, data, log, &stop).inspect_err(|_| stop.set())
+        let mut workers =
+            Workers { stop: Stop::default(), stages: Vec::new(), projections: Vec::new(), views: Vec::new(), data };
+        match workers.start(settings, log) {
+            Ok(ledger) => Ok(Opened { ledger: Arc::new(ledger), workers }),
+            Err(error) => {
+                // Those that run already end, so that the directory is free for the next attempt.
+                workers.stop_and_join();
+                Err(error)
+            }
+        }
     }
+}
 
-    fn on(settings: &Settings, data: DataDir, log: Arc<dyn EventLog>, stop: &Stop) -> Result<Opened, Error> {
+impl Workers {
+    fn start(&mut self, settings: &Settings, log: Arc<dyn EventLog>) -> Result<Ledger, Error> {
         let (key, board) = (settings.key, Arc::new(Board::default()));
         let answers = Arc::new(Answers::new(log.partitions()));
-        let start = Start { log: &log, data: &data, key, stop };
-        let ids = open_ids(&data.ids_path(), &*log, &key)?;
-        let (settlement, running_settlement) = start.projection::<Settlement>(busy())?;
-        let (market, running_market) = start.projection::<Market>(Options::default())?;
+        let start = Start { log: &log, data: &self.data, key, stop: &self.stop };
+        let ids = open_ids(&self.data.ids_path(), &*log, &key)?;
+        let mut projection = |(handle, running): (ViewHandle, projection::Running)| {
+            self.projections.push(running);
+            self.views.push(Arc::clone(&handle.live.load().view));
+            handle
+        };
+        let settlement = projection(start.projection::<Settlement>(busy())?);
+        let market = projection(start.projection::<Market>(Options::default())?);
         let slow = Options { flush_interval: Duration::from_secs(1), ..busy() };
-        let (audit, running_audit) = start.projection::<Audit>(slow)?;
+        let audit = projection(start.projection::<Audit>(slow)?);
         let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
-        let running_matching =
-            runner::start::<Matching>(start.stage(Topic::Books, Arc::clone(&board), &matching, None))?;
-        let running_intake =
-            runner::start::<Intake>(start.stage(Topic::Orders, Identities::new(ids), &intake, Some(&answers)))?;
-        let ledger = Ledger {
+        let of_books = start.stage(Topic::Books, Arc::clone(&board), &matching, None);
+        self.stages.push(runner::start::<Matching>(of_books)?);
+        let of_orders = start.stage(Topic::Orders, Identities::new(ids), &intake, Some(&answers));
+        self.stages.push(runner::start::<Intake>(of_orders)?);
+        Ok(Ledger {
             appender: log.appender(AppenderKind::Client)?,
             partitions: log.partitions(),
             log,
@@ -177,15 +191,7 @@ impl Opened {
             board,
             writes: Semaphore::new(WRITES_MAX),
             answer_within: settings.answer_within,
-        };
-        let workers = Workers {
-            stop: stop.clone(),
-            stages: vec![running_intake, running_matching],
-            projections: vec![running_settlement, running_market, running_audit],
-            views: ledger.views().map(|handle| Arc::clone(&handle.live.load().view)).to_vec(),
-            _data: data,
-        };
-        Ok(Opened { ledger: Arc::new(ledger), workers })
+        })
     }
 }
 
