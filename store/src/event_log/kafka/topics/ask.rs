@@ -188,16 +188,31 @@ impl<'a> Asking<'a> {
 
     /// The offset of the first record that each partition still has.
     fn first_offsets(&self, name: &str, found: &MetadataTopic) -> Result<BTreeMap<i32, i64>, Error> {
+        let begun = Instant::now();
+        loop {
+            match self.first_offsets_now(name, found) {
+                // A leader of a topic that was just made is named before it knows of it.
+                Err(error)
+                    if error.rdkafka_error_code() == Some(Code::NotLeaderForPartition)
+                        && begun.elapsed() < ANSWER_WITHIN =>
+                {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                answer => return answer.map_err(|error| self.unanswered(error)),
+            }
+        }
+    }
+
+    fn first_offsets_now(&self, name: &str, found: &MetadataTopic) -> Result<BTreeMap<i32, i64>, KafkaError> {
         let mut asked = TopicPartitionList::with_capacity(found.partitions().len());
         for partition in found.partitions() {
             // Kafka's ListOffsets takes "the beginning" in the place of a time.
-            let added = asked.add_partition_offset(name, partition.id(), Offset::Beginning);
-            added.map_err(|error| self.unanswered(error))?;
+            asked.add_partition_offset(name, partition.id(), Offset::Beginning)?;
         }
-        let answered = self.consumer.offsets_for_times(asked, ANSWER_WITHIN).map_err(|error| self.unanswered(error))?;
+        let answered = self.consumer.offsets_for_times(asked, ANSWER_WITHIN)?;
         let mut firsts = BTreeMap::new();
         for element in answered.elements() {
-            element.error().map_err(|error| self.unanswered(error))?;
+            element.error()?;
             if let Offset::Offset(first) = element.offset() {
                 firsts.insert(element.partition(), first);
             }
