@@ -10,8 +10,8 @@ fn every_wrong_request_is_answered_with_a_problem() {
     let home = Home::new();
     let server = home.serve();
     let client = &server.client;
-    client.deposit("u", "USD", "1000");
-    let before = client.get("/v1/accounts/u/transactions").json()["data"].clone();
+    let deposited = client.deposit("u", "USD", "1000");
+    let before = client.get_at("/v1/accounts/u/transactions", &deposited)["data"].clone();
     for (method, path, status, code) in [
         ("GET", "/v1/nothing", 404, "not-found"),
         ("GET", "/", 404, "not-found"),
