@@ -4,6 +4,7 @@
 mod audit;
 mod closing;
 mod control;
+mod foreign;
 mod idempotency;
 mod kill;
 mod markets;
