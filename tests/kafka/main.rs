@@ -1,8 +1,9 @@
-//! A cluster that is wrong, away, old or another one: what the program makes of it, seen from outside.
+//! A cluster that is wrong, away, old or another one, and others who write to it: what the program makes of it, from outside.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod away;
 mod change;
+mod foreign;
 mod old_broker;
 mod other_log;
 mod secured;

@@ -43,8 +43,12 @@ enum Topics {
 impl Kafka {
     fn wanted() -> Option<Kafka> {
         std::env::var("ORDERLEDGER_TEST_LOG").ok().filter(|log| log == "kafka")?;
-        let brokers = kafka::shared().expect("ORDERLEDGER_TEST_LOG=kafka needs a broker in ORDERLEDGER_KAFKA");
-        let settings = KafkaSettings { brokers, prefix: kafka::unique_prefix("e2e"), ..KafkaSettings::default() };
+        Some(Kafka::shared().expect("ORDERLEDGER_TEST_LOG=kafka needs a broker in ORDERLEDGER_KAFKA"))
+    }
+
+    fn shared() -> Option<Kafka> {
+        let prefix = kafka::unique_prefix("e2e");
+        let settings = KafkaSettings { brokers: kafka::shared()?, prefix, ..KafkaSettings::default() };
         Some(Kafka { settings, made: OnceLock::new() })
     }
 
@@ -86,6 +90,15 @@ impl Home {
     pub fn on(settings: KafkaSettings) -> Home {
         let made = OnceLock::from(Topics::Others);
         Home { directory: tempfile::tempdir().unwrap(), kafka: Some(Kafka { settings, made }) }
+    }
+
+    /// A fresh one on the broker for all tests, whatever the other tests use, with its topics; without Kafka the test is
+    /// skipped.
+    pub fn on_kafka() -> Option<(Home, KafkaSettings)> {
+        let kafka = Kafka::shared()?;
+        kafka.options(&[]);
+        let settings = kafka.settings.clone();
+        Some((Home { directory: tempfile::tempdir().unwrap(), kafka: Some(kafka) }, settings))
     }
 
     /// Whether the log is a file of the data directory.
