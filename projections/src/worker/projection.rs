@@ -112,7 +112,8 @@ impl Loop<'_> {
         for (partition, _) in folding.positions() {
             self.ends.push((partition, log.end_offset(partition)?));
         }
-        let mut reader = log.reader(&folding.positions(), ReaderKind::Group(F::NAME))?;
+        let kind = if F::PACE.is_zero() { ReaderKind::Group(F::NAME) } else { ReaderKind::LaggingGroup(F::NAME) };
+        let mut reader = log.reader(&folding.positions(), kind)?;
         self.publish(&folding);
         while !self.setup.stop.is_set() {
             let begun = Instant::now();

@@ -93,6 +93,8 @@ pub enum ReaderKind {
     Live,
     /// Follows the end with low latency for the named consumer group, whose positions dashboards may watch.
     Group(&'static str),
+    /// The same for a group that may lag: fewer and larger pieces.
+    LaggingGroup(&'static str),
     /// Reads from the beginning as fast as the log gives.
     Rebuild,
 }

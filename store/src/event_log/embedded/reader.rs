@@ -27,7 +27,7 @@ pub(super) struct EmbeddedReader {
 impl EmbeddedReader {
     pub(super) fn new(core: Arc<Core>, from: &[(TopicPartition, u64)], kind: ReaderKind) -> EmbeddedReader {
         let poll_bytes = match kind {
-            ReaderKind::Live | ReaderKind::Group(_) => LIVE_POLL_BYTES,
+            ReaderKind::Live | ReaderKind::Group(_) | ReaderKind::LaggingGroup(_) => LIVE_POLL_BYTES,
             ReaderKind::Rebuild => REBUILD_POLL_BYTES,
         };
         EmbeddedReader { core, wanted: from.to_vec(), turn: 0, poll_bytes }

@@ -68,7 +68,8 @@ impl KafkaReader {
             positions: from.iter().copied().collect(),
             looked: now,
             failed: None,
-            group: matches!(kind, ReaderKind::Group(_)).then(|| Group { reported: now, last: Vec::new() }),
+            group: matches!(kind, ReaderKind::Group(_) | ReaderKind::LaggingGroup(_))
+                .then(|| Group { reported: now, last: Vec::new() }),
         })
     }
 

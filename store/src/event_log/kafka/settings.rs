@@ -173,7 +173,7 @@ impl KafkaSettings {
         let mut config = self.of(&OF_CONSUMERS);
         config.set("isolation.level", "read_committed");
         let (group, kbytes) = match kind {
-            ReaderKind::Group(worker) => (worker, "16384"),
+            ReaderKind::Group(worker) | ReaderKind::LaggingGroup(worker) => (worker, "16384"),
             ReaderKind::Live => ("reads", "16384"),
             ReaderKind::Rebuild => ("reads", "262144"),
         };
@@ -185,6 +185,10 @@ impl KafkaSettings {
             if kind == ReaderKind::Rebuild { "1000000" } else { "10000" },
         );
         self.unless_given(&mut config, "fetch.queue.backoff.ms", "5");
+        if matches!(kind, ReaderKind::LaggingGroup(_)) {
+            self.unless_given(&mut config, "fetch.min.bytes", "1000000");
+            self.unless_given(&mut config, "fetch.wait.max.ms", "100");
+        }
         self.unless_given(&mut config, "statistics.interval.ms", "1000");
         config
     }
