@@ -4,6 +4,7 @@ use orderledger_store::event_log::kafka::{KafkaSettings, topics};
 use orderledger_tests::run;
 use orderledger_tests::server::Home;
 
+use crate::away::until_readyz_says;
 use crate::change::Topics;
 
 /// A directory in which a server has run.
@@ -57,6 +58,24 @@ fn topics_that_were_made_anew_are_refused() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("topic is missing"), "{said}");
     topics::create(&topics.0, 3, None).unwrap();
+    let (code, said) = home.serve_refused(&[]);
+    assert_eq!(code, Some(3), "{said}");
+}
+
+#[test]
+fn topics_that_are_deleted_under_a_server_stop_its_workers_in_words() {
+    let Some(topics) = Topics::new("deleted") else { return };
+    let home = Home::on(topics.0.clone());
+    // The client takes a topic for gone once it was unknown for so long; by default half a minute.
+    let server = home.serve_with(&["--kafka-property", "topic.metadata.propagation.max.ms=1000"]);
+    server.client.deposit("u", "USD", "1000");
+    topics::delete(&topics.0).unwrap();
+    let said = until_readyz_says(&server, "the topic is gone from the cluster");
+    assert!(said.contains("restore it from a copy"), "{said}");
+    let body = serde_json::json!({"asset": "USD", "amount": "1"});
+    let answer = server.client.post("/v1/accounts/u/deposits", &body).send();
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    server.stop();
     let (code, said) = home.serve_refused(&[]);
     assert_eq!(code, Some(3), "{said}");
 }

@@ -115,3 +115,13 @@ fn start_logging() {
     let filter = EnvFilter::try_from_env("ORDERLEDGER_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_every_command_go_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -10,8 +10,9 @@ use crate::cli::Failure;
 use crate::cli::args::{KafkaArgs, LogKind, PROPERTIES};
 use crate::ledger::{PARTITIONS, Settings};
 
-/// Which log.
+/// Which log. No group of options of its own: it would be called `Args`, as that of the benchmark around it.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     /// Where the event log is. On Kafka the benchmark makes topics of its own, and deletes them.
     #[arg(long, env = "ORDERLEDGER_LOG", value_enum, default_value = "embedded")]
