@@ -115,6 +115,23 @@ fn a_broker_that_hangs_keeps_no_server_from_ending() {
     home.verify();
 }
 
+/// One broker can't keep three copies of the groups' offsets: they have no coordinator, and dashboards see nothing.
+#[test]
+fn groups_without_a_coordinator_are_no_business_of_the_server() {
+    let setup = Setup::default().property("offsets.topic.replication.factor", "3");
+    let Some(broker) = setup.start().unwrap() else { return };
+    let settings = settings(broker.bootstrap());
+    topics::create(&settings, 3, None).unwrap();
+    let home = Home::on(settings);
+    let server = home.serve();
+    let credited = server.client.deposit("u", "USD", "1000");
+    assert_eq!(server.client.balances("u", &credited)["USD"], ["1000", "1000", "0"]);
+    // Longer than the pause between two reports of a group's positions.
+    std::thread::sleep(Duration::from_millis(1500));
+    ends_at_once(server);
+    home.verify();
+}
+
 #[test]
 fn what_is_refused_later_ends_the_server_too() {
     let Some(broker) = Setup::default().start().unwrap() else { return };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -26,11 +27,14 @@ const REBUILD_RECORDS: usize = 16_384;
 const POLL_BYTES: usize = 4 << 20;
 /// How often a busy reader looks for holes that it has passed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a reader's end is waited for.
+const END_WITHIN: Duration = Duration::from_millis(500);
 /// How often a group's positions are told.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct KafkaReader {
-    consumer: BaseConsumer<Watching>,
+    /// There until it is dropped.
+    consumer: Option<BaseConsumer<Watching>>,
     watching: Watching,
     records_max: usize,
     positions: BTreeMap<TopicPartition, u64>,
@@ -58,7 +62,7 @@ impl KafkaReader {
         consumer.assign(&assigned).map_err(|error| translated(At::Log, error))?;
         let now = Instant::now();
         Ok(KafkaReader {
-            consumer,
+            consumer: Some(consumer),
             watching,
             records_max: if kind == ReaderKind::Rebuild { REBUILD_RECORDS } else { LIVE_RECORDS },
             positions: from.iter().copied().collect(),
@@ -68,13 +72,17 @@ impl KafkaReader {
         })
     }
 
+    fn consumer(&self) -> Result<&BaseConsumer<Watching>, Error> {
+        self.consumer.as_ref().ok_or_else(|| Error::closed(At::Log, "the reader has ended"))
+    }
+
     /// Takes what is there, and waits for the first.
     fn take(&mut self, timeout: Duration) -> Result<Batch, Error> {
         let mut batch = Batch::default();
         let deadline = Instant::now() + timeout;
         let mut wait = timeout;
         while batch.records < self.records_max && batch.bytes < POLL_BYTES {
-            match self.consumer.poll(wait) {
+            match self.consumer()?.poll(wait) {
                 Some(Ok(message)) => {
                     batch.take(&message, &self.watching.names);
                     wait = Duration::ZERO;
@@ -103,7 +111,7 @@ impl KafkaReader {
     /// Moves past holes: what the client has passed without giving a record.
     fn look(&mut self) -> Result<(), Error> {
         self.looked = Instant::now();
-        for (of, at) in positions(&self.consumer, &self.watching.names)? {
+        for (of, at) in positions(self.consumer()?, &self.watching.names)? {
             if let Some(position) = self.positions.get_mut(&of) {
                 *position = at.max(*position);
                 self.watching.known.ends(of, *position);
@@ -152,13 +160,33 @@ impl Reader for KafkaReader {
         }
         let offset = |offset: u64| Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
         let told = list(&self.watching.names, now.iter().map(|(of, at)| (*of, offset(*at))));
-        let told = told.map(|list| self.consumer.commit(&list, CommitMode::Async));
+        let told = told.map(|list| self.consumer.as_ref().map_or(Ok(()), |at| at.commit(&list, CommitMode::Async)));
         // Nothing rests on it: the next report says it again.
         if let Ok(Err(error)) = told {
             tracing::debug!(%error, "the group's positions were not told");
             return;
         }
         group.last = now;
+    }
+}
+
+impl Drop for KafkaReader {
+    /// The client waits for its last commit, and where the group has no coordinator, or may not be used, that lasts.
+    fn drop(&mut self) {
+        let consumer = self.consumer.take();
+        let (ending, ended) = channel::<()>();
+        let dropping = std::thread::Builder::new().name("reader's end".to_owned()).spawn(move || {
+            drop(consumer);
+            drop(ending);
+        });
+        match dropping {
+            // It says that it has ended by hanging up.
+            Ok(_) if ended.recv_timeout(END_WITHIN) == Err(RecvTimeoutError::Timeout) => {
+                tracing::debug!("a reader ends by itself; its group's last positions may not be told");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "no thread for a reader's end: it took place at once"),
+        }
     }
 }
 
