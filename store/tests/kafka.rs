@@ -213,3 +213,21 @@ fn what_is_known_without_asking_is_what_was_acknowledged_or_read() {
     assert_eq!(log.known_end(AT).unwrap(), 3);
     assert_eq!(log.appended_at(AT, 3).unwrap(), None);
 }
+
+#[test]
+fn reading_here_and_there_does_not_wait_for_an_earlier_reading() {
+    let Some(settings) = with_topics(2) else { return };
+    let log = open(&settings);
+    let other = TopicPartition { partition: 1, ..AT };
+    for of in [AT, other] {
+        append_and_wait(&log, (0..10).map(|n| record(of, "k", n.to_string())).collect());
+    }
+    let begun = Instant::now();
+    for n in (0..10).rev() {
+        for of in [AT, other] {
+            assert_eq!(values(&log.read(of, n, 1).unwrap()), [n.to_string()]);
+        }
+    }
+    // Milliseconds each; half a second or more when a consumer that waits for records is sent elsewhere.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}

@@ -155,28 +155,26 @@ impl Queries {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(Idle { consumer, next: (of, next) });
         if idle.len() > IDLE_CONSUMERS {
-            drop(idle.remove(0));
+            let oldest = idle.remove(0);
+            // To end one takes a tenth of a second, and may take for ever: nobody waits for it.
+            std::thread::spawn(move || drop(oldest));
         }
         Ok(records)
     }
 
-    /// A consumer that reads on from there: one that stopped just there, or one that read another partition, or a new one.
-    /// One that read elsewhere in this partition could still name its old position there, so it is not taken.
+    /// A consumer that reads on from there: one that stopped just there, or a new one, which has its first record after a few
+    /// milliseconds. One that is sent elsewhere takes up to a second to go there.
     fn consumer_at(&self, of: TopicPartition, from: u64) -> Result<BaseConsumer<Watching>, Error> {
-        let taken = {
+        {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let place = idle.iter().position(|idle| idle.next == (of, from));
-            place.or_else(|| idle.iter().position(|idle| idle.next.0 != of)).map(|place| idle.remove(place))
-        };
-        let consumer = match taken {
-            Some(idle) if idle.next == (of, from) => return Ok(idle.consumer),
-            Some(idle) => idle.consumer,
-            None => {
-                let mut config = self.settings.consumer(ReaderKind::Live);
-                config.set("queued.max.messages.kbytes", "2048").set("statistics.interval.ms", "0");
-                config.create_with_context(self.watching.clone()).map_err(|error| translated(of, error))?
+            if let Some(place) = idle.iter().position(|idle| idle.next == (of, from)) {
+                return Ok(idle.remove(place).consumer);
             }
-        };
+        }
+        let mut config = self.settings.consumer(ReaderKind::Live);
+        config.set("queued.max.messages.kbytes", "2048").set("statistics.interval.ms", "0");
+        let consumer: BaseConsumer<Watching> =
+            config.create_with_context(self.watching.clone()).map_err(|error| translated(of, error))?;
         let offset = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
         let assigned = list(&self.watching.names, [(of, offset)])?;
         consumer.assign(&assigned).map_err(|error| translated(of, error))?;
