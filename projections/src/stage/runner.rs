@@ -19,6 +19,7 @@ use super::fold::{Failure, StageFold};
 use super::outbox::{Batch, Outbox};
 use super::recovery::{Recovered, Recovery, Sending};
 use crate::intake::answers::Answers;
+use crate::worker::pace;
 use crate::worker::pauses::{Pauses, is_worth_another};
 use crate::worker::progress::{PartitionProgress, Progress, Standing, WorkerState};
 use crate::worker::read::Read;
@@ -218,6 +219,8 @@ impl<F: StageFold> Stage<'_, F> {
                 return Err(Failure::Store(error));
             }
             let fetched = reader.poll(IDLE)?;
+            let begun = Instant::now();
+            let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
             let mut batches = Vec::new();
             for fetched in fetched {
                 batches.push(self.fold(fetched)?);
@@ -233,6 +236,9 @@ impl<F: StageFold> Stage<'_, F> {
                 self.outbox.push(batch)?;
             }
             reader.report(&|| self.acknowledged());
+            if records > 0 {
+                pace::wait(begun, self.setup.log.gathering(), records);
+            }
         }
         Ok(())
     }

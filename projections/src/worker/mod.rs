@@ -3,6 +3,7 @@
 pub mod board;
 pub mod fold;
 pub mod folding;
+pub(crate) mod pace;
 pub mod partition;
 pub mod pauses;
 pub mod progress;

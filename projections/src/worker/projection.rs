@@ -12,6 +12,7 @@ use orderledger_store::{At, Error};
 
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
+use super::pace;
 use super::pauses::Pauses;
 use super::progress::{Progress, WorkerState};
 use super::read::Read;
@@ -19,9 +20,6 @@ use super::stop::Stop;
 
 /// How long a loop waits for something to do before it looks whether to stop.
 const IDLE: Duration = Duration::from_millis(200);
-
-/// A batch of so many records is of a projection that is behind: it doesn't pace itself then.
-const BEHIND_RECORDS: usize = 1000;
 
 /// What a projection is started with.
 pub struct Setup {
@@ -116,8 +114,8 @@ impl Loop<'_> {
         let mut reader = log.reader(&folding.positions(), kind)?;
         self.publish(&folding);
         while !self.setup.stop.is_set() {
-            let begun = Instant::now();
             let fetched = reader.poll(IDLE)?;
+            let begun = Instant::now();
             reader.report(&|| folding.positions());
             if fetched.is_empty() {
                 if folding.pass_holes(&|of| reader.position(of)) {
@@ -138,9 +136,7 @@ impl Loop<'_> {
             }
             self.publish(&folding);
             let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
-            if records < BEHIND_RECORDS {
-                pace(begun, F::PACE);
-            }
+            pace::wait(begun, F::PACE.max(log.gathering()), records);
         }
         Ok(())
     }
@@ -184,13 +180,4 @@ fn fold_batch<F: Fold>(
         })?;
     }
     Ok(())
-}
-
-/// A projection that may lag takes fewer, larger batches.
-fn pace(begun: Instant, pace: Duration) {
-    let mut left = pace.saturating_sub(begun.elapsed());
-    while !left.is_zero() {
-        std::thread::park_timeout(left);
-        left = pace.saturating_sub(begun.elapsed());
-    }
 }

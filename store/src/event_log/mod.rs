@@ -140,6 +140,12 @@ pub trait EventLog: Send + Sync {
     /// Whether a batch over several partitions is visible as a whole or not at all. No stage may rely on it being true.
     fn commits_batches_atomically(&self) -> bool;
 
+    /// How long a busy worker does well to gather records before it takes the next batch: zero where a small batch costs
+    /// little more a record than a large one.
+    fn gathering(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Finishes and acknowledges what is queued, then refuses appends with [`Error::Closed`]; readers go on reading.
     fn close(&self);
 }

@@ -34,6 +34,8 @@ pub use settings::{KafkaSettings, MESSAGE_MAX_BYTES};
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a question is repeated while the cluster is away.
 const ASK_WITHIN: Duration = Duration::from_secs(90);
+/// A batch costs requests to the cluster, and its outputs more of them at every later worker.
+const GATHERING: Duration = Duration::from_millis(2);
 /// How long closing waits for acknowledgements.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -154,6 +156,10 @@ impl EventLog for KafkaLog {
 
     fn commits_batches_atomically(&self) -> bool {
         false
+    }
+
+    fn gathering(&self) -> Duration {
+        GATHERING
     }
 
     fn close(&self) {
