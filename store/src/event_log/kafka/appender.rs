@@ -22,8 +22,11 @@ use crate::error::At;
 use crate::event_log::acknowledgement::Acknowledgement;
 use crate::event_log::{Appender, AppenderKind, Delivered, NewRecord};
 
-/// How long the producer's thread waits for reports before it looks whether to end.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long the producer's thread waits for reports before it looks whether to end. The last millisecond of every wait is
+/// spent spinning, in the client's wrapper.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a full queue is waited for before it is tried again.
+const ROOM_WITHIN: Duration = Duration::from_millis(50);
 /// How many bits of a report's number tell the record's place in its batch; the rest is the batch's number.
 const PLACE_BITS: u32 = 24;
 /// What a record may take in a batch beside key and value.
@@ -293,7 +296,7 @@ impl Producing {
                 return Err(closed());
             }
             let waiting = reports.lock();
-            drop(reports.reported.wait_timeout(waiting, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner));
+            drop(reports.reported.wait_timeout(waiting, ROOM_WITHIN).unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
