@@ -35,7 +35,7 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a question is repeated while the cluster is away.
 const ASK_WITHIN: Duration = Duration::from_secs(90);
 /// A batch costs requests to the cluster, and its outputs more of them at every later worker.
-const GATHERING: Duration = Duration::from_millis(2);
+const GATHERING: Duration = Duration::from_millis(5);
 /// How long closing waits for acknowledgements.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
