@@ -6,5 +6,8 @@ mod change;
 mod foreign;
 mod old_broker;
 mod other_log;
+mod outage;
+mod recovery;
+mod same;
 mod secured;
 mod topics;

@@ -86,6 +86,11 @@ impl Home {
         Home::default()
     }
 
+    /// A fresh one with its log in the directory, whatever the other tests use.
+    pub fn embedded() -> Home {
+        Home { directory: tempfile::tempdir().unwrap(), kafka: None }
+    }
+
     /// A fresh one with its log on that cluster, whose topics are somebody else's business.
     pub fn on(settings: KafkaSettings) -> Home {
         let made = OnceLock::from(Topics::Others);

@@ -1,6 +1,7 @@
 //! `benchmark orders`: the whole way, over HTTP.
 
 mod client;
+mod costs;
 mod hops;
 mod load;
 mod server;
@@ -9,9 +10,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use orderledger_domain::event::EventType;
+use orderledger_domain::position::Topic;
 use serde_json::json;
 
 use self::client::Connection;
+use self::costs::{Held, Spent, Threads};
 use self::hops::{CALLS, HOPS, Hops};
 use self::load::{Load, Measured};
 use self::server::Behind;
@@ -33,12 +36,15 @@ the position of the answer: the time until both show it. --rate 0 is a closed lo
 Beside it, on the same disk before the load: a synced write of 4 KiB, the append -> read hop through a log of its own \
 of the same kind, with as many records a second as there will be orders, one empty call. On the way to the views lie \
 three hops (the order; intake's answer and the book's copy; matching's answers and the tape) and two calls; 'x' is how \
-much longer it takes than their sum.
+much longer it takes than their sum. Below: the processor time and wake-ups that an order costs the server, by the \
+names of its threads (on Linux), and the records and bytes that it makes of the log, deposits included.
 
 Sustained is what was accepted, divided by the time until every stage and view was at the log's end. With a --rate \
 that must be within 2 s of the last answer (exit 1 if not), and the log must hold exactly as many accepted orders as \
 the server said (exit 4 if not).";
 
+/// How many kinds of threads are shown, those that spent most.
+const THREADS_SHOWN: usize = 12;
 const WARM_UP: Duration = Duration::from_secs(2);
 /// A rate is sustained if all have caught up so soon after it.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
@@ -75,15 +81,17 @@ struct Run {
     warmed_up: u64,
     measured: Measured,
     behind: Behind,
+    /// What the server's threads spent while it was measured, until all had caught up.
+    threads: Vec<(String, Spent)>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
     let data = scratch.path().join("data");
     let mut ground = args.log.fresh(&data)?;
-    let address = server::start(&scratch, &ground)?;
+    let started = server::start(&scratch, &ground)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = runtime.block_on(measure(args, &scratch, &mut ground, address));
+    let run = runtime.block_on(measure(args, &scratch, &mut ground, started));
     // The connections end here, so that the server has nothing left to wait for.
     drop(runtime);
     let run = run?;
@@ -92,10 +100,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let (_data, log) = open_log(&ground.settings, false)?;
     let accepted = Counts::of(&*log)?.of_type(EventType::OrderAccepted);
+    let held = costs::held(&*log)?;
     if args.json {
-        print_json(&to_json(args, &run, accepted))?
+        print_json(&to_json(args, &run, accepted, &held))?
     } else {
-        print(text(args, &run))?
+        print(text(args, &run) + &costs_text(&run, accepted, &held))?
     }
     let said = run.warmed_up.saturating_add(run.measured.accepted);
     if said != accepted {
@@ -109,7 +118,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn measure(args: &Args, scratch: &Scratch, ground: &mut Ground, address: SocketAddr) -> Result<Run, Failure> {
+async fn measure(
+    args: &Args,
+    scratch: &Scratch,
+    ground: &mut Ground,
+    (address, pid): (SocketAddr, u32),
+) -> Result<Run, Failure> {
     server::ready(scratch, address).await?;
     let hops = Hops {
         fsync: hops::fsync(scratch.path())?,
@@ -122,9 +136,11 @@ async fn measure(args: &Args, scratch: &Scratch, ground: &mut Ground, address: S
     let warmed_up = load::send(address, warm_up).await?;
     let lasting = Duration::from_secs(u64::from(args.seconds));
     let sent = warmed_up.accepted.saturating_add(warmed_up.failed);
+    let before = Threads::of(pid);
     let measured = load::send(address, Load { lasting, first: sent, ..warm_up }).await?;
     let behind = server::catch_up(&mut Connection::open(address).await?, PATIENCE).await?;
-    Ok(Run { hops, warmed_up: warmed_up.accepted, measured, behind })
+    let threads = Threads::of(pid).since(&before);
+    Ok(Run { hops, warmed_up: warmed_up.accepted, measured, behind, threads })
 }
 
 /// Accepted orders a second until everything had caught up.
@@ -179,10 +195,46 @@ fn text(args: &Args, run: &Run) -> String {
     text
 }
 
-fn to_json(args: &Args, run: &Run, accepted: u64) -> serde_json::Value {
-    let Run { hops, measured, behind, warmed_up } = run;
+/// Where the time goes: what an order costs the server's threads, and what it makes of the log.
+fn costs_text(run: &Run, accepted: u64, held: &[(Topic, Held)]) -> String {
+    let orders = run.measured.accepted;
+    let mut text = format!("\n{:<42} {:>10} {:>10}\n", "of the server, an order", "CPU us", "wakes");
+    let row = |name: &str, spent: Spent| {
+        format!("  {name:<40} {:>10} {:>10}\n", per(spent.micros, orders), per(spent.wakes, orders))
+    };
+    let all = run.threads.iter().fold(Spent::default(), |sum, (_, spent)| Spent {
+        micros: sum.micros.saturating_add(spent.micros),
+        wakes: sum.wakes.saturating_add(spent.wakes),
+    });
+    for (name, spent) in run.threads.iter().take(THREADS_SHOWN) {
+        text.push_str(&row(name, *spent));
+    }
+    text.push_str(&row("all threads", all));
+    text.push_str(&format!("\n{:<42} {:>10} {:>10}\n", "of the log, an order", "records", "bytes"));
+    for (topic, held) in held {
+        let (records, bytes) = (per(held.records, accepted), per(held.bytes, accepted));
+        text.push_str(&format!("  {:<40} {records:>10} {bytes:>10}\n", topic.name()));
+    }
+    text
+}
+
+/// With one decimal.
+fn per(sum: u64, orders: u64) -> String {
+    let tenths = sum.saturating_mul(10).checked_div(orders).unwrap_or(0);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+fn to_json(args: &Args, run: &Run, accepted: u64, held: &[(Topic, Held)]) -> serde_json::Value {
+    let Run { hops, measured, behind, warmed_up, threads } = run;
     let lags: std::collections::BTreeMap<_, _> = behind.at_first.iter().cloned().collect();
+    let threads = threads.iter().map(|(name, spent)| {
+        json!({ "thread": name, "microsPerOrder": per(spent.micros, measured.accepted), "wakes": spent.wakes })
+    });
+    let held =
+        held.iter().map(|(topic, held)| json!({ "topic": topic.name(), "records": held.records, "bytes": held.bytes }));
     json!({
+        "threads": threads.collect::<Vec<_>>(),
+        "topics": held.collect::<Vec<_>>(),
         "rate": args.rate,
         "seconds": args.seconds,
         "connections": args.connections,

@@ -17,8 +17,8 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
-/// Starts a server on a fresh data directory, this very program.
-pub(super) fn start(scratch: &Scratch, ground: &Ground) -> Result<SocketAddr, Failure> {
+/// Starts a server on a fresh data directory, this very program; its address and process.
+pub(super) fn start(scratch: &Scratch, ground: &Ground) -> Result<(SocketAddr, u32), Failure> {
     // Nobody else asks for a port that the system just gave.
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let (log, environment) = ground.for_a_server();
@@ -31,8 +31,9 @@ pub(super) fn start(scratch: &Scratch, ground: &Ground) -> Result<SocketAddr, Fa
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;
+    let pid = child.id();
     scratch.adopt(child);
-    Ok(address)
+    Ok((address, pid))
 }
 
 /// Waits until the server is ready.
