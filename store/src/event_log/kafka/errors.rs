@@ -35,6 +35,7 @@ pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
         Some(Code::SaslAuthenticationFailed | Code::Authentication) => {
             Error::unavailable(at, "the cluster refuses the credentials").with_source(error)
         }
+        Some(Code::Fatal) => producer_has_ended(at),
         Some(Code::PurgeQueue | Code::PurgeInflight) => {
             Error::closed(at, "the program ended before the cluster acknowledged the record; its outcome is unknown")
         }
@@ -48,6 +49,11 @@ pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
             error => Error::unavailable(at, "the Kafka cluster gave no answer").with_source(error),
         },
     }
+}
+
+/// What becomes of records when an error ended their producer for good.
+pub(super) fn producer_has_ended(at: impl Into<At>) -> Error {
+    Error::unavailable(at, "the producer can't go on after what the cluster answered; another one can")
 }
 
 /// Whether a consumer's error passes by itself: the client goes on trying.
