@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_store::Error;
@@ -86,4 +86,15 @@ fn a_client_goes_on_with_another_producer_when_one_has_ended_for_good() {
     let failed = told(&append(&*appender, vec![record(AT, "k", "second")])).unwrap_err();
     assert!(matches!(failed, Error::Unavailable { .. }), "{failed:?}");
     assert_eq!(told(&append(&*appender, vec![record(AT, "k", "second again")])).unwrap(), [1]);
+}
+
+#[test]
+fn opening_gives_up_in_time_when_no_broker_answers() {
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let brokers = silent.local_addr().unwrap().to_string();
+    let begun = Instant::now();
+    let opened = KafkaLog::open(KafkaSettings { brokers, ..KafkaSettings::default() }, None).err().unwrap();
+    assert!(matches!(opened, Error::Unavailable { .. }), "{opened}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
