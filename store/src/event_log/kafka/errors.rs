@@ -25,7 +25,8 @@ pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
         Some(Code::ProducerFenced | Code::InvalidProducerEpoch | Code::Fenced) => {
             Error::fenced(at, "another producer has taken over").with_source(error)
         }
-        Some(Code::BadMessage | Code::InvalidMessage) => {
+        // The client goes on behind such records, or stays before them for ever.
+        Some(Code::BadMessage | Code::InvalidMessage | Code::BadCompression | Code::NotImplemented) => {
             Error::corrupt(at, "a record's bytes are damaged").with_source(error)
         }
         Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
@@ -68,6 +69,8 @@ pub(super) fn passes(error: &KafkaError) -> bool {
                 | Code::OffsetOutOfRange
                 | Code::BadMessage
                 | Code::InvalidMessage
+                | Code::BadCompression
+                | Code::NotImplemented
                 | Code::Fatal
         )
     );
