@@ -199,12 +199,21 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     let mut stage = Stage { setup, folds, lanes, outbox, failure };
     std::thread::scope(|scope| {
         let acknowledging = scope.spawn(move || acknowledging.run(restored.stores));
-        let stop = stage.setup.stop.clone();
-        // A full outbox gives up when the end is asked for.
-        let result = stage.run(&mut *reader).or_else(|failure| if stop.is_set() { Ok(()) } else { Err(failure) });
-        if result.is_ok() {
-            stage.drain();
-        }
+        let result = match stage.run(&mut *reader) {
+            Ok(()) => {
+                stage.keep_last_images();
+                stage.drain();
+                Ok(())
+            }
+            // A full outbox gives up when the end is asked for. Then the folds are ahead of what it took: no snapshot of
+            // them may be kept, the next start reads that again.
+            Err(failure) if stage.setup.stop.is_set() => {
+                tracing::info!(stage = F::NAME, "{failure}");
+                stage.drain();
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        };
         ended.store(true, Ordering::Release);
         let panicked = acknowledging.join().is_err();
         if panicked { Err(Failure::Halt("taking acknowledgements ended in a panic".to_owned())) } else { result }
@@ -327,8 +336,8 @@ impl<F: StageFold> Stage<'_, F> {
         Ok(())
     }
 
-    /// Keeps a last snapshot of every partition and waits, for a while, until all is acknowledged or a delivery failed.
-    fn drain(&mut self) {
+    /// Keeps a last snapshot of every partition, where all that was read is on its way.
+    fn keep_last_images(&mut self) {
         let read = |place: &usize| {
             let (fold, lane) = (self.folds.get(*place), self.lanes.get(*place));
             fold.zip(lane).is_some_and(|(fold, lane)| {
@@ -343,6 +352,10 @@ impl<F: StageFold> Stage<'_, F> {
         if let Err(error) = kept {
             tracing::warn!(stage = F::NAME, %error, "no last snapshot: the next start folds a little more");
         }
+    }
+
+    /// Waits, for a while, until all is acknowledged or a delivery failed.
+    fn drain(&self) {
         let deadline = Instant::now() + DRAIN;
         let failed = || self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         while !self.outbox.is_empty() && !failed() && Instant::now() < deadline {

@@ -10,6 +10,7 @@ use rdkafka::statistics::Statistics;
 
 use super::known::Known;
 use super::names::Names;
+use crate::event_log::system_clock;
 
 /// Whether the cluster answers, as far as the clients noticed.
 #[derive(Default)]
@@ -98,7 +99,7 @@ impl ClientContext for Watching {
             for partition in topic.partitions.values() {
                 let of = self.names.partition(name, partition.partition);
                 if let (Some(of), Ok(end)) = (of, u64::try_from(partition.hi_offset)) {
-                    self.known.ends(of, end);
+                    self.known.seen_to_end(of, end, now_ms());
                 }
             }
         }
@@ -106,6 +107,11 @@ impl ClientContext for Watching {
 }
 
 impl ConsumerContext for Watching {}
+
+/// The time in milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    system_clock()()
+}
 
 /// The library repeats itself while a broker is away; what matters is told once, by [`Reach`].
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {

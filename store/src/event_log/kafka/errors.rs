@@ -25,7 +25,8 @@ pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
         Some(Code::ProducerFenced | Code::InvalidProducerEpoch | Code::Fenced) => {
             Error::fenced(at, "another producer has taken over").with_source(error)
         }
-        Some(Code::BadMessage | Code::InvalidMessage) => {
+        // The client goes on behind such records, or stays before them for ever.
+        Some(Code::BadMessage | Code::InvalidMessage | Code::BadCompression | Code::NotImplemented) => {
             Error::corrupt(at, "a record's bytes are damaged").with_source(error)
         }
         Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
@@ -35,6 +36,7 @@ pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
         Some(Code::SaslAuthenticationFailed | Code::Authentication) => {
             Error::unavailable(at, "the cluster refuses the credentials").with_source(error)
         }
+        Some(Code::Fatal) => producer_has_ended(at),
         Some(Code::PurgeQueue | Code::PurgeInflight) => {
             Error::closed(at, "the program ended before the cluster acknowledged the record; its outcome is unknown")
         }
@@ -50,6 +52,11 @@ pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
     }
 }
 
+/// What becomes of records when an error ended their producer for good.
+pub(super) fn producer_has_ended(at: impl Into<At>) -> Error {
+    Error::unavailable(at, "the producer can't go on after what the cluster answered; another one can")
+}
+
 /// Whether a consumer's error passes by itself: the client goes on trying.
 pub(super) fn passes(error: &KafkaError) -> bool {
     let lasts = matches!(
@@ -62,6 +69,8 @@ pub(super) fn passes(error: &KafkaError) -> bool {
                 | Code::OffsetOutOfRange
                 | Code::BadMessage
                 | Code::InvalidMessage
+                | Code::BadCompression
+                | Code::NotImplemented
                 | Code::Fatal
         )
     );

@@ -45,7 +45,19 @@ impl Known {
         }
     }
 
-    /// A record stands there and was appended then.
+    /// The partition was seen to end there, at that time. What stands below the end and was not known before, by a writer
+    /// elsewhere, was appended shortly before, as far as anybody can tell until a reader gets it.
+    pub(super) fn seen_to_end(&self, of: TopicPartition, end: u64, at_ms: i64) {
+        let Some(lane) = self.lane(of) else { return };
+        let known = lane.end.load(Ordering::Acquire);
+        // Of what stood there before anything was known the time has to be read.
+        if known > 0 && end > known {
+            self.appended(of, known, at_ms);
+        }
+        lane.end.fetch_max(end, Ordering::AcqRel);
+    }
+
+    /// A record stands there and was appended then. Told before the end that counts it.
     pub(super) fn appended(&self, of: TopicPartition, offset: u64, at_ms: i64) {
         let Some(lane) = self.lane(of) else { return };
         let mut times = lane.times.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,6 +97,19 @@ mod tests {
         assert_eq!((known.end(AT), known.end(Topic::Trades.at(0)), known.end(Topic::Orders.at(1))), (7, 0, 0));
         known.ends(Topic::Trades.at(2), 9);
         assert_eq!(known.end(Topic::Trades.at(2)), 0);
+    }
+
+    #[test]
+    fn what_others_wrote_after_a_long_pause_has_just_been_written() {
+        let known = Known::new(2);
+        known.seen_to_end(AT, 4, 500);
+        assert_eq!(known.time_at(AT, 3), None);
+        known.appended(AT, 4, 1000);
+        known.ends(AT, 5);
+        known.seen_to_end(AT, 5, 3_000_000);
+        assert_eq!(known.time_at(AT, 5), Some(1000));
+        known.seen_to_end(AT, 7, 3_600_000);
+        assert_eq!((known.end(AT), known.time_at(AT, 5)), (7, Some(3_600_000)));
     }
 
     #[test]

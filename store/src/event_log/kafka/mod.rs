@@ -14,14 +14,14 @@ mod known;
 mod names;
 mod queries;
 mod reader;
+mod reports;
 mod settings;
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::TopicPartition;
 
-use self::appender::Producing;
+use self::appender::{KafkaAppender, Producers};
 use self::queries::Queries;
 use self::reader::KafkaReader;
 use super::{Appender, AppenderKind, EventLog, Reader, ReaderKind, Record};
@@ -44,7 +44,7 @@ pub struct KafkaLog {
     settings: KafkaSettings,
     cluster: String,
     queries: Queries,
-    producers: Mutex<Vec<Arc<Producing>>>,
+    producers: Producers,
 }
 
 impl KafkaLog {
@@ -54,7 +54,7 @@ impl KafkaLog {
         settings.check()?;
         let (mut queries, cluster) = Queries::connect(&settings, partitions, OPEN_WITHIN)?;
         queries.be_patient(ASK_WITHIN);
-        Ok(KafkaLog { settings, cluster, queries, producers: Mutex::default() })
+        Ok(KafkaLog { settings, cluster, queries, producers: Producers::default() })
     }
 
     /// The id that the cluster was given when it was made.
@@ -99,10 +99,7 @@ impl EventLog for KafkaLog {
     }
 
     fn appender(&self, kind: AppenderKind) -> Result<Box<dyn Appender>, Error> {
-        let (appender, producing) = Producing::start(&self.settings, kind, self.queries.watching())?;
-        let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
-        producers.retain(|producing| !producing.has_ended());
-        producers.push(producing);
+        let appender = KafkaAppender::new(&self.settings, kind, self.queries.watching(), &self.producers)?;
         Ok(Box::new(appender))
     }
 
@@ -163,11 +160,7 @@ impl EventLog for KafkaLog {
     }
 
     fn close(&self) {
-        let producers = std::mem::take(&mut *self.producers.lock().unwrap_or_else(PoisonError::into_inner));
-        let deadline = Instant::now() + CLOSE_WITHIN;
-        for producing in producers {
-            producing.close(deadline);
-        }
+        self.producers.close(Instant::now() + CLOSE_WITHIN);
     }
 }
 

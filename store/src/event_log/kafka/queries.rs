@@ -9,7 +9,7 @@ use orderledger_domain::position::{Topic, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::context::{Reach, Watching};
+use super::context::{Reach, Watching, now_ms};
 use super::errors::{passes, translated};
 use super::known::Known;
 use super::names::Names;
@@ -81,7 +81,7 @@ impl Queries {
     pub(super) fn ends(&self, of: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, u64>, Error> {
         let ends = self.offsets(&self.client, of, Offset::End)?;
         for (of, end) in &ends {
-            self.watching.known.ends(*of, *end);
+            self.watching.known.seen_to_end(*of, *end, now_ms());
         }
         Ok(ends)
     }
@@ -100,6 +100,7 @@ impl Queries {
         let names = &self.watching.names;
         let all = list(names, of.iter().map(|of| (*of, which)))?;
         patiently(self.patience, || {
+            listen(client);
             let found = client.offsets_for_times(all.clone(), ONE_QUESTION).map_err(|error| self.no(error))?;
             self.watching.reach.answered();
             let mut offsets = BTreeMap::new();
@@ -195,15 +196,20 @@ pub(super) fn list(
     Ok(list)
 }
 
-/// Repeats what is unavailable, with growing pauses, for so long.
+/// Repeats what is unavailable, with growing pauses, for so long; what the last attempt takes comes on top.
 fn patiently<T>(patience: Duration, ask: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let deadline = Instant::now() + patience;
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(2))
         .with_jitter()
-        .without_max_times()
-        .with_total_delay(Some(patience));
-    ask.retry(pauses).when(|error| matches!(error, Error::Unavailable { .. })).call()
+        .without_max_times();
+    ask.retry(pauses).when(|error| matches!(error, Error::Unavailable { .. }) && Instant::now() < deadline).call()
+}
+
+/// Takes what a client has to tell: why it finds no broker, say. Untaken it would pile up.
+fn listen(client: &BaseConsumer<Watching>) {
+    while client.poll(Duration::ZERO).is_some() {}
 }
 
 /// What the clients noticed says more than that a question timed out.
@@ -226,10 +232,9 @@ fn partition_counts(
     client: &BaseConsumer<Watching>,
     reach: &Reach,
 ) -> Result<[(Topic, Option<u32>); Topic::ALL.len()], Error> {
-    // The client tells why it finds no broker only when it is polled.
-    while client.poll(Duration::ZERO).is_some() {}
+    listen(client);
     let metadata = client.fetch_metadata(None, ONE_QUESTION).map_err(|error| {
-        while client.poll(Duration::ZERO).is_some() {}
+        listen(client);
         no_answer(settings, reach, error)
     })?;
     Ok(Topic::ALL.map(|topic| {

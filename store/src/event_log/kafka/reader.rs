@@ -88,7 +88,11 @@ impl KafkaReader {
                     batch.take(&message, &self.watching.names);
                     wait = Duration::ZERO;
                 }
-                Some(Err(error)) if passes(&error) => {}
+                // Such errors may come again and again: they don't make the caller wait longer.
+                Some(Err(error)) if passes(&error) && (batch.records > 0 || Instant::now() < deadline) => {
+                    wait = wait.min(deadline.saturating_duration_since(Instant::now()));
+                }
+                Some(Err(error)) if passes(&error) => break,
                 Some(Err(error)) => {
                     let error = translated(At::Log, error);
                     if batch.records == 0 {
@@ -139,8 +143,8 @@ impl Reader for KafkaReader {
             let (Some(first), Some(last)) = (fetched.records.first(), fetched.records.last()) else { continue };
             let next = last.offset.saturating_add(1);
             self.positions.insert(fetched.from, next);
-            self.watching.known.ends(fetched.from, next);
             self.watching.known.appended(fetched.from, first.offset, first.recorded_at_ms);
+            self.watching.known.ends(fetched.from, next);
         }
         if batch.records == 0 || self.looked.elapsed() >= LOOK_EVERY {
             self.look()?;

@@ -50,7 +50,7 @@ const OF_CONSUMERS: [(&str, &str); 7] = [
 ];
 
 /// The properties that the design fixes, under every name that librdkafka knows them by, and where the operator says it.
-const FIXED: [(&str, &str); 26] = [
+const FIXED: [(&str, &str); 28] = [
     ("bootstrap.servers", "name the brokers with --kafka-brokers"),
     ("metadata.broker.list", "name the brokers with --kafka-brokers"),
     ("enable.idempotence", "without it retries lose or reorder records"),
@@ -77,6 +77,8 @@ const FIXED: [(&str, &str); 26] = [
     ("check.crcs", "corrupt records must not be read"),
     ("allow.auto.create.topics", "make the topics with: orderledger topics create"),
     ("enable.partition.eof", "ends are found otherwise"),
+    ("delivery.report.only.error", "without reports of success nothing is ever acknowledged"),
+    ("statistics.interval.ms", "the partitions' ends are known from the statistics"),
 ];
 
 /// Values may be secrets: only the properties' names are shown.
@@ -189,7 +191,7 @@ impl KafkaSettings {
             self.unless_given(&mut config, "fetch.min.bytes", "1000000");
             self.unless_given(&mut config, "fetch.wait.max.ms", "100");
         }
-        self.unless_given(&mut config, "statistics.interval.ms", "1000");
+        config.set("statistics.interval.ms", "1000");
         config
     }
 
