@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 
-/// How many append times are remembered of a partition.
+/// How many append times are remembered of a partition, at most.
 const TIMES: usize = 1024;
+/// Those that lie closer together than this part of how long ago they were become one when there are too many.
+const PART_OF_AGE: i64 = 32;
 /// Append times closer together than this are one, in milliseconds.
 const GRAIN_MS: i64 = 10;
 
@@ -65,7 +67,7 @@ impl Known {
         if times.back().is_none_or(newer) {
             times.push_back((offset, at_ms));
             if times.len() > TIMES {
-                times.pop_front();
+                thin_out(&mut times, at_ms);
             }
         }
     }
@@ -80,6 +82,21 @@ impl Known {
         let times = self.lane(of)?.times.lock().unwrap_or_else(PoisonError::into_inner);
         let above = times.partition_point(|(at, _)| *at <= offset);
         above.checked_sub(1).and_then(|place| times.get(place)).map(|(_, time)| *time)
+    }
+}
+
+/// Forgets times of long ago that lie close together, measured by how long ago they are.
+fn thin_out(times: &mut VecDeque<(u64, i64)>, now_ms: i64) {
+    let mut last = i64::MIN;
+    times.retain(|(_, time)| {
+        let stays = time.saturating_sub(last) >= now_ms.saturating_sub(*time) / PART_OF_AGE;
+        if stays {
+            last = *time;
+        }
+        stays
+    });
+    if times.len() > TIMES {
+        times.pop_front();
     }
 }
 
@@ -110,6 +127,19 @@ mod tests {
         assert_eq!(known.time_at(AT, 5), Some(1000));
         known.seen_to_end(AT, 7, 3_600_000);
         assert_eq!((known.end(AT), known.time_at(AT, 5)), (7, Some(3_600_000)));
+    }
+
+    #[test]
+    fn the_past_is_remembered_less_and_less_exactly_but_as_a_whole() {
+        let known = Known::new(2);
+        let end = 1_000_000_u32;
+        (0..end).for_each(|n| known.appended(AT, u64::from(n), i64::from(n) * GRAIN_MS));
+        assert!(known.lane(AT).is_some_and(|lane| lane.times.lock().is_ok_and(|times| times.len() <= TIMES)));
+        for ago in [1, 100, 10_000, end / 2, end - 1] {
+            let (offset, appended) = (u64::from(end - ago), i64::from(end - ago) * GRAIN_MS);
+            let error = appended - known.time_at(AT, offset).unwrap_or(i64::MIN / 2);
+            assert!((0..=i64::from(ago) * GRAIN_MS / 8 + GRAIN_MS).contains(&error), "{ago}: {error}");
+        }
     }
 
     #[test]
