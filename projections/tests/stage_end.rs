@@ -1,8 +1,9 @@
-//! The end of a stage whose outbox is full: what it has read but not handed on is read again by the next start.
+//! Stages that end or begin again: what one has read but not handed on is read again, and it says what it is doing.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,12 +15,12 @@ use orderledger_projections::stage::emitter::{EmittedMarks, Emitter, Output};
 use orderledger_projections::stage::fold::{Failure, StageFold};
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::partition::Accounting;
-use orderledger_projections::worker::progress::{Progress, Standing};
+use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
 use orderledger_projections::worker::read::Read;
 use orderledger_projections::worker::stop::Stop;
-use orderledger_store::Error;
 use orderledger_store::event_log::memory::MemoryLog;
-use orderledger_store::event_log::{AppenderKind, EventLog, NewRecord};
+use orderledger_store::event_log::{Appender, AppenderKind, EventLog, NewRecord, Reader, ReaderKind, Record};
+use orderledger_store::{At, Error};
 
 /// More than half of what an outbox takes.
 const MANY: usize = 40_000;
@@ -87,14 +88,14 @@ impl StageFold for Counting {
     }
 }
 
-fn start(log: &Arc<MemoryLog>, directory: &Path, stop: &Stop) -> runner::Running {
+fn start(log: Arc<dyn EventLog>, directory: &Path, progress: &Progress, stop: &Stop) -> runner::Running {
     let setup = runner::Setup {
-        log: Arc::clone(log) as Arc<dyn EventLog>,
+        log,
         source: Topic::Orders,
         directory: directory.to_owned(),
         key: StreamKey::default(),
         shared: (),
-        progress: Progress::new(Standing::default()),
+        progress: progress.clone(),
         answers: None,
         stop: stop.clone(),
     };
@@ -102,7 +103,7 @@ fn start(log: &Arc<MemoryLog>, directory: &Path, stop: &Stop) -> runner::Running
 }
 
 /// One record into each of both partitions, seen together.
-fn append(log: &MemoryLog, outputs: usize) {
+fn append(log: &dyn EventLog, outputs: usize) {
     let value = Some(Bytes::from(outputs.to_string()));
     let record = |to: TopicPartition| NewRecord { to, key: None, value: value.clone(), headers: Vec::new() };
     let batch = vec![record(Topic::Orders.at(0)), record(Topic::Orders.at(1))];
@@ -121,12 +122,12 @@ fn wait_for(what: &str, reached: impl Fn() -> bool) {
 fn what_a_full_outbox_did_not_take_is_written_by_the_next_start() {
     let (log, dir) = (Arc::new(MemoryLog::new(2).unwrap()), tempfile::tempdir().unwrap());
     let written = |partition| log.end_offset(Topic::DeadLetters.at(partition)).unwrap();
-    let stop = Stop::default();
-    let running = start(&log, dir.path(), &stop);
-    append(&log, 1);
+    let (stop, progress) = (Stop::default(), Progress::new(Standing::default()));
+    let running = start(Arc::clone(&log) as Arc<dyn EventLog>, dir.path(), &progress, &stop);
+    append(&*log, 1);
     wait_for("the first records' outputs", || written(0) == 1 && written(1) == 1);
     log.hold();
-    append(&log, MANY);
+    append(&*log, MANY);
     log.release_next(1);
     wait_for("one partition's outputs are on their way", || log.waiting() == 1);
     // The other's wait for room; then the end is asked for, and what is on its way is acknowledged after that.
@@ -137,8 +138,78 @@ fn what_a_full_outbox_did_not_take_is_written_by_the_next_start() {
     running.join();
     assert_eq!(written(0).min(written(1)), 1);
     let stop = Stop::default();
-    let running = start(&log, dir.path(), &stop);
+    let running = start(Arc::clone(&log) as Arc<dyn EventLog>, dir.path(), &progress, &stop);
     wait_for("the outputs that did not fit", || written(0).min(written(1)) == 1 + u64::try_from(MANY).unwrap());
+    stop.set();
+    running.join();
+}
+
+/// A log that gives no answer to questions while it is away.
+struct Going {
+    log: MemoryLog,
+    away: AtomicBool,
+}
+
+impl Going {
+    fn here(&self) -> Result<&MemoryLog, Error> {
+        if self.away.load(Ordering::Acquire) { Err(Error::unavailable(At::Log, "no answer")) } else { Ok(&self.log) }
+    }
+}
+
+impl EventLog for Going {
+    fn partitions(&self) -> u32 {
+        self.log.partitions()
+    }
+
+    fn appender(&self, kind: AppenderKind) -> Result<Box<dyn Appender>, Error> {
+        self.log.appender(kind)
+    }
+
+    fn reader(&self, from: &[(TopicPartition, u64)], kind: ReaderKind) -> Result<Box<dyn Reader>, Error> {
+        self.here()?.reader(from, kind)
+    }
+
+    fn first_offset(&self, of: TopicPartition) -> Result<u64, Error> {
+        self.here()?.first_offset(of)
+    }
+
+    fn end_offset(&self, of: TopicPartition) -> Result<u64, Error> {
+        self.here()?.end_offset(of)
+    }
+
+    fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+        self.here()?.read(of, from, max)
+    }
+
+    fn commits_batches_atomically(&self) -> bool {
+        self.log.commits_batches_atomically()
+    }
+
+    fn close(&self) {
+        self.log.close();
+    }
+}
+
+#[test]
+fn a_stage_that_begins_again_is_not_live_until_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(Going { log: MemoryLog::new(2).unwrap(), away: AtomicBool::new(false) });
+    let (stop, progress) = (Stop::default(), Progress::new(Standing::default()));
+    let running = start(Arc::clone(&log) as Arc<dyn EventLog>, dir.path(), &progress, &stop);
+    append(&*log, 1);
+    wait_for("it is live", || progress.standing().state == WorkerState::Live && log.log.waiting() == 0);
+    log.log.hold();
+    append(&*log, 1);
+    log.log.release_next(1);
+    wait_for("its outputs are on their way", || log.log.waiting() > 0);
+    log.away.store(true, Ordering::Release);
+    log.log.lose_waiting();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(progress.standing().state, WorkerState::CatchingUp);
+    log.log.release();
+    log.away.store(false, Ordering::Release);
+    let written = |partition| log.log.end_offset(Topic::DeadLetters.at(partition)).unwrap();
+    wait_for("its outputs", || written(0) >= 2 && written(1) >= 2 && progress.standing().state == WorkerState::Live);
     stop.set();
     running.join();
 }

@@ -9,7 +9,7 @@ use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_store::Error;
 use orderledger_store::event_log::contract::{append, record};
 use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings};
-use orderledger_store::event_log::{AppenderKind, EventLog};
+use orderledger_store::event_log::{AppenderKind, EventLog, ReaderKind};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -86,6 +86,22 @@ fn a_client_goes_on_with_another_producer_when_one_has_ended_for_good() {
     let failed = told(&append(&*appender, vec![record(AT, "k", "second")])).unwrap_err();
     assert!(matches!(failed, Error::Unavailable { .. }), "{failed:?}");
     assert_eq!(told(&append(&*appender, vec![record(AT, "k", "second again")])).unwrap(), [1]);
+}
+
+#[test]
+fn a_reader_that_may_no_longer_read_says_so() {
+    let (cluster, log) = Cluster::start();
+    let mut reader = log.reader(&[(AT, 0)], ReaderKind::Live).unwrap();
+    assert_eq!(reader.poll(Duration::from_millis(300)).unwrap(), []);
+    cluster.0.request_errors(RDKafkaApiKey::Fetch, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
+    let deadline = Instant::now() + PATIENCE;
+    let refused = loop {
+        assert!(Instant::now() < deadline, "it reads on");
+        if let Err(error) = reader.poll(Duration::from_millis(300)) {
+            break error;
+        }
+    };
+    assert!(matches!(refused, Error::Unavailable { .. }) && refused.to_string().contains("access rules"), "{refused}");
 }
 
 #[test]

@@ -104,9 +104,10 @@ fn run_until_it_ends<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
         let trust_marks = match result {
             Err(Failure::Gap(what)) => {
                 tracing::error!(stage = F::NAME, "{what}; sending again");
+                setup.progress.enter(WorkerState::CatchingUp);
                 false
             }
-            Err(Failure::Store(error)) if is_worth_another(&error) && pauses.wait(&setup.stop) => {
+            Err(Failure::Store(error)) if is_worth_another(&error) && pauses.wait(&setup.stop, &setup.progress) => {
                 tracing::warn!(stage = F::NAME, %error, "the stage begins again from its last snapshots");
                 true
             }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use orderledger_store::Error;
 
+use super::progress::{Progress, WorkerState};
 use super::stop::Stop;
 
 /// How often a worker begins again without having got going in between: about five minutes.
@@ -28,8 +29,10 @@ impl Default for Pauses {
 }
 
 impl Pauses {
-    /// Waits before the next attempt. False if there is to be none: there were too many, or the end was asked for.
-    pub fn wait(&mut self, stop: &Stop) -> bool {
+    /// Waits before the next attempt, and says that the worker isn't live meanwhile. False if there is to be none: there were
+    /// too many, or the end was asked for.
+    pub fn wait(&mut self, stop: &Stop, progress: &Progress) -> bool {
+        progress.enter(WorkerState::CatchingUp);
         if self.begun.elapsed() >= GOT_GOING {
             *self = Pauses::default();
         }
@@ -48,13 +51,14 @@ pub const fn is_worth_another(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::progress::Standing;
 
     #[test]
     fn pauses_end_at_once_when_the_end_is_asked_for() {
         let stop = Stop::default();
         stop.set();
         let begun = Instant::now();
-        assert!(!Pauses::default().wait(&stop));
+        assert!(!Pauses::default().wait(&stop, &Progress::new(Standing::default())));
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
 

@@ -82,7 +82,7 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
     let mut result = Loop { setup, ends: Vec::new() }.run(folding);
     loop {
         match result {
-            Err(Failure::View(error)) if is_the_logs(&error) && pauses.wait(&setup.stop) => {
+            Err(Failure::View(error)) if is_the_logs(&error) && pauses.wait(&setup.stop, &setup.progress) => {
                 tracing::warn!(projection = F::NAME, %error, "the projection goes on from its view");
             }
             other => return other,

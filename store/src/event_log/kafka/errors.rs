@@ -71,6 +71,8 @@ pub(super) fn passes(error: &KafkaError) -> bool {
                 | Code::InvalidMessage
                 | Code::BadCompression
                 | Code::NotImplemented
+                // Told once: the client asks on in silence, and whoever reads would wait without a word.
+                | Code::TopicAuthorizationFailed
                 | Code::Fatal
         )
     );
