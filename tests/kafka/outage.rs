@@ -54,6 +54,7 @@ impl Flow {
                 }
                 answer.expect_problem(503, "outcome-unknown");
                 self.unknown.fetch_add(1, Ordering::AcqRel);
+                std::thread::sleep(Duration::from_millis(50));
             }
         }
         ids

@@ -28,7 +28,7 @@ const WRONG: [Wrong; 10] = [
     wrong(&["partitions", "4"], "partitions", "4", true),
     wrong(&["cut"], "first offset", "1", true),
     wrong(&["set", "unclean.leader.election.enable", "true"], "unclean.leader.election.enable", "true", false),
-    wrong(&["set", "max.message.bytes", "1000"], "max.message.bytes", "1000", false),
+    wrong(&["set", "max.message.bytes", "1000"], "max.message.bytes", "1000", true),
     wrong(&["set", "min.insync.replicas", "2"], "min.insync.replicas", "2", false),
 ];
 

@@ -68,6 +68,11 @@ fn accepts_writes(ledger: &Ledger) -> Result<(), Problem> {
 }
 
 async fn append(ledger: &Arc<Ledger>, record: NewRecord, deadline: Instant) -> Result<u64, Problem> {
+    // Records that nobody takes would fill the log's queue, and whoever appends would wait for room.
+    if let Err(error) = ledger.log.reachable() {
+        tracing::debug!(%error, "nothing is appended");
+        return Err(Problem::outcome_unknown());
+    }
     let Ok(Ok(place)) = timeout_at(deadline, ledger.writes.acquire()).await else {
         return Err(Problem::unavailable("overloaded", "too many writes wait for the log; nothing was written"));
     };

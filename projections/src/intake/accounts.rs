@@ -25,7 +25,8 @@ pub(crate) enum Disagreement {
 pub(crate) struct Accounts {
     accounts: BTreeMap<UserId, Account>,
     /// Open orders, and closed ones with an amend that the book has not answered.
-    orders: BTreeMap<(UserId, OrderId), Order>,
+    /// Boxed: a map has room for more than it holds.
+    orders: BTreeMap<(UserId, OrderId), Box<Order>>,
     pub(crate) fees: FeeSchedule,
 }
 
@@ -36,7 +37,7 @@ impl Accounts {
 
     /// The order, if it is open as far as this partition tells.
     pub(crate) fn open_order(&self, user: &UserId, order: &OrderId) -> Option<&Order> {
-        self.orders.get(&(user.clone(), order.clone())).filter(|order| order.status.is_open())
+        self.orders.get(&(user.clone(), order.clone())).map(|order| &**order).filter(|order| order.status.is_open())
     }
 
     pub(crate) fn post(&mut self, user: &UserId, postings: &Postings) -> Result<(), Overdrawn> {
@@ -48,7 +49,7 @@ impl Accounts {
 
     pub(crate) fn open(&mut self, order: Order, postings: &Postings) -> Result<(), Disagreement> {
         self.post(&order.user_id, postings)?;
-        self.orders.insert((order.user_id.clone(), order.order_id.clone()), order);
+        self.orders.insert((order.user_id.clone(), order.order_id.clone()), Box::new(order));
         Ok(())
     }
 

@@ -123,7 +123,7 @@ impl Settlement {
     fn open(&mut self, fact: &Fact, row: OrderRow, note: Note) {
         let (user, order_id) = (row.order.user_id.clone(), row.order.order_id.clone());
         if let Some(holder) = self.holders.get_mut(&user) {
-            holder.orders.insert(order_id.clone(), Tracked::new(row, Stored::Nowhere));
+            holder.orders.insert(order_id.clone(), Box::new(Tracked::new(row, Stored::Nowhere)));
             holder.note(&order_id, None, fact, note);
         }
         self.touch(&user);

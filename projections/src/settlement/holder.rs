@@ -49,7 +49,8 @@ impl Movement {
 pub(super) struct Holder {
     pub(super) row: AccountRow,
     /// The open orders, and closed ones that changed in this batch.
-    pub(super) orders: HashMap<OrderId, Tracked>,
+    /// Boxed: a map has room for more than it holds.
+    pub(super) orders: HashMap<OrderId, Box<Tracked>>,
     changed_orders: Vec<OrderId>,
     newest: Option<Box<Newest>>,
     /// Blocks that are full and not yet in the view.
@@ -98,9 +99,9 @@ impl Holder {
     ) -> Result<Option<&mut Tracked>, Error> {
         if !self.orders.contains_key(order_id) {
             let Some(row) = super::queries::judged_order(&view.reader()?, user, order_id)? else { return Ok(None) };
-            self.orders.insert(order_id.clone(), Tracked::new(row, Stored::Closed));
+            self.orders.insert(order_id.clone(), Box::new(Tracked::new(row, Stored::Closed)));
         }
-        Ok(self.orders.get_mut(order_id))
+        Ok(self.orders.get_mut(order_id).map(|tracked| &mut **tracked))
     }
 
     /// Checks and encodes what a record moves. Changes nothing but the cache of newest blocks.

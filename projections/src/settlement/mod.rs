@@ -111,7 +111,7 @@ impl Fold for Settlement {
         for row in reader.scan_prefix_rows::<OrderRow>(&[keys::OPEN_ORDER], Direction::Ascending) {
             let (_, row) = row?;
             if let Some(holder) = settlement.holders.get_mut(&row.order.user_id) {
-                holder.orders.insert(row.order.order_id.clone(), Tracked::new(row, Stored::Open));
+                holder.orders.insert(row.order.order_id.clone(), Box::new(Tracked::new(row, Stored::Open)));
             }
         }
         for row in reader.scan_prefix_rows::<SystemAccounts>(&[keys::SYSTEM_ACCOUNT], Direction::Ascending) {

@@ -29,6 +29,8 @@ use crate::worker::stop::Stop;
 const SNAPSHOT_RECORDS: u64 = 20_000;
 /// After what time a snapshot is kept, if anything was read.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+/// How many images of partitions are made at once: they stay in memory until they are written.
+const IMAGES_AT_ONCE: usize = 3;
 /// How long a loop waits for something to do before it looks whether to stop.
 pub(super) const IDLE: Duration = Duration::from_millis(200);
 /// How long the end of a stage waits for its last acknowledgements.
@@ -102,9 +104,8 @@ fn run_until_it_ends<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     let mut result = run_until_failure(setup, restored);
     loop {
         let trust_marks = match result {
-            Err(Failure::Gap(what)) => {
+            Err(Failure::Gap(what)) if pauses.wait(&setup.stop, &setup.progress) => {
                 tracing::error!(stage = F::NAME, "{what}; sending again");
-                setup.progress.enter(WorkerState::CatchingUp);
                 false
             }
             Err(Failure::Store(error)) if is_worth_another(&error) && pauses.wait(&setup.stop, &setup.progress) => {
@@ -312,6 +313,9 @@ impl<F: StageFold> Stage<'_, F> {
         let now = Instant::now();
         let mut due = Vec::new();
         for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
+            if due.len() >= IMAGES_AT_ONCE {
+                break;
+            }
             let read = fold.next_offset().saturating_sub(lane.snapshot_at);
             let aged = now.duration_since(lane.snapshot_time) >= SNAPSHOT_EVERY;
             let soon = aged || lane.snapshot_at == 0;

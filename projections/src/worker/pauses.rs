@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use orderledger_store::Error;
+use orderledger_store::{At, Error};
 
 use super::progress::{Progress, WorkerState};
 use super::stop::Stop;
@@ -45,7 +45,16 @@ impl Pauses {
 
 /// Whether trying again may help: nothing was lost, only not answered.
 pub const fn is_worth_another(error: &Error) -> bool {
-    matches!(error, Error::Unavailable { .. })
+    matches!(error, Error::Unavailable { .. }) || is_the_logs(error)
+}
+
+/// Whether the log, and not what is kept beside it, gave no answer, or a damaged one: the next may be whole.
+pub const fn is_the_logs(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Unavailable { at: At::Log | At::Partition(_) | At::Position(_), .. }
+            | Error::Corrupt { at: At::Log | At::Partition(_) | At::Position(_), .. }
+    )
 }
 
 #[cfg(test)]

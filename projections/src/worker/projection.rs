@@ -13,7 +13,7 @@ use orderledger_store::{At, Error};
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
 use super::pace;
-use super::pauses::Pauses;
+use super::pauses::{Pauses, is_the_logs};
 use super::progress::{Progress, WorkerState};
 use super::read::Read;
 use super::stop::Stop;
@@ -91,11 +91,6 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
             .map_err(Failure::from)
             .and_then(|folding| Loop { setup, ends: Vec::new() }.run(folding));
     }
-}
-
-/// Whether the log, and not the view, gave no answer.
-fn is_the_logs(error: &Error) -> bool {
-    matches!(error, Error::Unavailable { at: At::Log | At::Partition(_) | At::Position(_), .. })
 }
 
 struct Loop<'a> {

@@ -1,7 +1,7 @@
 //! Questions to the cluster: names and counts of its topics, where partitions begin and end, records at any offset.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{BlockingRetryable, ExponentialBuilder};
@@ -20,6 +20,8 @@ use crate::event_log::{ReaderKind, Record};
 
 /// How long one question waits for its answer.
 const ONE_QUESTION: Duration = Duration::from_secs(5);
+/// How many readings at any offset run at once; each has a consumer of its own.
+const READINGS: usize = 8;
 /// How many idle consumers are kept for reading at any offset; each holds at most a few MiB.
 const IDLE_CONSUMERS: usize = 4;
 
@@ -32,6 +34,7 @@ pub(super) struct Queries {
     stable: BaseConsumer<Watching>,
     patience: Duration,
     idle: Mutex<Vec<Idle>>,
+    readings: Slots,
 }
 
 /// A consumer between two readings, and where it would go on.
@@ -64,8 +67,8 @@ impl Queries {
             config.create_with_context(watching.clone()).map_err(|error| translated(At::Log, error))
         };
         let (client, stable) = (client("read_uncommitted")?, client("read_committed")?);
-        let idle = Mutex::default();
-        Ok((Queries { settings: settings.clone(), watching, client, stable, patience, idle }, cluster))
+        let (idle, readings) = (Mutex::default(), Slots::new(READINGS));
+        Ok((Queries { settings: settings.clone(), watching, client, stable, patience, idle, readings }, cluster))
     }
 
     pub(super) const fn watching(&self) -> &Watching {
@@ -129,6 +132,7 @@ impl Queries {
         if max == 0 || from >= end {
             return Ok(Vec::new());
         }
+        let _slot = self.readings.take();
         patiently(self.patience, || self.read_once(of, from, max, end))
     }
 
@@ -158,7 +162,10 @@ impl Queries {
         if idle.len() > IDLE_CONSUMERS {
             let oldest = idle.remove(0);
             // To end one takes a tenth of a second, and may take for ever: nobody waits for it.
-            std::thread::spawn(move || drop(oldest));
+            let ending = std::thread::Builder::new().name("reading's end".to_owned()).spawn(move || drop(oldest));
+            if let Err(error) = ending {
+                tracing::debug!(%error, "no thread for a reading's end: it took place at once");
+            }
         }
         Ok(records)
     }
@@ -180,6 +187,36 @@ impl Queries {
         let assigned = list(&self.watching.names, [(of, offset)])?;
         consumer.assign(&assigned).map_err(|error| translated(of, error))?;
         Ok(consumer)
+    }
+}
+
+/// So many may do something at once; the others wait.
+struct Slots {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// One of them, until it is dropped.
+struct Slot<'a>(&'a Slots);
+
+impl Slots {
+    fn new(slots: usize) -> Slots {
+        Slots { free: Mutex::new(slots), freed: Condvar::new() }
+    }
+
+    fn take(&self) -> Slot<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free = free.saturating_sub(1);
+        Slot(self)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free = free.saturating_add(1);
+        self.0.freed.notify_one();
     }
 }
 

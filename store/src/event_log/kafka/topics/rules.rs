@@ -18,7 +18,7 @@ const WANTED: [(&str, &str, Severity); 6] = [
     ("retention.bytes", "-1", Severity::Refused),
     ("message.timestamp.type", "LogAppendTime", Severity::Refused),
     ("unclean.leader.election.enable", "false", Severity::Warning),
-    ("max.message.bytes", "", Severity::Warning),
+    ("max.message.bytes", "", Severity::Refused),
 ];
 
 /// Every property of every topic and broker that the design looks at.

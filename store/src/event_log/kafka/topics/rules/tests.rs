@@ -69,7 +69,7 @@ fn each_wrong_property_of_a_topic_is_found() {
         ("retention.bytes", "1073741824", Severity::Refused),
         ("message.timestamp.type", "CreateTime", Severity::Refused),
         ("unclean.leader.election.enable", "true", Severity::Warning),
-        ("max.message.bytes", "1000", Severity::Warning),
+        ("max.message.bytes", "1000", Severity::Refused),
         ("min.insync.replicas", "1", Severity::Warning),
         ("min.insync.replicas", "4", Severity::Warning),
     ] {
@@ -80,7 +80,7 @@ fn each_wrong_property_of_a_topic_is_found() {
 
 #[test]
 fn what_may_not_be_read_is_as_bad_as_what_is_wrong() {
-    for (property, severity) in [("retention.ms", Severity::Refused), ("max.message.bytes", Severity::Warning)] {
+    for (property, severity) in [("retention.ms", Severity::Refused), ("max.message.bytes", Severity::Refused)] {
         check(|cluster| drop(books(cluster).config.remove(property)), "p-books", property, "unknown", severity);
     }
     check(
