@@ -187,6 +187,9 @@ impl KafkaSettings {
             if kind == ReaderKind::Rebuild { "1000000" } else { "10000" },
         );
         self.unless_given(&mut config, "fetch.queue.backoff.ms", "5");
+        if kind != ReaderKind::Rebuild {
+            self.unless_given(&mut config, "fetch.max.bytes", "8388608");
+        }
         if matches!(kind, ReaderKind::LaggingGroup(_)) {
             self.unless_given(&mut config, "fetch.min.bytes", "1000000");
             self.unless_given(&mut config, "fetch.wait.max.ms", "100");
