@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::decimal::OUT_OF_RANGE_MARK;
 use crate::event::{Event, EventType, OrderCreated, OrderCreatedV1, Origin};
+use crate::object;
 use crate::position::{Position, Topic};
 use crate::reason::RefuseReason;
 use crate::timestamp::Timestamp;
@@ -88,7 +89,7 @@ struct Wire<'a> {
     timestamp: Cow<'a, str>,
     #[serde(borrow)]
     payload: &'a RawValue,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object::deserialize")]
     metadata: MetadataWire<'a>,
 }
 
@@ -116,7 +117,7 @@ struct CauseWire<'a> {
 /// Reads a record's value.
 pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
     let text = text_of(value)?;
-    let wire: Wire = serde_json::from_str(text).map_err(|error| refuse_json(&error))?;
+    let wire: Wire = object::from_str(text).map_err(|error| refuse_json(&error))?;
     let bad = |detail: &str| Refusal::new(RefuseReason::BadEnvelope, detail);
     let event_id = Uuid::try_parse(&wire.event_id).map_err(|_| bad("eventId must be a UUID"))?;
     let timestamp = Timestamp::parse(&wire.timestamp)
@@ -140,7 +141,7 @@ pub fn stamp_of_unknown(value: Option<&[u8]>, refusal: &Refusal) -> Option<Stamp
     if !matches!(refusal.reason, RefuseReason::UnknownType | RefuseReason::UnknownVersion) {
         return None;
     }
-    let wire: Wire = serde_json::from_str(text_of(value).ok()?).ok()?;
+    let wire: Wire = object::from_str(text_of(value).ok()?).ok()?;
     let is_ours = EventType::from_name(&wire.event_type).is_none_or(|kind| kind.origin() == Origin::Derived);
     if is_ours { read_stamp(&wire.metadata) } else { None }
 }
@@ -157,7 +158,7 @@ pub(crate) fn text_of(value: Option<&[u8]>) -> Result<&str, Refusal> {
 
 fn read_payload(event_type: EventType, old: bool, payload: &str) -> Result<Event, Refusal> {
     let event = if old && event_type == EventType::OrderCreated {
-        serde_json::from_str::<OrderCreatedV1>(payload).map(|v1| Event::OrderCreated(OrderCreated::from(v1)))
+        object::from_str::<OrderCreatedV1>(payload).map(|v1| Event::OrderCreated(OrderCreated::from(v1)))
     } else {
         Event::from_payload(event_type, payload)
     };
@@ -165,7 +166,7 @@ fn read_payload(event_type: EventType, old: bool, payload: &str) -> Result<Event
 }
 
 fn read_stamp(metadata: &MetadataWire<'_>) -> Option<Stamp> {
-    let cause: CauseWire = serde_json::from_str(metadata.cause?.get()).ok()?;
+    let cause: CauseWire = object::from_str(metadata.cause?.get()).ok()?;
     let topic: Topic = cause.topic.parse().ok()?;
     let position = topic.at(cause.partition).offset(cause.offset);
     let sequence: u64 = serde_json::from_str(metadata.sequence?.get()).ok()?;

@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod money;
+mod object;
 pub mod order;
 pub mod partition;
 pub mod position;

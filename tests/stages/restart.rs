@@ -196,6 +196,20 @@ fn a_log_of_other_rules_is_refused_without_a_snapshot() {
 }
 
 #[test]
+fn another_stream_key_is_refused_without_a_snapshot_and_writes_nothing() {
+    use orderledger_domain::stream::StreamKey;
+    let (log, dir) = traded();
+    let before = whole(&log);
+    drop(dir);
+    let dir = tempfile::tempdir().unwrap();
+    let Err(error) = Stages::start_keyed(&log, dir.path(), StreamKey::new(*b"0123456789abcdef")) else {
+        panic!("started with another key")
+    };
+    assert!(error.to_string().contains("--stream-key-file"), "{error}");
+    assert!(whole(&log) == before);
+}
+
+#[test]
 fn a_source_that_lost_its_end_is_refused_without_a_snapshot() {
     let (log, dir) = (Arc::new(MemoryLog::new(PARTITIONS).unwrap()), tempfile::tempdir().unwrap());
     let stages = Stages::start(&log, dir.path()).unwrap();

@@ -113,7 +113,9 @@ fn report_usage(error: clap::Error) -> ExitCode {
 fn start_logging() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("ORDERLEDGER_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    // Where stderr is gone, what can't be told is dropped: telling that there would be a panic of the worker that tells.
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    logging.with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 #[cfg(test)]

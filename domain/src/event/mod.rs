@@ -8,6 +8,7 @@ mod terms;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{OrderId, Symbol, UserId};
+use crate::object;
 
 pub use cash::{AccountCredited, Deposit, WithdrawalDecided, WithdrawalRejected, WithdrawalRequested};
 pub use life::{
@@ -59,7 +60,7 @@ macro_rules! events {
 
             /// Reads the payload of a type from its JSON text.
             pub(crate) fn from_payload(kind: EventType, payload: &str) -> Result<Event, serde_json::Error> {
-                match kind { $(EventType::$name => serde_json::from_str(payload).map(Event::$name),)* }
+                match kind { $(EventType::$name => object::from_str(payload).map(Event::$name),)* }
             }
 
             /// Writes the payload as JSON.

@@ -9,6 +9,9 @@ use orderledger_domain::strict::{self, MAX_DEPTH};
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
 
 const GOOD: &str = r#"{"eventId":"7d444840-9dc0-11d1-b245-5ffdce74fad2","eventType":"OrderCreated","timestamp":"2025-01-15T10:30:00Z","payload":{"orderId":"1","userId":"u","symbol":"A","side":"sell","orderType":"limit","quantity":1,"price":1.5},"metadata":{"version":"2.0","source":"s"}}"#;
+/// The fields of an envelope in order, without their names.
+const ARRAY: &str = r#"["7d444840-9dc0-11d1-b245-5ffdce74fad2","DepositMade","2025-01-15T10:30:00Z",{"userId":"u","asset":"USD","amount":1},{"version":"2.0"}]"#;
+const DEPOSIT: &str = r#"{"eventId":"7d444840-9dc0-11d1-b245-5ffdce74fad2","eventType":"DepositMade","timestamp":"2025-01-15T10:30:00Z","payload":{"userId":"u","asset":"USD","amount":1},"metadata":{"version":"2.0"}}"#;
 
 /// Reasons that need more than the record itself: where it stands, what stood before it.
 const OF_INTAKE: [RefuseReason; 6] = [
@@ -61,6 +64,10 @@ fn every_reason_that_reading_gives_has_its_record() {
         (Some(b"[]".to_vec()), BadEnvelope),
         (Some(["[".repeat(100_000), "]".repeat(100_000)].concat().into()), BadEnvelope),
         (Some(nested(MAX_DEPTH)), BadEnvelope),
+        (Some(ARRAY.into()), BadEnvelope),
+        (Some(DEPOSIT.replace(r#"{"userId":"u","asset":"USD","amount":1}"#, r#"["u","USD",1]"#).into()), BadEnvelope),
+        (Some(with(r#"{"version":"2.0","source":"s"}"#, r#"["2.0",null,null,null]"#)), BadEnvelope),
+        (Some(with(r#"{"version":"2.0","source":"s"}"#, r#"["2.0"]"#)), BadEnvelope),
         (Some(with("7d444840-9dc0", "7d444840_9dc0")), BadEnvelope),
         (Some(with("2025-01-15T10:30:00Z", "yesterday")), BadEnvelope),
         (Some(with("2025-01-15T10:30:00Z", "1969-12-31T23:59:59Z")), BadEnvelope),

@@ -21,10 +21,13 @@ pub fn check_standing(
     if found == Some(digest) {
         return Ok(());
     }
-    let finding = if found.is_none() { "the log ends before it" } else { "the log holds another record there" };
+    let (finding, first) = match found {
+        None => ("the log ends before it", ""),
+        Some(_) => ("the log holds another record there, or was begun with another stream key", "use that key, "),
+    };
     let what = format!(
-        "the {what} in {} stands on this record, but {finding}: restore the log that belongs to the data directory, \
-         or remove that path to rebuild it from this log",
+        "the {what} in {} stands on this record, but {finding}: {first}restore the log that belongs to the data \
+         directory, or remove that path to rebuild it from this log",
         kept.display()
     );
     Err(Error::refused(of.offset(offset), what))

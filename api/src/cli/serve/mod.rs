@@ -57,8 +57,6 @@ pub(super) fn until_signaled(settings: &Settings, runtime: Runtime, listener: Tc
     let front = Front::default();
     let opening = Opening::start(settings.clone(), front.clone())?;
     let ended = runtime.block_on(serve_until(signals, listener, front, &opening));
-    // From here on nothing that hangs can keep the program from ending in time.
-    watchdog::start(ended.as_ref().err().cloned());
     // Calls that still run are cut off here; what they wrote is in the log.
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Some(workers) = opening.end() {
@@ -104,6 +102,8 @@ async fn serve_until(
             _ = signals.interrupt.recv() => {}
             failure = failure(opening) => ended = Err(failure),
         }
+        // From here on nothing that hangs can keep the program from ending in time, neither calls nor workers.
+        watchdog::start(ended.as_ref().err().cloned());
     };
     server::serve(listener, front, stop).await;
     ended
