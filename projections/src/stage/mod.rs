@@ -8,5 +8,6 @@ pub mod emitter;
 pub mod fold;
 pub mod outbox;
 pub mod recovery;
+mod restore;
 pub mod runner;
 mod targets;

@@ -1,6 +1,5 @@
 //! The loop of a stage: read, fold, hand to the outbox; and its other half: acknowledgements, answers, marks, snapshots.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,14 +9,14 @@ use std::time::{Duration, Instant};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{AppenderKind, EventLog, Fetched, Reader, ReaderKind};
-use orderledger_store::snapshot::SnapshotStore;
 use orderledger_store::{At, Error};
 
 use super::acknowledging::Acknowledging;
 use super::emitter::Output;
 use super::fold::{Failure, StageFold};
 use super::outbox::{Batch, Outbox};
-use super::recovery::{Recovered, Recovery, Sending};
+use super::recovery::{Recovered, Sending};
+use super::restore::{Restored, restore};
 use crate::intake::answers::Answers;
 use crate::worker::pace;
 use crate::worker::pauses::{Pauses, is_worth_another};
@@ -122,33 +121,6 @@ fn run_until_it_ends<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     }
 }
 
-struct Restored<F> {
-    recovered: Vec<Recovered<F>>,
-    stores: Vec<SnapshotStore>,
-    /// The log's ends as seen at start: reached, the stage is live.
-    ends: BTreeMap<TopicPartition, u64>,
-    /// For each partition where gaps are known: what is missing below that offset is sent again anyway.
-    resent_below: Vec<u64>,
-}
-
-fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<Restored<F>, Error> {
-    let log = &*setup.log;
-    let mut recovery = Recovery::new(log, setup.source, setup.key, &setup.directory, trust_marks);
-    let (mut recovered, mut stores, mut ends, mut resent_below) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
-    for partition in 0..log.partitions() {
-        let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)));
-        let source = setup.source.at(partition);
-        let fold = recovery.recover::<F>(partition, &setup.shared, &store)?;
-        let end = log.end_offset(source)?;
-        let fills_gaps = !trust_marks || matches!(fold.sending, Sending::AboveLog(_));
-        resent_below.push(if fills_gaps { end } else { 0 });
-        recovered.push(fold);
-        stores.push(store);
-        ends.insert(source, end);
-    }
-    Ok(Restored { recovered, stores, ends, resent_below })
-}
-
 struct Lane {
     sending: Sending,
     /// The source's end as seen at start, until it is reached.
@@ -201,6 +173,8 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     let mut stage = Stage { setup, folds, lanes, outbox, failure };
     std::thread::scope(|scope| {
         let acknowledging = scope.spawn(move || acknowledging.run(restored.stores));
+        // After a panic here too: else the scope would wait for ever.
+        let ending = Ending(ended);
         let result = match stage.run(&mut *reader) {
             Ok(()) => {
                 stage.keep_last_images();
@@ -216,10 +190,19 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
             }
             Err(failure) => Err(failure),
         };
-        ended.store(true, Ordering::Release);
+        drop(ending);
         let panicked = acknowledging.join().is_err();
         if panicked { Err(Failure::Halt("taking acknowledgements ended in a panic".to_owned())) } else { result }
     })
+}
+
+/// Tells the other half of the stage to end when this half has.
+struct Ending(Arc<AtomicBool>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl<F: StageFold> Stage<'_, F> {
