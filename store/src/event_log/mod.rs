@@ -129,7 +129,8 @@ pub trait EventLog: Send + Sync {
         Ok(self.read(of, from, 1)?.first().map(|record| record.recorded_at_ms))
     }
 
-    /// Whether the log can be reached now; the error says what is wrong. Never waits.
+    /// Whether the log can be reached; the error says what is wrong. A connection that breaks for a moment doesn't count.
+    /// Never waits.
     fn reachable(&self) -> Result<(), Error> {
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What the clients tell by themselves: logs, errors, statistics.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -12,14 +13,17 @@ use super::known::Known;
 use super::names::Names;
 use crate::event_log::system_clock;
 
+/// A connection that broke is made again at once, as a rule: until then the cluster is not away.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Whether the cluster answers, as far as the clients noticed.
 #[derive(Default)]
 pub(super) struct Reach(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// Why it doesn't.
-    away: Option<String>,
+    /// Why it doesn't, and since when.
+    away: Option<(Instant, String)>,
     /// The newest error of one broker; it says more than "all brokers are down".
     newest: Option<String>,
 }
@@ -31,7 +35,8 @@ impl Reach {
 
     /// Why the cluster doesn't answer, if it doesn't.
     pub(super) fn away(&self) -> Option<String> {
-        self.lock().away.clone()
+        let state = self.lock();
+        state.away.as_ref().filter(|(since, _)| since.elapsed() >= GRACE).map(|(_, why)| why.clone())
     }
 
     /// The newest error that a client told.
@@ -60,7 +65,7 @@ impl Reach {
         if lost && state.away.is_none() {
             let why = state.newest.clone().unwrap_or_else(|| reason.to_owned());
             tracing::warn!(%why, "Kafka doesn't answer; trying again until it does");
-            state.away = Some(why);
+            state.away = Some((Instant::now(), why));
         }
     }
 
