@@ -219,10 +219,7 @@ fn check(batch: &[NewRecord], names: &Names) -> Result<(), Error> {
         return Err(Error::refused(At::Log, "a batch has too many records"));
     }
     for record in batch {
-        if !names.has(record.to) {
-            let what = format!("there is no such partition; every topic has {}", names.partitions());
-            return Err(Error::refused(record.to, what));
-        }
+        names.check(record.to)?;
         let of = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
         let headers: usize = record.headers.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
         let bytes = of(&record.key).saturating_add(of(&record.value)).saturating_add(headers);

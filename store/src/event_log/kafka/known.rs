@@ -34,7 +34,7 @@ impl Known {
     }
 
     fn lane(&self, of: TopicPartition) -> Option<&Lane> {
-        let topic = Topic::ALL.iter().position(|topic| *topic == of.topic)?;
+        let topic = usize::from(of.topic.number());
         let partition = usize::try_from(of.partition).ok().filter(|_| of.partition < self.partitions)?;
         let per_topic = usize::try_from(self.partitions).ok()?;
         self.lanes.get(topic.checked_mul(per_topic)?.checked_add(partition)?)

@@ -63,11 +63,7 @@ impl KafkaLog {
     }
 
     fn check_partition(&self, of: TopicPartition) -> Result<(), Error> {
-        if self.queries.watching().names.has(of) {
-            return Ok(());
-        }
-        let what = format!("there is no such partition; every topic has {}", self.partitions());
-        Err(Error::refused(of, what))
+        self.queries.watching().names.check(of)
     }
 
     /// Refuses positions that the cluster doesn't have.

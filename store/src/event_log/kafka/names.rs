@@ -3,6 +3,7 @@
 use orderledger_domain::position::{Topic, TopicPartition};
 
 use super::KafkaSettings;
+use crate::Error;
 
 /// The topics' names, and how many partitions each has.
 pub(super) struct Names {
@@ -31,8 +32,12 @@ impl Names {
         (partition < self.partitions).then(|| topic.at(partition))
     }
 
-    /// Whether there is such a partition.
-    pub(super) const fn has(&self, of: TopicPartition) -> bool {
-        of.partition < self.partitions
+    /// Refuses a partition that the topics don't have.
+    pub(super) fn check(&self, of: TopicPartition) -> Result<(), Error> {
+        if of.partition < self.partitions {
+            return Ok(());
+        }
+        let what = format!("there is no such partition; every topic has {}", self.partitions);
+        Err(Error::refused(of, what))
     }
 }
