@@ -15,6 +15,7 @@ pub mod money;
 mod object;
 pub mod order;
 pub mod partition;
+pub mod planted;
 pub mod position;
 pub mod reason;
 pub mod stream;

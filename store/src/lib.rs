@@ -9,6 +9,7 @@ pub mod event_log;
 pub mod id_index;
 
 pub mod codec;
+pub mod faults;
 pub mod generations;
 pub mod keys;
 pub mod packed;
