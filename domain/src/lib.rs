@@ -8,6 +8,7 @@
 pub mod account;
 pub mod book;
 pub mod decimal;
+pub mod entity;
 pub mod envelope;
 pub mod event;
 pub mod ids;

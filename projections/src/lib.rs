@@ -6,6 +6,8 @@
 
 pub mod worker;
 
+pub mod parking;
+
 pub mod intake;
 pub mod matching;
 pub mod stage;

@@ -7,6 +7,7 @@ use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::Error;
 use orderledger_store::event_log::{EventLog, ReaderKind};
+use orderledger_store::keys;
 
 use crate::worker::fold::Failure;
 use crate::worker::folding::AnyFolding;
@@ -77,14 +78,14 @@ pub fn fold_to_end(
     Ok(passed)
 }
 
-/// The first key at which two views differ, in key order; none if all their rows are equal.
+/// The first key at which two views differ, in key order; none if all their rows but bookkeeping are equal.
 pub fn first_difference(
     live: &orderledger_store::views::View,
     rebuilt: &orderledger_store::views::View,
 ) -> Result<Option<Vec<u8>>, Error> {
     use orderledger_store::views::Direction;
     let (live, rebuilt) = (live.reader()?, rebuilt.reader()?);
-    let all = (std::ops::Bound::<Vec<u8>>::Unbounded, std::ops::Bound::Unbounded);
+    let all = (std::ops::Bound::Unbounded, std::ops::Bound::Excluded(vec![keys::BOOKKEEPING]));
     let mut left = live.scan(all.clone(), Direction::Ascending);
     let mut right = rebuilt.scan(all, Direction::Ascending);
     loop {

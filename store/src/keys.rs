@@ -54,6 +54,24 @@ pub const LIST_BLOCK: u8 = 0x51;
 /// audit: `topic u8, partition u32` → the head of the hash chain.
 pub const CHAIN: u8 = 0x52;
 
+/// any projection that parks: `entity` → where its first waiting record stands and how many wait.
+pub const PARKED: u8 = 0x70;
+/// any projection that parks: `eventId u64 u64, partition u32` → an operator's decision about a parked record.
+pub const DECISION: u8 = 0x71;
+
+/// From this prefix on stands bookkeeping, in no digest and in no comparison: its rows depend on when things happened,
+/// not on what stands in the log.
+pub const BOOKKEEPING: u8 = 0xf0;
+/// any projection that parks: `entity` → why its first waiting record can't be applied, and what was tried.
+pub const PARKED_NOTE: u8 = 0xf0;
+/// any projection that parks: `entity, first offset u64` → a block of waiting offsets behind the first.
+pub const PARKED_BLOCK: u8 = 0xf1;
+
+/// Whether the row under this key is bookkeeping.
+pub fn is_bookkeeping(key: &[u8]) -> bool {
+    key.first().is_some_and(|prefix| *prefix >= BOOKKEEPING)
+}
+
 /// Ends a name.
 const END: u8 = 0x00;
 /// Stands before [`END`] or itself inside a name (ids never hold either, so their keys are their bytes).
@@ -233,6 +251,10 @@ mod tests {
             RECORD_BLOCK,
             LIST_BLOCK,
             CHAIN,
+            PARKED,
+            DECISION,
+            PARKED_NOTE,
+            PARKED_BLOCK,
         ];
         let distinct = all.iter().collect::<std::collections::BTreeSet<_>>();
         assert_eq!(distinct.len(), all.len());

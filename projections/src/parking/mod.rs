@@ -1,0 +1,18 @@
+//! parking: one record that can't be applied holds up its entity alone.
+//!
+//! A record that a projection can't apply, for a reason that lies in the record, parks its **entity** (the user, the
+//! symbol): the record is the head of a queue, and every later record of the entity waits behind it, in order. All others
+//! go on. An operator retries the head, once the program can apply it, or discards it; then what waits is applied in
+//! order, until the queue is empty or another head can't be applied. What a projection's rows are follows from the
+//! records, the discards and the program alone: a retry only says when to try again.
+//!
+//! - [`rows`]: what is stored, and under which keys
+//! - [`queries`]: what HTTP and proofs read
+
+pub mod queries;
+pub mod rows;
+
+/// The program that tries: what stands with a head that it could not apply.
+pub const fn code_version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

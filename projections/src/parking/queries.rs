@@ -1,0 +1,106 @@
+//! Reads of what is parked, for answers and for proofs. Each takes one consistent look.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use orderledger_domain::entity::Entity;
+use orderledger_domain::position::Position;
+use orderledger_store::keys::{self, KeyBuilder, after_prefix};
+use orderledger_store::views::{Direction, ViewReader};
+use orderledger_store::{At, Error};
+use uuid::Uuid;
+
+use super::rows::{
+    BlockRow, DecisionRow, NoteRow, ParkedRow, block_key, blocks_key, decisions_key, entity_of_parked_key,
+    first_of_block_key, note_key, parked_key,
+};
+
+/// A parked entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Which.
+    pub entity: Entity,
+    /// Its head, and how many records wait.
+    pub row: ParkedRow,
+    /// What is known of the head.
+    pub note: NoteRow,
+}
+
+impl Parked {
+    /// The last position before the head: the entity's rows are right up to there. None if the head is its partition's
+    /// first record.
+    pub fn last_good(&self) -> Option<Position> {
+        let Position { topic, partition, offset } = self.row.head;
+        offset.checked_sub(1).map(|offset| Position { topic, partition, offset })
+    }
+}
+
+/// The parked entities in the order of their names, beginning behind `after`, at most so many.
+pub fn parked_entities(
+    reader: &ViewReader,
+    after: Option<&Entity>,
+    limit: usize,
+    direction: Direction,
+) -> Result<Vec<Parked>, Error> {
+    let all = KeyBuilder::new(keys::PARKED).build();
+    let end = after_prefix(&all).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
+    let (low, high) = match (after.map(parked_key), direction) {
+        (None, _) => (Bound::Included(all), end),
+        (Some(after), Direction::Ascending) => (Bound::Excluded(after), end),
+        (Some(after), Direction::Descending) => (Bound::Included(all), Bound::Excluded(after)),
+    };
+    let rows = reader.scan_rows::<ParkedRow, Bytes>((low, high), direction).take(limit);
+    rows.map(|row| {
+        let (key, row) = row?;
+        with_note(reader, entity_of_parked_key(&key)?, row)
+    })
+    .collect()
+}
+
+/// The entity, if it is parked.
+pub fn parked(reader: &ViewReader, entity: &Entity) -> Result<Option<Parked>, Error> {
+    let row = reader.get_row::<ParkedRow>(&parked_key(entity))?;
+    row.map(|row| with_note(reader, entity.clone(), row)).transpose()
+}
+
+fn with_note(reader: &ViewReader, entity: Entity, row: ParkedRow) -> Result<Parked, Error> {
+    let missing = || Error::corrupt(At::Frame, format!("{entity} is parked without a note"));
+    let note = reader.get_row(&note_key(&entity))?.ok_or_else(missing)?;
+    Ok(Parked { entity, row, note })
+}
+
+/// Where the entity's waiting records stand, in order, from that offset on, at most so many; none if it is not parked.
+pub fn queue(reader: &ViewReader, entity: &Entity, from: u64, limit: usize) -> Result<Vec<Position>, Error> {
+    let Some(row) = reader.get_row::<ParkedRow>(&parked_key(entity))? else { return Ok(Vec::new()) };
+    let of = row.head.topic_partition();
+    let head = (row.head.offset >= from).then_some(row.head);
+    let mut waiting: Vec<Position> = head.into_iter().take(limit).collect();
+    let all = blocks_key(entity).build();
+    let end = after_prefix(&all).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
+    // The block that may hold `from` is the last one that begins at or below it.
+    let begun = (Bound::Included(all.clone()), Bound::Included(block_key(entity, from)));
+    let first = reader.scan::<Bytes>(begun, Direction::Descending).next().transpose()?.map_or(all, |(key, _)| key);
+    for block in reader.scan_rows::<BlockRow, Bytes>((Bound::Included(first), end), Direction::Ascending) {
+        if waiting.len() >= limit {
+            break;
+        }
+        let (key, block) = block?;
+        let offsets = block.waiting(first_of_block_key(&key)?).map(|(offset, _)| offset);
+        let due = offsets.filter(|offset| *offset >= from && *offset > row.head.offset);
+        let room = limit.saturating_sub(waiting.len());
+        waiting.extend(due.map(|offset| of.offset(offset)).take(room));
+    }
+    Ok(waiting)
+}
+
+/// The decision of that event, once the projection has read it.
+pub fn decision(reader: &ViewReader, event_id: Uuid) -> Result<Option<DecisionRow>, Error> {
+    let prefix = decisions_key(event_id).build();
+    let row = reader.scan_prefix_rows::<DecisionRow>(&prefix, Direction::Ascending).next().transpose()?;
+    Ok(row.map(|(_, row)| row))
+}
+
+/// Every decision that the projection has read, in no order that means anything.
+pub fn decisions(reader: &ViewReader) -> impl Iterator<Item = Result<DecisionRow, Error>> + use<> {
+    reader.scan_prefix_rows::<DecisionRow>(&[keys::DECISION], Direction::Ascending).map(|row| Ok(row?.1))
+}
