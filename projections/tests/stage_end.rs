@@ -14,6 +14,7 @@ use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::stage::emitter::{EmittedMarks, Emitter, Output};
 use orderledger_projections::stage::fold::{Failure, StageFold};
 use orderledger_projections::stage::runner;
+use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::partition::Accounting;
 use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
 use orderledger_projections::worker::read::Read;
@@ -92,12 +93,13 @@ fn start(log: Arc<dyn EventLog>, directory: &Path, progress: &Progress, stop: &S
     let setup = runner::Setup {
         log,
         source: Topic::Orders,
-        directory: directory.to_owned(),
+        directory: directory.into(),
         key: StreamKey::default(),
         shared: (),
         progress: progress.clone(),
         answers: None,
         stop: stop.clone(),
+        clock: Clock::default(),
     };
     runner::start::<Counting>(setup).unwrap()
 }

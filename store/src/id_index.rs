@@ -71,6 +71,17 @@ impl IdIndex {
     /// Opens or creates the file. [`Error::Corrupt`] when it is damaged: remove it, and read all ids from the log again.
     pub fn open(path: &Path) -> Result<IdIndex, Error> {
         let database = redb_file::open(path, PAGE_CACHE_BYTES, KIND)?;
+        IdIndex::read(database, path)
+    }
+
+    /// Opens or creates the file in memory, for a simulation.
+    #[cfg(feature = "faults")]
+    pub fn in_memory(disk: crate::memory_disk::MemoryDisk) -> Result<IdIndex, Error> {
+        let path = Path::new("memory");
+        IdIndex::read(redb_file::open_backend(path, disk, KIND)?, path)
+    }
+
+    fn read(database: Database, path: &Path) -> Result<IdIndex, Error> {
         let read = || -> Result<_, redb::Error> {
             let create = database.begin_write()?;
             create.open_table(CLAIMS)?;

@@ -10,8 +10,11 @@ pub mod id_index;
 
 pub mod codec;
 pub mod faults;
+pub mod folder;
 pub mod generations;
 pub mod keys;
+#[cfg(feature = "faults")]
+pub mod memory_disk;
 pub mod packed;
 pub mod snapshot;
 pub mod views;

@@ -14,6 +14,26 @@ const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// [`Error::Corrupt`] if it is no redb file or damaged, [`Error::Refused`] if it isn't this kind of file.
 pub(crate) fn open(path: &Path, cache_bytes: usize, kind: &'static str) -> Result<Database, Error> {
     let opened = catch_unwind(AssertUnwindSafe(|| Database::builder().set_cache_size(cache_bytes).create(path)));
+    checked(path, opened, kind)
+}
+
+/// Opens or creates such a file in memory.
+#[cfg(feature = "faults")]
+pub(crate) fn open_backend(
+    path: &Path,
+    disk: crate::memory_disk::MemoryDisk,
+    kind: &'static str,
+) -> Result<Database, Error> {
+    const CACHE_BYTES: usize = 1 << 20;
+    let open = || Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(disk);
+    checked(path, catch_unwind(AssertUnwindSafe(open)), kind)
+}
+
+fn checked(
+    path: &Path,
+    opened: std::thread::Result<Result<Database, redb::DatabaseError>>,
+    kind: &'static str,
+) -> Result<Database, Error> {
     let database = match opened {
         Ok(result) => result.map_err(|error| storage_error(path, "can't open it", error.into()))?,
         Err(_) => return Err(Error::corrupt(path, "it is damaged: opening it panicked")),

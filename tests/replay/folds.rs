@@ -10,6 +10,7 @@ use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
 use orderledger_projections::settlement::{Settlement, queries};
 use orderledger_projections::verify::{LedgerRows, verify};
+use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::{AnyFolding, Folding};
 use orderledger_projections::worker::progress::{Progress, Standing};
@@ -55,6 +56,7 @@ impl Live {
             kept: "memory".to_owned(),
             progress: progress.clone(),
             stop: self.stop.clone(),
+            clock: Clock::default(),
         };
         self.running.push((projection::start::<F>(setup).unwrap(), progress, F::TOPICS));
         self.views.push(view);

@@ -19,6 +19,7 @@ use orderledger_projections::intake::{Identities, Intake};
 use orderledger_projections::matching::Matching;
 use orderledger_projections::stage::runner::{self, Setup};
 use orderledger_projections::worker::board::Board;
+use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::memory::MemoryLog;
@@ -146,12 +147,13 @@ fn setup<S>(
     Setup {
         log: Arc::clone(log),
         source,
-        directory: dir.join("stages"),
+        directory: dir.join("stages").into(),
         key,
         shared,
         progress: progress.clone(),
         answers: Some(Arc::new(Answers::new(PARTITIONS))),
         stop: stop.clone(),
+        clock: Clock::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use orderledger_projections::matching::Matching;
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::board::Board;
+use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::progress::{Progress, Standing};
@@ -225,12 +226,13 @@ impl Start<'_> {
         runner::Setup {
             log: Arc::clone(self.log),
             source,
-            directory: self.data.stages_path(),
+            directory: self.data.stages_path().into(),
             key: self.key,
             shared,
             progress: progress.clone(),
             answers: answers.cloned(),
             stop: self.stop.clone(),
+            clock: Clock::default(),
         }
     }
 
@@ -261,6 +263,7 @@ impl Start<'_> {
             kept: path.display().to_string(),
             progress: generation.progress.clone(),
             stop: self.stop.clone(),
+            clock: Clock::default(),
         })?;
         let live = ArcSwap::from_pointee(generation);
         Ok((ViewHandle { name: F::NAME, live, read_head: |head| states_of(head) }, running))

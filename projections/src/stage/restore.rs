@@ -23,7 +23,7 @@ pub(super) struct Restored<F> {
 /// Restores them from their snapshots, or from offset zero. After a gap the marks are not trusted.
 pub(super) fn restore<F: StageFold>(setup: &Setup<F::Shared>, trust_marks: bool) -> Result<Restored<F>, Error> {
     let log = &*setup.log;
-    let mut recovery = Recovery::new(log, setup.source, setup.key, &setup.directory, trust_marks);
+    let mut recovery = Recovery::new(log, setup.source, setup.key, setup.directory.path(), trust_marks);
     let (mut recovered, mut stores, mut ends, mut resent_below) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
     for partition in 0..log.partitions() {
         let store = SnapshotStore::new(setup.directory.join(format!("{}-{partition}", F::NAME)));

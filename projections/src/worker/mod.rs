@@ -1,6 +1,7 @@
 //! What all workers share: a record read once, how far a partition is known, the fold, progress that others wait for.
 
 pub mod board;
+pub mod clock;
 pub mod fold;
 pub mod folding;
 pub(crate) mod pace;
@@ -10,4 +11,6 @@ pub mod progress;
 pub mod projection;
 pub mod read;
 pub mod standing;
+#[cfg(feature = "faults")]
+pub mod stepped;
 pub mod stop;

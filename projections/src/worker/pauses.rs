@@ -1,10 +1,11 @@
 //! Pauses between attempts: growing, with jitter, bounded in number; a worker that got going begins them anew.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use orderledger_store::{At, Error};
 
+use super::clock::Clock;
 use super::progress::{Progress, WorkerState};
 use super::stop::Stop;
 
@@ -17,28 +18,39 @@ const GOT_GOING: Duration = Duration::from_secs(60);
 
 /// The pauses of one worker.
 pub struct Pauses {
+    clock: Clock,
     left: ExponentialBackoff,
-    begun: Instant,
-}
-
-impl Default for Pauses {
-    fn default() -> Pauses {
-        let pauses = ExponentialBuilder::default().with_min_delay(FIRST).with_max_delay(LONGEST).with_jitter();
-        Pauses { left: pauses.with_max_times(ATTEMPTS).build(), begun: Instant::now() }
-    }
+    /// When the attempt that runs began.
+    begun: Duration,
 }
 
 impl Pauses {
-    /// Waits before the next attempt, and says that the worker isn't live meanwhile. False if there is to be none: there were
-    /// too many, or the end was asked for.
-    pub fn wait(&mut self, stop: &Stop, progress: &Progress) -> bool {
-        progress.enter(WorkerState::CatchingUp);
-        if self.begun.elapsed() >= GOT_GOING {
-            *self = Pauses::default();
+    /// Pauses of a worker whose first attempt begins now.
+    pub fn new(clock: &Clock) -> Pauses {
+        let mut pauses = ExponentialBuilder::default().with_min_delay(FIRST).with_max_delay(LONGEST).with_jitter();
+        if let Some(seed) = clock.seed() {
+            pauses = pauses.with_jitter_seed(seed);
         }
-        let Some(pause) = self.left.next() else { return false };
+        Pauses { clock: clock.clone(), left: pauses.with_max_times(ATTEMPTS).build(), begun: clock.now() }
+    }
+
+    /// How long to wait before the next attempt, and says that the worker isn't live meanwhile. `None` if there is to be none:
+    /// there were too many.
+    pub fn next(&mut self, progress: &Progress) -> Option<Duration> {
+        progress.enter(WorkerState::CatchingUp);
+        let now = self.clock.now();
+        if now.saturating_sub(self.begun) >= GOT_GOING {
+            *self = Pauses::new(&self.clock);
+        }
+        let pause = self.left.next()?;
+        self.begun = now.saturating_add(pause);
+        Some(pause)
+    }
+
+    /// Waits before the next attempt. False if there is to be none: there were too many, or the end was asked for.
+    pub fn wait(&mut self, stop: &Stop, progress: &Progress) -> bool {
+        let Some(pause) = self.next(progress) else { return false };
         stop.sleep(pause);
-        self.begun = Instant::now();
         !stop.is_set()
     }
 }
@@ -59,6 +71,8 @@ pub const fn is_the_logs(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use crate::worker::progress::Standing;
 
@@ -67,12 +81,12 @@ mod tests {
         let stop = Stop::default();
         stop.set();
         let begun = Instant::now();
-        assert!(!Pauses::default().wait(&stop, &Progress::new(Standing::default())));
+        assert!(!Pauses::new(&Clock::default()).wait(&stop, &Progress::new(Standing::default())));
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
 
     #[test]
     fn there_is_a_bounded_number_of_attempts() {
-        assert_eq!(Pauses::default().left.count(), ATTEMPTS);
+        assert_eq!(Pauses::new(&Clock::default()).left.count(), ATTEMPTS);
     }
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
-use orderledger_store::event_log::{EventLog, Fetched, ReaderKind};
+use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::views::View;
 use orderledger_store::{At, Error};
 
+use super::clock::Clock;
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
 use super::pace;
@@ -35,6 +36,8 @@ pub struct Setup {
     pub progress: Progress,
     /// Says when to end.
     pub stop: Stop,
+    /// Says when another attempt is due.
+    pub clock: Clock,
 }
 
 /// A running projection.
@@ -53,22 +56,12 @@ impl Running {
 
 /// Takes the projection up where its view stands and starts it. Refuses where the log doesn't bear the view out.
 pub fn start<F: Fold + 'static>(setup: Setup) -> Result<Running, Error> {
-    let folding = Folding::<F>::resume(Arc::clone(&setup.view), &*setup.log, &setup.key, &setup.kept)?;
+    let folding = resume::<F>(&setup)?;
     setup.progress.publish(folding.standing(WorkerState::CatchingUp));
     let run = move || {
         let ended = run_until_it_ends::<F>(&setup, folding);
         let synced = setup.view.flush_and_sync();
-        setup.progress.enter(match ended.and_then(|()| synced.map_err(Failure::from)) {
-            Ok(()) => WorkerState::Stopped("the program ends".to_owned()),
-            Err(Failure::View(error)) => {
-                tracing::error!(projection = F::NAME, %error, "the projection stops");
-                WorkerState::Stopped(error.to_string())
-            }
-            Err(Failure::Record(error)) => {
-                tracing::error!(projection = F::NAME, %error, "the projection stops at a record that it can't apply");
-                WorkerState::Halted(error.to_string())
-            }
-        });
+        setup.progress.enter(end_state::<F>(ended.and_then(|()| synced.map_err(Failure::from))));
     };
     let thread = std::thread::Builder::new().name(F::NAME.to_owned()).spawn(run);
     let thread = thread
@@ -76,84 +69,128 @@ pub fn start<F: Fold + 'static>(setup: Setup) -> Result<Running, Error> {
     Ok(Running { thread })
 }
 
-/// Runs the projection, and takes it up again from its view, with pauses, when the log gave no answer.
+/// Runs the projection, and takes it up again from its view where that can help.
 fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), Failure> {
-    let mut pauses = Pauses::default();
-    let mut result = Loop { setup, ends: Vec::new() }.run(folding);
+    let mut pauses = Pauses::new(&setup.clock);
+    let mut folding = Ok(folding);
     loop {
-        match result {
-            Err(Failure::View(error)) if is_the_logs(&error) && pauses.wait(&setup.stop, &setup.progress) => {
-                tracing::warn!(projection = F::NAME, %error, "the projection goes on from its view");
-            }
-            other => return other,
+        let ended = folding.and_then(|folding| run_until_failure(setup, Attempt::begin(setup, folding)?));
+        let Err(failure) = ended else { return Ok(()) };
+        let Some(pause) = again::<F>(&failure, &mut pauses, &setup.progress) else { return Err(failure) };
+        setup.stop.sleep(pause);
+        if setup.stop.is_set() {
+            return Err(failure);
         }
-        result = Folding::<F>::resume(Arc::clone(&setup.view), &*setup.log, &setup.key, &setup.kept)
-            .map_err(Failure::from)
-            .and_then(|folding| Loop { setup, ends: Vec::new() }.run(folding));
+        folding = resume(setup).map_err(Failure::from);
     }
 }
 
-struct Loop<'a> {
-    setup: &'a Setup,
+fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<(), Failure> {
+    while !setup.stop.is_set() {
+        let fetched = attempt.reader.poll(IDLE)?;
+        let begun = Instant::now();
+        attempt.turn(setup, &fetched)?;
+        let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
+        if records > 0 {
+            pace::wait(begun, F::PACE.max(setup.log.gathering()), records);
+        }
+    }
+    Ok(())
+}
+
+/// Takes the projection up where its view stands. Refuses where the log doesn't bear the view out.
+pub(super) fn resume<F: Fold>(setup: &Setup) -> Result<Folding<F>, Error> {
+    Folding::resume(Arc::clone(&setup.view), &*setup.log, &setup.key, &setup.kept)
+}
+
+/// The pause after which the projection goes on from its view, if that can help: the log gave no answer.
+pub(super) fn again<F: Fold>(failure: &Failure, pauses: &mut Pauses, progress: &Progress) -> Option<Duration> {
+    let Failure::View(error) = failure else { return None };
+    let pause = if is_the_logs(error) { pauses.next(progress) } else { None }?;
+    tracing::warn!(projection = F::NAME, %error, "the projection goes on from its view");
+    Some(pause)
+}
+
+/// What a projection that ended so says of itself.
+pub(super) fn end_state<F: Fold>(ended: Result<(), Failure>) -> WorkerState {
+    match ended {
+        Ok(()) => WorkerState::Stopped("the program ends".to_owned()),
+        Err(Failure::View(error)) => {
+            tracing::error!(projection = F::NAME, %error, "the projection stops");
+            WorkerState::Stopped(error.to_string())
+        }
+        Err(Failure::Record(error)) => {
+            tracing::error!(projection = F::NAME, %error, "the projection stops at a record that it can't apply");
+            WorkerState::Halted(error.to_string())
+        }
+    }
+}
+
+/// One attempt, from the view as it stands to the next failure.
+pub(super) struct Attempt<F> {
+    folding: Folding<F>,
+    /// What it reads the log with.
+    pub(super) reader: Box<dyn Reader>,
     /// The ends as seen at start that are not reached yet.
     ends: Vec<(TopicPartition, u64)>,
 }
 
-impl Loop<'_> {
-    fn run<F: Fold>(&mut self, mut folding: Folding<F>) -> Result<(), Failure> {
-        let log = &*self.setup.log;
+impl<F: Fold> Attempt<F> {
+    /// Begins where the folding stands.
+    pub(super) fn begin(setup: &Setup, folding: Folding<F>) -> Result<Attempt<F>, Failure> {
+        let log = &*setup.log;
+        let mut ends = Vec::new();
         for (partition, _) in folding.positions() {
-            self.ends.push((partition, log.end_offset(partition)?));
+            ends.push((partition, log.end_offset(partition)?));
         }
         let kind = if F::PACE.is_zero() { ReaderKind::Group(F::NAME) } else { ReaderKind::LaggingGroup(F::NAME) };
-        let mut reader = log.reader(&folding.positions(), kind)?;
-        self.publish(&folding);
-        while !self.setup.stop.is_set() {
-            let fetched = reader.poll(IDLE)?;
-            let begun = Instant::now();
-            reader.report(&|| folding.positions());
-            if fetched.is_empty() {
-                if folding.pass_holes(&|of| reader.position(of)) {
-                    self.publish(&folding);
-                }
-                continue;
+        let reader = log.reader(&folding.positions(), kind)?;
+        let mut attempt = Attempt { folding, reader, ends };
+        attempt.publish(setup);
+        Ok(attempt)
+    }
+
+    /// Folds, commits and publishes what the reader gave.
+    pub(super) fn turn(&mut self, setup: &Setup, fetched: &[Fetched]) -> Result<(), Failure> {
+        self.reader.report(&|| self.folding.positions());
+        if fetched.is_empty() {
+            if self.folding.pass_holes(&|of| self.reader.position(of)) {
+                self.publish(setup);
             }
-            match fold_batch(&mut folding, &fetched, None, &self.setup.key) {
-                Ok(()) => {
-                    folding.pass_holes(&|of| reader.position(of));
-                    folding.commit()?;
-                }
-                Err((Failure::Record(error), at)) => {
-                    self.keep_what_came_before::<F>(&fetched, at)?;
-                    return Err(Failure::Record(error));
-                }
-                Err((failure, _)) => return Err(failure),
-            }
-            self.publish(&folding);
-            let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
-            pace::wait(begun, F::PACE.max(log.gathering()), records);
+            return Ok(());
         }
+        match fold_batch(&mut self.folding, fetched, None, &setup.key) {
+            Ok(()) => {
+                self.folding.pass_holes(&|of| self.reader.position(of));
+                self.folding.commit()?;
+            }
+            Err((Failure::Record(error), at)) => {
+                keep_what_came_before::<F>(setup, fetched, at)?;
+                return Err(Failure::Record(error));
+            }
+            Err((failure, _)) => return Err(failure),
+        }
+        self.publish(setup);
         Ok(())
     }
 
-    /// Applies and commits the records of the batch before the one that can't be applied.
-    fn keep_what_came_before<F: Fold>(&self, fetched: &[Fetched], at: usize) -> Result<(), Failure> {
-        let Setup { view, log, key, kept, .. } = self.setup;
-        let mut folding = Folding::<F>::resume(Arc::clone(view), &**log, key, kept)?;
-        fold_batch(&mut folding, fetched, Some(at), key).map_err(|(failure, _)| failure)?;
-        folding.commit()?;
-        self.setup.progress.publish(folding.standing(WorkerState::CatchingUp));
-        Ok(())
-    }
-
-    fn publish<F: Fold>(&mut self, folding: &Folding<F>) {
-        let mut standing = folding.standing(WorkerState::CatchingUp);
+    fn publish(&mut self, setup: &Setup) {
+        let mut standing = self.folding.standing(WorkerState::CatchingUp);
         self.ends.retain(|(partition, end)| !standing.has_applied_below(*partition, *end));
         if self.ends.is_empty() {
             standing.state = WorkerState::Live;
         }
-        self.setup.progress.publish(standing);
+        setup.progress.publish(standing);
     }
+}
+
+/// Applies and commits the records of the batch before the one that can't be applied.
+fn keep_what_came_before<F: Fold>(setup: &Setup, fetched: &[Fetched], at: usize) -> Result<(), Failure> {
+    let mut folding = resume::<F>(setup)?;
+    fold_batch(&mut folding, fetched, Some(at), &setup.key).map_err(|(failure, _)| failure)?;
+    folding.commit()?;
+    setup.progress.publish(folding.standing(WorkerState::CatchingUp));
+    Ok(())
 }
 
 /// Folds the records of a batch, or its first `only`; a failure says at the how many-th record it happened.

@@ -4,17 +4,20 @@
 //! that can't be read is passed over with a warning: the stage replays from the one before, or from offset zero.
 //! `DIR/mark` is small and replaced often. Neither is the only copy of anything.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use orderledger_domain::position::TopicPartition;
 
-use crate::{Error, atomic_file};
+use crate::Error;
+use crate::folder::Folder;
 
 mod file;
 #[cfg(test)]
 mod tests;
+
+/// The name of the mark's file.
+const MARK: &str = "mark";
 
 /// Where a stage stands in one of its target partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +59,12 @@ pub struct Mark {
 /// The directory of one stage's partition. One stage writes it, from one thread.
 #[derive(Debug)]
 pub struct SnapshotStore {
-    dir: PathBuf,
+    dir: Folder,
 }
 
 impl SnapshotStore {
     /// The snapshots in `dir`, which is made with the first write.
-    pub fn new(dir: impl Into<PathBuf>) -> SnapshotStore {
+    pub fn new(dir: impl Into<Folder>) -> SnapshotStore {
         SnapshotStore { dir: dir.into() }
     }
 
@@ -70,8 +73,7 @@ impl SnapshotStore {
     pub fn write(&self, snapshot: &Snapshot, schema: u16) -> Result<(), Error> {
         let head = file::Head::of_snapshot(snapshot);
         let parts = file::encode(&file::SNAPSHOT, schema, &head, &snapshot.body)?;
-        let written = fs::create_dir_all(&self.dir)
-            .and_then(|()| atomic_file::replace(&self.path(snapshot.source_next), &[&parts, &snapshot.body]));
+        let written = self.dir.replace(&name(snapshot.source_next), &[&parts, &snapshot.body]);
         written.map_err(|cause| self.unavailable(cause))?;
         self.remove_unneeded(snapshot.source_next)
     }
@@ -80,8 +82,8 @@ impl SnapshotStore {
     pub fn load(&self, schema: u16) -> Result<Vec<Snapshot>, Error> {
         let mut snapshots = Vec::new();
         for offset in self.offsets()?.into_iter().rev() {
-            let path = self.path(offset);
-            let read = read(&path, &file::SNAPSHOT, schema).map(|(head, body)| head.into_snapshot(body));
+            let path = self.path(&name(offset));
+            let read = self.read(&name(offset), &file::SNAPSHOT, schema).map(|(head, body)| head.into_snapshot(body));
             match read {
                 Ok(snapshot) if snapshot.source_next == offset => snapshots.push(snapshot),
                 Ok(_) => tracing::warn!(snapshot = %path.display(), "it is of another offset; it is passed over"),
@@ -94,17 +96,18 @@ impl SnapshotStore {
     /// Replaces the mark; it is synced when this returns.
     pub fn write_mark(&self, mark: &Mark) -> Result<(), Error> {
         let head = file::encode(&file::MARK, file::MARK_SCHEMA, &file::Head::of_mark(mark), &[])?;
-        let written = fs::create_dir_all(&self.dir).and_then(|()| atomic_file::replace(&self.mark_path(), &[&head]));
-        written.map_err(|cause| self.unavailable(cause))
+        self.dir.replace(MARK, &[&head]).map_err(|cause| self.unavailable(cause))
     }
 
     /// The mark, if there is a readable one.
     pub fn read_mark(&self) -> Option<Mark> {
-        let path = self.mark_path();
-        if !path.exists() {
-            return None;
-        }
-        match read(&path, &file::MARK, file::MARK_SCHEMA) {
+        let bytes = match self.dir.read(MARK) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            bytes => bytes,
+        };
+        let path = self.path(MARK);
+        let bytes = bytes.map_err(|cause| unreadable(&path, cause));
+        match bytes.and_then(|bytes| file::decode(&path, &file::MARK, file::MARK_SCHEMA, bytes)) {
             Ok((head, _)) => Some(head.into_mark()),
             Err(reason) => {
                 tracing::warn!(mark = %path.display(), %reason, "unreadable; the stage goes on without it");
@@ -117,37 +120,31 @@ impl SnapshotStore {
         let offsets = self.offsets()?;
         let before = offsets.iter().copied().rfind(|&offset| offset < written);
         for offset in offsets.into_iter().filter(|&offset| offset != written && Some(offset) != before) {
-            fs::remove_file(self.path(offset)).map_err(|cause| self.unavailable(cause))?;
+            self.dir.remove(&name(offset)).map_err(|cause| self.unavailable(cause))?;
         }
         Ok(())
     }
 
     /// The offsets of the snapshot files, ascending.
     fn offsets(&self) -> Result<Vec<u64>, Error> {
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.unavailable(error)),
-        };
-        let mut offsets = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(|cause| self.unavailable(cause))?.file_name();
-            offsets.extend(offset_of(&name.to_string_lossy()));
-        }
+        let names = self.dir.names().map_err(|cause| self.unavailable(cause))?;
+        let mut offsets: Vec<u64> = names.iter().filter_map(|name| offset_of(name)).collect();
         offsets.sort_unstable();
         Ok(offsets)
     }
 
-    fn path(&self, offset: u64) -> PathBuf {
-        self.dir.join(name(offset))
+    fn read(&self, name: &str, magic: &[u8; 8], schema: u16) -> Result<(file::Head, Vec<u8>), Error> {
+        let path = self.path(name);
+        let bytes = self.dir.read(name).map_err(|cause| unreadable(&path, cause))?;
+        file::decode(&path, magic, schema, bytes)
     }
 
-    fn mark_path(&self) -> PathBuf {
-        self.dir.join("mark")
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     fn unavailable(&self, cause: io::Error) -> Error {
-        Error::unavailable(&self.dir, "a stage's snapshots could not be read or written").with_source(cause)
+        Error::unavailable(self.dir.path(), "a stage's snapshots could not be read or written").with_source(cause)
     }
 }
 
@@ -160,7 +157,6 @@ fn offset_of(text: &str) -> Option<u64> {
     (name(offset) == text).then_some(offset)
 }
 
-fn read(path: &Path, magic: &[u8; 8], schema: u16) -> Result<(file::Head, Vec<u8>), Error> {
-    let bytes = fs::read(path).map_err(|cause| Error::unavailable(path, "it can't be read").with_source(cause))?;
-    file::decode(path, magic, schema, bytes)
+fn unreadable(path: &std::path::Path, cause: io::Error) -> Error {
+    Error::unavailable(path, "it can't be read").with_source(cause)
 }

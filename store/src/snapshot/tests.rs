@@ -61,23 +61,23 @@ fn an_unreadable_snapshot_falls_back_to_the_one_before() {
         ("garbage", |bytes| bytes.fill(0xa5)),
         ("another kind", |bytes| bytes.iter_mut().take(1).for_each(|byte| *byte = b'x')),
     ];
-    for (name, damage) in damages {
+    for (what, damage) in damages {
         let (_dir, store) = store(&[100, 200]);
-        let mut bytes = fs::read(store.path(200)).unwrap();
+        let mut bytes = fs::read(store.path(&name(200))).unwrap();
         damage(&mut bytes);
-        fs::write(store.path(200), bytes).unwrap();
-        assert_eq!(offsets(&store), [100], "{name}");
+        fs::write(store.path(&name(200)), bytes).unwrap();
+        assert_eq!(offsets(&store), [100], "{what}");
     }
 }
 
 #[test]
 fn every_flipped_byte_is_found() {
     let (_dir, store) = store(&[100]);
-    let bytes = fs::read(store.path(100)).unwrap();
+    let bytes = fs::read(store.path(&name(100))).unwrap();
     for at in 0..bytes.len() {
         let mut damaged = bytes.clone();
         damaged.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 4);
-        let read = file::decode(&store.path(100), &file::SNAPSHOT, SCHEMA, damaged);
+        let read = file::decode(&store.path(&name(100)), &file::SNAPSHOT, SCHEMA, damaged);
         assert!(matches!(read, Err(Error::Corrupt { .. })), "byte {at}");
     }
 }
@@ -86,9 +86,9 @@ fn every_flipped_byte_is_found() {
 fn other_schemas_other_names_and_unfinished_files_are_passed_over() {
     let (_dir, store) = store(&[100]);
     store.write(&snapshot(200), SCHEMA + 1).unwrap();
-    fs::copy(store.path(100), store.path(300)).unwrap();
-    fs::copy(store.path(100), store.dir.join("00000000000000000400.snapshot.tmp")).unwrap();
-    fs::copy(store.path(100), store.dir.join("100.snapshot")).unwrap();
+    fs::copy(store.path(&name(100)), store.path(&name(300))).unwrap();
+    fs::copy(store.path(&name(100)), store.path("00000000000000000400.snapshot.tmp")).unwrap();
+    fs::copy(store.path(&name(100)), store.path("100.snapshot")).unwrap();
     assert_eq!(offsets(&store), [100]);
 }
 
@@ -101,9 +101,9 @@ fn a_mark_is_replaced_and_an_unreadable_one_is_none() {
         store.write_mark(&mark).unwrap();
         assert_eq!(store.read_mark(), Some(mark));
     }
-    let bytes = fs::read(store.mark_path()).unwrap();
+    let bytes = fs::read(store.path(MARK)).unwrap();
     for length in 0..bytes.len() {
-        fs::write(store.mark_path(), bytes.iter().copied().take(length).collect::<Vec<_>>()).unwrap();
+        fs::write(store.path(MARK), bytes.iter().copied().take(length).collect::<Vec<_>>()).unwrap();
         assert_eq!(store.read_mark(), None);
     }
 }

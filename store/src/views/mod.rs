@@ -168,6 +168,14 @@ impl View {
         View { inner: Arc::new(inner), flusher: Mutex::new(None), quarantined: None }
     }
 
+    /// A view in memory that begins with the rows and the head of that moment: what a crash leaves of a flushed view.
+    #[cfg(feature = "faults")]
+    pub fn in_memory_at(moment: &ViewReader) -> View {
+        let view = View::in_memory(moment.inner.schema);
+        view.inner.layers.store(Arc::clone(&moment.layers));
+        view
+    }
+
     /// The view's schema.
     pub fn schema(&self) -> Schema {
         self.inner.schema

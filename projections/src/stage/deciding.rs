@@ -1,0 +1,236 @@
+//! The deciding half of a stage: what was read is folded, and what that decides goes to the outbox.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_store::Error;
+use orderledger_store::event_log::{Fetched, Reader};
+
+use super::emitter::Output;
+use super::fold::{Failure, StageFold};
+use super::outbox::{Batch, Outbox};
+use super::recovery::{Recovered, Sending};
+use super::runner::Setup;
+use crate::worker::read::Read;
+
+/// After how many records of a partition a snapshot is kept; a restart folds at most about so many again.
+const SNAPSHOT_RECORDS: u64 = 20_000;
+/// After what time a snapshot is kept, if anything was read.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+/// How many images of partitions are made at once: they stay in memory until they are written.
+const IMAGES_AT_ONCE: usize = 3;
+
+/// How one partition goes on.
+struct Lane {
+    sending: Sending,
+    /// The source's end as seen at start, until it is reached.
+    end: Option<u64>,
+    resent_below: u64,
+    passed: u64,
+    snapshot_at: u64,
+    snapshot_time: Duration,
+}
+
+/// The deciding half of a stage: the folds of all partitions.
+pub(super) struct Deciding<F> {
+    folds: Vec<F>,
+    lanes: Vec<Lane>,
+    outbox: Arc<Outbox>,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+impl<F: StageFold> Deciding<F> {
+    /// The folds as they were recovered; `failure` is where the other half says why it ended.
+    pub(super) fn new(outbox: Arc<Outbox>, failure: Arc<Mutex<Option<Error>>>) -> Deciding<F> {
+        Deciding { folds: Vec::new(), lanes: Vec::new(), outbox, failure }
+    }
+
+    /// Adds the fold of the next partition, whose source ends there now.
+    pub(super) fn add(&mut self, recovered: Recovered<F>, end: Option<u64>, resent_below: u64, now: Duration) {
+        let Recovered { fold, sending, .. } = recovered;
+        let next = fold.next_offset();
+        self.lanes.push(Lane { sending, end, resent_below, passed: next, snapshot_at: next, snapshot_time: now });
+        self.folds.push(fold);
+    }
+
+    /// Publishes what the folds begin with, and looks whether all was read already.
+    pub(super) fn begin(&mut self, setup: &mut Setup<F::Shared>) -> Result<(), Failure> {
+        F::end_batch(&mut self.folds, &mut setup.shared, false)?;
+        self.check_ends()
+    }
+
+    /// Waits for records, unless the other half has ended.
+    pub(super) fn poll(&self, reader: &mut dyn Reader, within: Duration) -> Result<Vec<Fetched>, Failure> {
+        match self.failure().take() {
+            Some(error) => Err(Failure::Store(error)),
+            None => Ok(reader.poll(within)?),
+        }
+    }
+
+    /// Folds what the reader gave and hands it on.
+    pub(super) fn turn(
+        &mut self,
+        setup: &mut Setup<F::Shared>,
+        reader: &mut dyn Reader,
+        fetched: Vec<Fetched>,
+    ) -> Result<(), Failure> {
+        let mut batches = Vec::new();
+        for fetched in fetched {
+            batches.push(self.fold(setup, fetched)?);
+        }
+        self.pass_holes(setup.source, reader, &mut batches);
+        self.check_ends()?;
+        let due = self.snapshots_due(setup.clock.now());
+        if !batches.is_empty() || !due.is_empty() {
+            F::end_batch(&mut self.folds, &mut setup.shared, !due.is_empty())?;
+        }
+        self.keep_images(&mut batches, &due)?;
+        for batch in batches {
+            self.outbox.push(batch)?;
+        }
+        reader.report(&|| acknowledged(setup));
+        Ok(())
+    }
+
+    fn fold(&mut self, setup: &mut Setup<F::Shared>, fetched: Fetched) -> Result<Batch, Failure> {
+        let Fetched { from, records } = fetched;
+        let place = usize::try_from(from.partition).unwrap_or(usize::MAX);
+        let (Some(fold), Some(lane)) = (self.folds.get_mut(place), self.lanes.get_mut(place)) else {
+            return Err(Failure::Halt(format!("a record of {from}, which this stage doesn't read")));
+        };
+        let mut outputs: Vec<Output> = Vec::new();
+        let mut recorded_at = Default::default();
+        for record in records {
+            let read = Read::new(from, record, &setup.key);
+            let before = outputs.len();
+            match fold.step(&read, &mut setup.shared, &mut outputs) {
+                Err(Failure::Gap(_)) if read.position.offset < lane.resent_below => {}
+                stepped => stepped?,
+            }
+            recorded_at = read.recorded_at;
+            keep_wanted(&mut outputs, before, &mut lane.sending)?;
+        }
+        Ok(batch_of(fold, from.partition, recorded_at, outputs))
+    }
+
+    /// Where a source's end as seen at start is reached, the replay must have given all that stands in the target logs.
+    fn check_ends(&mut self) -> Result<(), Failure> {
+        for lane in &mut self.lanes {
+            if lane.end.is_some_and(|end| lane.passed >= end) {
+                lane.end = None;
+                lane.sending.check_reproduced()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how far the reader has passed each partition, holes included.
+    fn pass_holes(&mut self, source: Topic, reader: &dyn Reader, batches: &mut Vec<Batch>) {
+        for (partition, (fold, lane)) in (0..).zip(self.folds.iter().zip(&mut self.lanes)) {
+            let passed = reader.position(source.at(partition));
+            if passed <= lane.passed {
+                continue;
+            }
+            lane.passed = passed;
+            match batches.iter_mut().rev().find(|batch| batch.partition == partition) {
+                Some(batch) => batch.passed = batch.passed.max(passed),
+                None => batches.push(Batch { passed, ..batch_of(fold, partition, Default::default(), Vec::new()) }),
+            }
+        }
+    }
+
+    /// The partitions of which a snapshot is due: enough was read, or anything was and enough time went by or there is
+    /// no snapshot yet; a start that finds none reads all target logs.
+    fn snapshots_due(&mut self, now: Duration) -> Vec<usize> {
+        let mut due = Vec::new();
+        for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
+            if due.len() >= IMAGES_AT_ONCE {
+                break;
+            }
+            let read = fold.next_offset().saturating_sub(lane.snapshot_at);
+            let aged = now.saturating_sub(lane.snapshot_time) >= SNAPSHOT_EVERY;
+            let soon = aged || lane.snapshot_at == 0;
+            if (read >= SNAPSHOT_RECORDS || (soon && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
+                due.push(place);
+                (lane.snapshot_at, lane.snapshot_time) = (fold.next_offset(), now);
+            }
+        }
+        due
+    }
+
+    /// Puts the images of the due partitions into their batches, or into empty ones.
+    fn keep_images(&self, batches: &mut Vec<Batch>, due: &[usize]) -> Result<(), Error> {
+        for place in due {
+            let Some(fold) = self.folds.get(*place) else { continue };
+            let partition = u32::try_from(*place).unwrap_or(u32::MAX);
+            let image = Some(fold.image()?);
+            match batches.iter_mut().rev().find(|batch| batch.partition == partition) {
+                Some(batch) => batch.image = image,
+                None => batches.push(Batch { image, ..batch_of(fold, partition, Default::default(), Vec::new()) }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a last snapshot of every partition, where all that was read is on its way.
+    pub(super) fn keep_last_images(&mut self, setup: &mut Setup<F::Shared>) {
+        let read = |place: &usize| {
+            let (fold, lane) = (self.folds.get(*place), self.lanes.get(*place));
+            fold.zip(lane).is_some_and(|(fold, lane)| {
+                fold.next_offset() > lane.snapshot_at && !lane.sending.holds_back(fold.next_offset())
+            })
+        };
+        let due: Vec<usize> = (0..self.folds.len()).filter(read).collect();
+        let mut batches = Vec::new();
+        let kept = F::end_batch(&mut self.folds, &mut setup.shared, true)
+            .and_then(|()| self.keep_images(&mut batches, &due))
+            .and_then(|()| batches.into_iter().try_for_each(|batch| self.outbox.push(batch)));
+        if let Err(error) = kept {
+            tracing::warn!(stage = F::NAME, %error, "no last snapshot: the next start folds a little more");
+        }
+    }
+
+    /// Whether all is acknowledged, or a delivery failed.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outbox.is_empty() || self.failure().is_some()
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<Error>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The positions up to which every output is acknowledged.
+fn acknowledged<S>(setup: &Setup<S>) -> Vec<(TopicPartition, u64)> {
+    let standing = setup.progress.standing();
+    standing.partitions.iter().map(|(of, progress)| (*of, progress.next_offset)).collect()
+}
+
+fn batch_of<F: StageFold>(
+    fold: &F,
+    partition: u32,
+    recorded_at: orderledger_domain::timestamp::Timestamp,
+    outputs: Vec<Output>,
+) -> Batch {
+    Batch {
+        partition,
+        next_offset: fold.next_offset(),
+        passed: fold.next_offset(),
+        last_digest: fold.last().map_or(0, |(_, digest)| digest),
+        recorded_at,
+        accounting: fold.accounting(),
+        outputs,
+        image: None,
+    }
+}
+
+/// Drops the outputs from `before` on that are not to be sent.
+fn keep_wanted(outputs: &mut Vec<Output>, before: usize, sending: &mut Sending) -> Result<(), Failure> {
+    for output in outputs.split_off(before) {
+        if sending.wants(&output)? {
+            outputs.push(output);
+        }
+    }
+    Ok(())
+}
