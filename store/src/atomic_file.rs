@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::faults;
+
 /// What unfinished files end in.
 pub(crate) const UNFINISHED: &str = "tmp";
 
@@ -14,9 +16,12 @@ pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     for part in parts {
         file.write_all(part)?;
     }
+    faults::point("file.before-sync");
     file.sync_all()?;
     drop(file);
+    faults::point("file.before-rename");
     fs::rename(&unfinished, path)?;
+    faults::point("file.after-rename");
     sync_dir(path.parent())
 }
 

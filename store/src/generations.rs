@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{Error, atomic_file};
+use crate::{Error, atomic_file, faults};
 
 /// The file that names the live generation.
 const CURRENT: &str = "CURRENT";
@@ -112,11 +112,13 @@ impl Generations {
         if !numbers(&self.dir)?.contains(&number) {
             return Err(Error::refused(self.path(number), "there is no such generation to promote"));
         }
+        faults::point("generation.before-promotion");
         let replaced = std::mem::replace(&mut self.current, number);
         if let Err(error) = self.write_current() {
             self.current = replaced;
             return Err(error);
         }
+        faults::point("generation.after-promotion");
         self.remove(|number, current| number < replaced && number < current)
     }
 

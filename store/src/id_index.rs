@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 
-use crate::Error;
 use crate::redb_file::{self, storage_error};
+use crate::{Error, faults};
 
 /// Partition (big-endian), kind, length of the user's id, the user's id, the id.
 const CLAIMS: TableDefinition<&[u8], &StoredClaim> = TableDefinition::new("claims");
@@ -198,7 +198,9 @@ impl IdIndex {
             rows.insert(partition, (position.next_offset, position.digest_of_last_record))?;
         }
         drop(rows);
+        faults::point("ids.before-commit");
         transaction.commit()?;
+        faults::point("ids.after-commit");
         Ok(self.database.begin_read()?.open_table(CLAIMS)?)
     }
 }

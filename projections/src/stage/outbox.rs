@@ -13,7 +13,7 @@ use orderledger_domain::event::Event;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::event_log::{Appender, NewRecord};
-use orderledger_store::{At, Error};
+use orderledger_store::{At, Error, faults};
 
 use super::emitter::{Emitted, Output};
 use crate::worker::partition::Accounting;
@@ -167,7 +167,10 @@ impl Outbox {
             // The stage has ended if nobody listens any more.
             let _ = acks.send(Ack { partition, number, step, result });
         });
-        self.appender.append(records, done)
+        faults::point("stage.before-append");
+        self.appender.append(records, done)?;
+        faults::point("stage.after-append");
+        Ok(())
     }
 
     /// Waits for acknowledgements, sends what they release, and gives the batches that are acknowledged whole.
@@ -177,6 +180,7 @@ impl Outbox {
         let Ok(first) = arrived.recv_timeout(within) else { return Ok(Vec::new()) };
         let acks: Vec<Ack> = std::iter::once(first).chain(arrived.try_iter()).collect();
         drop(arrived);
+        faults::point("stage.acknowledged");
         let done = self.follow(acks);
         if let Err(error) = &done {
             self.fail(error.clone());

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use orderledger_domain::position::TopicPartition;
 
-use crate::Error;
 use crate::folder::Folder;
+use crate::{Error, faults};
 
 mod file;
 #[cfg(test)]
@@ -73,8 +73,10 @@ impl SnapshotStore {
     pub fn write(&self, snapshot: &Snapshot, schema: u16) -> Result<(), Error> {
         let head = file::Head::of_snapshot(snapshot);
         let parts = file::encode(&file::SNAPSHOT, schema, &head, &snapshot.body)?;
+        faults::point("snapshot.before-write");
         let written = self.dir.replace(&name(snapshot.source_next), &[&parts, &snapshot.body]);
         written.map_err(|cause| self.unavailable(cause))?;
+        faults::point("snapshot.after-write");
         self.remove_unneeded(snapshot.source_next)
     }
 
@@ -96,7 +98,10 @@ impl SnapshotStore {
     /// Replaces the mark; it is synced when this returns.
     pub fn write_mark(&self, mark: &Mark) -> Result<(), Error> {
         let head = file::encode(&file::MARK, file::MARK_SCHEMA, &file::Head::of_mark(mark), &[])?;
-        self.dir.replace(MARK, &[&head]).map_err(|cause| self.unavailable(cause))
+        faults::point("mark.before-write");
+        let written = self.dir.replace(MARK, &[&head]).map_err(|cause| self.unavailable(cause));
+        faults::point("mark.after-write");
+        written
     }
 
     /// The mark, if there is a readable one.

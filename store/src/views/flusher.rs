@@ -10,7 +10,7 @@ use super::head::{self, DigestAt, HEAD_KEY};
 use super::layers::Layers;
 use super::run::{Change, Run};
 use super::{Inner, Pending};
-use crate::Error;
+use crate::{Error, faults};
 
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
@@ -45,7 +45,9 @@ fn run(inner: &Inner) -> Result<(), Error> {
                 sync_at.get_or_insert_with(|| Instant::now() + inner.options.sync_interval);
             }
             Due::Sync => {
+                faults::point("view.before-sync");
                 base.sync()?;
+                faults::point("view.after-sync");
                 sync_at = None;
             }
             Due::Close => return Ok(()),
@@ -127,7 +129,9 @@ fn flush(inner: &Inner, base: &Base, runs: &[Arc<Run>]) -> Result<(), Error> {
     let durable = DigestAt { digest, head: merged.head.clone() };
     let head_row = head::encode(inner.schema, &durable)?;
     let replaced = inner.layers.load().replaced.push(before);
+    faults::point("view.before-batch");
     base.apply(changed.into_iter(), (&HEAD_KEY, head_row))?;
+    faults::point("view.after-batch");
 
     let mut pending = inner.lock();
     let now = inner.layers.load();

@@ -22,8 +22,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use crate::Error;
 use crate::error::At;
+use crate::{Error, faults};
 
 mod base;
 mod bulk;
@@ -198,7 +198,10 @@ impl View {
         if run.rows().first().is_some_and(|row| row.0.first().is_none_or(|&prefix| prefix == crate::keys::META)) {
             return Err(Error::refused(self.inner.at.clone(), "a fold may not write the view's own rows"));
         }
-        self.inner.commit(run)
+        faults::point("view.before-commit");
+        self.inner.commit(run)?;
+        faults::point("view.after-commit");
+        Ok(())
     }
 
     /// The view as it is now.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use orderledger_domain::position::TopicPartition;
 
-use crate::Error;
 use crate::error::At;
 use crate::event_log::Record;
 use crate::event_log::acknowledgement::Acknowledgement;
@@ -15,6 +14,7 @@ use crate::event_log::embedded::batches::{Bounds, Encoded};
 use crate::event_log::embedded::frame::{self, record_bytes};
 use crate::event_log::embedded::queue::Waiting;
 use crate::event_log::embedded::tail::{Recent, index};
+use crate::{Error, faults};
 
 const MAX_BATCH_RECORDS: usize = 1024;
 /// Before compression; with its head a full batch still fits in a page of 256 KiB.
@@ -49,11 +49,14 @@ impl Writer<'_> {
             let answers = self.place(group);
             let batches = self.cut();
             let encoded: Vec<Encoded> = batches.iter().filter_map(|batch| encode(batch)).collect();
+            faults::point("log.before-write");
             if let Err(error) = self.core.batches.write(&encoded) {
                 self.fail(error, answers);
                 return;
             }
+            faults::point("log.after-write");
             self.core.tail.publish(batches);
+            faults::point("log.before-acknowledgement");
             for (acknowledgement, offsets) in answers {
                 acknowledgement.deliver(Ok(offsets));
             }

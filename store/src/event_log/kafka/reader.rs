@@ -16,9 +16,9 @@ use super::context::Watching;
 use super::errors::{passes, translated};
 use super::names::Names;
 use super::queries::list;
-use crate::Error;
 use crate::error::At;
 use crate::event_log::{Fetched, Header, Reader, ReaderKind, Record};
+use crate::{Error, faults};
 
 /// How many records one poll gives at most.
 const LIVE_RECORDS: usize = 2048;
@@ -164,6 +164,7 @@ impl Reader for KafkaReader {
             return;
         }
         let offset = |offset: u64| Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
+        faults::point("group.before-commit");
         let told = list(&self.watching.names, now.iter().map(|(of, at)| (*of, offset(*at))));
         let told = told.map(|list| self.consumer.as_ref().map_or(Ok(()), |at| at.commit(&list, CommitMode::Async)));
         // Nothing rests on it: the next report says it again.
@@ -171,6 +172,7 @@ impl Reader for KafkaReader {
             tracing::debug!(%error, "the group's positions were not told");
             return;
         }
+        faults::point("group.after-commit");
         group.last = now;
     }
 }

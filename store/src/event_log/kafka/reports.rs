@@ -12,9 +12,9 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::context::{Watching, log};
 use super::errors::{producer_has_ended, translated};
-use crate::Error;
 use crate::error::At;
 use crate::event_log::acknowledgement::Acknowledgement;
+use crate::{Error, faults};
 
 /// How many bits of a report's number tell the record's place in its batch; the rest is the batch's number.
 const PLACE_BITS: u32 = 24;
@@ -132,6 +132,7 @@ impl Reports {
                 waiting.batches.pop_front()
             };
             let Some(Batch { offsets, failed, done, .. }) = batch else { return };
+            faults::point("log.before-acknowledgement");
             done.deliver(failed.map_or(Ok(offsets), Err));
             self.reported.notify_all();
         }
