@@ -11,9 +11,9 @@ use orderledger_tests::stages::{PARTITIONS, Stages, append};
 use tempfile::TempDir;
 
 use crate::Seen;
-use crate::dice::Dice;
 use crate::flow::Flow;
 use crate::folds::Live;
+use orderledger_tests::dice::Dice;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -21,13 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) key: StreamKey,
+    pub(crate) secret: [u8; 16],
     pub(crate) live: Live,
 }
 
 /// Some hundred records from outside while the stages crash and start again, then rest.
 pub(crate) fn run(seed: u64, seen: &Seen) -> World {
     let mut dice = Dice::new(seed ^ 0x00c0_ffee);
-    let key = if seed.is_multiple_of(2) { StreamKey::default() } else { StreamKey::new([7; 16]) };
+    let secret = if seed.is_multiple_of(2) { [0; 16] } else { [7; 16] };
+    let key = StreamKey::new(secret);
     let log = Arc::new(MemoryLog::new(PARTITIONS).unwrap());
     let dir = tempfile::tempdir().unwrap();
     let live = Live::start(&(Arc::clone(&log) as Arc<dyn EventLog>), key);
@@ -51,7 +53,7 @@ pub(crate) fn run(seed: u64, seen: &Seen) -> World {
     stages.settle(&log);
     live.settle(&*log);
     stages.stop();
-    World { log, key, live }
+    World { log, key, secret, live }
 }
 
 /// Holds what the stages write, lets some of it through, loses the rest, and ends them.

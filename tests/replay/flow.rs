@@ -7,7 +7,7 @@ use orderledger_store::event_log::NewRecord;
 use orderledger_tests::stages::PARTITIONS;
 use uuid::Uuid;
 
-use crate::dice::Dice;
+use orderledger_tests::dice::Dice;
 
 const USERS: u64 = 6;
 const SYMBOLS: [&str; 2] = ["A", "B"];
@@ -139,7 +139,7 @@ impl Flow {
         if last.is_empty() {
             return None;
         }
-        let (user, order, quantity) = self.dice.pick(last).clone();
+        let (user, order, quantity) = self.dice.choose(last).unwrap().clone();
         Some(if self.dice.percent(4) { (user, "never".to_owned(), quantity) } else { (user, order, quantity) })
     }
 
@@ -174,7 +174,7 @@ impl Flow {
         if self.past.is_empty() {
             return None;
         }
-        let (user, mut request) = self.dice.pick(&self.past).clone();
+        let (user, mut request) = self.dice.choose(&self.past).unwrap().clone();
         match self.dice.range(0, 4) {
             // The same event id with another payload.
             0 => request.payload = request.payload.replace(['3', '7'], "5"),

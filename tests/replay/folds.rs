@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orderledger_domain::money::Quantity;
 use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
@@ -19,11 +20,11 @@ use orderledger_projections::worker::read::Read;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::views::{RowsDigest, Schema, View};
+use orderledger_tests::auditor::Story;
 use orderledger_tests::stages::all_partitions;
 
-use crate::auditor::Story;
 use crate::crashes::World;
-use crate::dice::Dice;
+use orderledger_tests::dice::Dice;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -124,7 +125,7 @@ fn fold_again(world: &World, batch: usize, interleaving: Interleaving) -> Vec<Ro
         let of = match interleaving {
             Interleaving::OneAfterAnother => behind[0],
             Interleaving::TakingTurns => behind[turn % behind.len()],
-            Interleaving::Random(_) => *dice.pick(&behind),
+            Interleaving::Random(_) => *dice.choose(&behind).unwrap(),
         };
         let records = log.read(of, at[&of], batch).unwrap();
         at.insert(of, records.last().unwrap().offset + 1);
@@ -173,9 +174,10 @@ fn check_orders(rows: &LedgerRows, story: &Story) {
     for row in queries::open_orders(&rows.settlement) {
         let order = row.unwrap().order;
         let audited = &story.orders[&(order.user_id.to_string(), order.order_id.to_string())];
-        let figures = (order.held.units(), order.leaves_quantity.shares(), order.cum_quantity.shares());
+        let shares = |quantity: Quantity| i128::from(quantity.shares());
+        let figures = (order.held.units(), shares(order.leaves_quantity), shares(order.cum_quantity));
         let extra: i128 = order.undecided.iter().map(|amend| amend.extra.units()).sum();
-        assert_eq!((figures, extra), (audited.figures(), audited.extra()), "{order:?}");
+        assert_eq!((figures, extra), ((audited.held, audited.leaves, audited.cum), audited.extra()), "{order:?}");
         assert!(audited.open, "{order:?}");
         live += 1;
     }

@@ -2,15 +2,15 @@
 //! afterwards, and the projections fold it in other batches and other orders to the same rows.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod auditor;
 mod crashes;
-mod dice;
 mod flow;
 mod folds;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use orderledger_tests::auditor::{Keys, Log, audit};
 
 const SEEDS: u64 = 20;
 /// With `ORDERLEDGER_LONG` set.
@@ -59,6 +59,7 @@ fn whatever_crashes_the_log_tells_one_story_and_every_fold_tells_it_alike() {
         ("crashes", 3),
         ("batches lost", 2),
         ("repeats in the log", 10),
+        ("records matched", 50),
     ] {
         let count = seen.get(what).copied().unwrap_or_default();
         assert!(count >= per_seed * seeds, "{what}: {count} in {seeds} seeds is little: {seen:?}");
@@ -69,8 +70,10 @@ fn whatever_crashes_the_log_tells_one_story_and_every_fold_tells_it_alike() {
 fn one(seed: u64, seen: &Seen) {
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let world = crashes::run(seed, seen);
-        let story = auditor::audit(&*world.log, &world.key, seen);
-        folds::agree(seed, &world, &story);
+        let audit = audit(&Log::of(&*world.log).unwrap(), &Keys { secret: world.secret });
+        assert!(audit.findings.is_empty(), "{}", audit.findings);
+        audit.seen.iter().for_each(|(what, count)| seen.add(what, *count));
+        folds::agree(seed, &world, &audit.story);
     }));
     assert!(result.is_ok(), "seed {seed} fails, see above");
 }

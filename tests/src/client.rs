@@ -116,11 +116,16 @@ pub struct Client {
 impl Client {
     /// A client of the server at that address.
     pub fn new(base: String) -> Client {
+        Client::within(base, Duration::from_secs(60))
+    }
+
+    /// One that gives up on an answer after so long.
+    pub fn within(base: String, limit: Duration) -> Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
             .proxy(None)
-            .timeout_global(Some(Duration::from_secs(60)));
+            .timeout_global(Some(limit));
         Client { agent: config.build().into(), base }
     }
 

@@ -4,7 +4,9 @@
 //! It never reaches into the program, only its command line, its HTTP and its files; but for [`stages`], where tests run
 //! the stages themselves, without the program.
 
+pub mod auditor;
 pub mod client;
+pub mod dice;
 pub mod kafka;
 pub mod ports;
 pub mod proxy;

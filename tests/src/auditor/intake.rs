@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use orderledger_domain::partition::of_key;
-use orderledger_tests::stages::PARTITIONS;
 use serde_json::Value;
 
-use super::money::{Money, Order, Who, ceil_div, order_of};
+use super::money::{Money, Order, Terms, ceil_div, order_of};
+use super::murmur2::partition_of;
 use super::records::Rec;
+use super::story::Who;
 
 const OUTSIDE: [&str; 8] = [
     "DepositMade",
@@ -19,7 +19,14 @@ const OUTSIDE: [&str; 8] = [
     "RulesVersionRequested",
     "SessionCloseRequested",
 ];
-const MOST_MOVED: i128 = 1_000_000_000_000_000_000;
+/// Versions of the rules that the program knows.
+const RULES_VERSIONS: std::ops::RangeInclusive<i128> = 1..=2;
+/// In 1/10000.
+const MOVED_MAX: i128 = 1_000_000_000_000_000_000;
+/// In 1/10000.
+const NOTIONAL_MAX: i128 = 10_000_000_000_000_000;
+/// How far ahead of its append time an envelope may be.
+const FUTURE_MS: i64 = 300_000;
 
 /// What was said under an id first, and where.
 struct First {
@@ -53,8 +60,9 @@ impl Due {
 }
 
 /// Intake of one partition, as the auditor understands it.
-pub(crate) struct Intake {
+pub(super) struct Intake {
     partition: u32,
+    partitions: u32,
     money: Money,
     /// Maker and taker rates.
     fees: (i128, i128),
@@ -63,45 +71,52 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(partition: u32) -> Intake {
+    pub(super) fn new(partition: u32, partitions: u32) -> Intake {
         let (event_ids, order_ids) = (BTreeMap::new(), BTreeMap::new());
-        Intake { partition, money: Money::default(), fees: (0, 0), event_ids, order_ids }
+        Intake { partition, partitions, money: Money::default(), fees: (0, 0), event_ids, order_ids }
     }
 
-    pub(crate) const fn money(&self) -> &Money {
+    pub(super) const fn money(&self) -> &Money {
         &self.money
     }
 
     /// A stage's record: control takes effect, matching's records too, intake's own did already.
-    pub(crate) fn read(&mut self, rec: &Rec) {
+    pub(super) fn read(&mut self, rec: &Rec) -> Result<(), String> {
         if rec.event_type == "FeeScheduleSet" {
-            self.fees = (rec.whole("makerBps"), rec.whole("takerBps"));
+            self.fees = (rec.whole("makerBps")?, rec.whole("takerBps")?);
         }
-        self.money.apply_matched(rec);
+        self.money.apply_matched(rec).map_err(|what| format!("{what}: {rec}"))
     }
 
     /// A request: decides it and compares with what intake answered.
-    pub(crate) fn judge(&mut self, rec: &Rec, answer: &Rec) {
+    pub(super) fn judge(&mut self, rec: &Rec, answer: &Rec) -> Result<(), String> {
         let due = match self.unusable(rec) {
             Some(reason) => Due::because("RecordRefused", reason),
-            None => self.identify(rec).unwrap_or_else(|| self.decide(rec)),
+            None => match self.identify(rec)? {
+                Some(due) => due,
+                None => self.decide(rec)?,
+            },
         };
         let payload = answer.payload();
-        let reserved = answer
-            .maybe_units("reserved")
-            .or_else(|| (answer.event_type == "AmendAccepted").then(|| answer.units("extraReserved")));
-        let original = payload["original"].as_str();
-        let original = original.map(|position| position.split_once('@').unwrap().1.parse().unwrap());
-        let event_type = answer.event_type.as_str();
-        let said = (event_type, payload["reason"].as_str(), reserved, original);
-        assert_eq!(said, (due.event_type, due.reason, due.reserved, due.original), "{rec:?} was answered {answer:?}");
-        if matches!(event_type, "DuplicateIgnored" | "RecordRefused") {
-            let position = format!("orders-{}@{}", self.partition, rec.offset);
-            assert_eq!(payload["position"].as_str(), Some(position.as_str()), "{answer:?}");
+        let word = |field: &str| payload.get(field).and_then(Value::as_str);
+        let mut reserved = answer.maybe_units("reserved");
+        if answer.event_type == "AmendAccepted" {
+            reserved = answer.maybe_units("extraReserved");
         }
+        let offset_of = |position: &str| position.split_once('@')?.1.parse::<u64>().ok();
+        let original = word("original").and_then(offset_of);
+        let said = (answer.event_type.as_str(), word("reason"), reserved, original);
+        if said != (due.event_type, due.reason, due.reserved, due.original) {
+            return Err(format!("{rec} was answered {answer}, due was {due:?}"));
+        }
+        let named = matches!(answer.event_type.as_str(), "DuplicateIgnored" | "RecordRefused");
+        if named && word("position") != Some(&rec.at()) {
+            return Err(format!("{} is answered as if it were elsewhere: {answer}", rec.at()));
+        }
+        Ok(())
     }
 
-    /// Why a record can't be used: the faults that this flow makes, in intake's order of looking.
+    /// Why a record can't be used, in intake's order of looking: the faults that the flows of the tests make.
     fn unusable(&self, rec: &Rec) -> Option<&'static str> {
         let Some(value) = &rec.value else { return Some("null_value") };
         let Ok(text) = std::str::from_utf8(value) else { return Some("not_utf8") };
@@ -117,97 +132,103 @@ impl Intake {
         if rec.event_type == "DepositDreamt" {
             return Some("unknown_type");
         }
-        if rec.json["metadata"]["version"] != "2.0" {
+        if !matches!(rec.version(), Some("1.0" | "2.0")) {
             return Some("unknown_version");
         }
         if !OUTSIDE.contains(&rec.event_type.as_str()) {
             return Some("not_in_stream");
         }
-        if rec.json["timestamp"].as_str().unwrap().starts_with("2125") {
+        if rec.time_ms().is_some_and(|time| time > rec.recorded_at_ms + FUTURE_MS) {
             return Some("timestamp_in_future");
         }
-        let user = rec.payload()["userId"].as_str().unwrap_or("_control");
+        let user = account_of(rec);
         if rec.key.as_deref() != Some(user.as_bytes()) {
             return Some("wrong_key");
         }
-        let home = if user == "_control" { 0 } else { of_key(user.as_bytes(), PARTITIONS) };
+        let home = if user == "_control" { 0 } else { partition_of(user.as_bytes(), self.partitions) };
         if home != self.partition {
             return Some("wrong_partition");
         }
-        rec.maybe_units("amount").is_some_and(|amount| amount > MOST_MOVED).then_some("out_of_range")
+        let unknown_rules = rec.maybe_whole("rulesVersion").is_some_and(|version| !RULES_VERSIONS.contains(&version));
+        let too_much = rec.maybe_units("amount").is_some_and(|amount| amount > MOVED_MAX);
+        (unknown_rules || too_much).then_some("out_of_range")
     }
 
     /// First wins: a repeat is ignored, another use of an id refused. A first record claims its ids.
-    fn identify(&mut self, rec: &Rec) -> Option<Due> {
-        let user = rec.payload()["userId"].as_str().unwrap_or("_control").to_owned();
-        let event_id = (user, rec.json["eventId"].as_str().unwrap().to_owned());
+    fn identify(&mut self, rec: &Rec) -> Result<Option<Due>, String> {
+        let event_id = rec.event_id().ok_or_else(|| format!("no eventId: {rec}"))?;
+        let event_id = (account_of(rec).to_owned(), event_id.to_owned());
         if let Some(first) = self.event_ids.get(&event_id) {
-            return Some(again(first, rec, "id_reused"));
+            return Ok(Some(again(first, rec, "id_reused")));
         }
         let mut found = None;
         if rec.event_type == "OrderCreated" {
-            if let Some(first) = self.order_ids.get(&order_of(rec)) {
+            let who = order_of(rec)?;
+            if let Some(first) = self.order_ids.get(&who) {
                 let due = again(first, rec, "duplicate_order");
                 if due.event_type == "RecordRefused" {
-                    return Some(due);
+                    return Ok(Some(due));
                 }
                 found = Some(due);
             } else {
-                self.order_ids.insert(order_of(rec), first_of(rec));
+                self.order_ids.insert(who, first_of(rec));
             }
         }
         self.event_ids.insert(event_id, first_of(rec));
-        found
+        Ok(found)
     }
 
-    fn decide(&mut self, rec: &Rec) -> Due {
+    fn decide(&mut self, rec: &Rec) -> Result<Due, String> {
         match rec.event_type.as_str() {
             "DepositMade" => {
-                self.money.add(&rec.text("userId"), &rec.text("asset"), rec.units("amount"));
-                Due::plain("AccountCredited")
+                self.money.add(&rec.text("userId")?, &rec.text("asset")?, rec.units("amount")?)?;
+                Ok(Due::plain("AccountCredited"))
             }
             "WithdrawalRequested" => {
-                let (user, asset, amount) = (rec.text("userId"), rec.text("asset"), rec.units("amount"));
+                let (user, asset, amount) = (rec.text("userId")?, rec.text("asset")?, rec.units("amount")?);
                 if self.money.available(&user, &asset) < amount {
-                    return Due::because("WithdrawalRejected", insufficient(asset == "USD"));
+                    return Ok(Due::because("WithdrawalRejected", insufficient(asset == "USD")));
                 }
-                self.money.add(&user, &asset, -amount);
-                Due::plain("AccountDebited")
+                self.money.add(&user, &asset, -amount)?;
+                Ok(Due::plain("AccountDebited"))
             }
             "OrderCreated" => self.create(rec),
-            "OrderCancelRequested" => match self.closed(&order_of(rec)) {
+            "OrderCancelRequested" => Ok(match self.closed(&order_of(rec)?) {
                 Some(reason) => Due::because("CancelRejected", reason),
                 None => Due::plain("CancelAccepted"),
-            },
+            }),
             "OrderAmendRequested" => self.amend(rec),
-            "FeeScheduleRequested" => Due::plain("FeeScheduleSet"),
-            "SessionCloseRequested" => Due::plain("SessionClosed"),
-            other => panic!("{other} is not asked here"),
+            "FeeScheduleRequested" => Ok(Due::plain("FeeScheduleSet")),
+            "RulesVersionRequested" => Ok(Due::plain("RulesVersionSet")),
+            "SessionCloseRequested" => Ok(Due::plain("SessionClosed")),
+            other => Err(format!("nobody may ask {other}")),
         }
     }
 
-    fn create(&mut self, rec: &Rec) -> Due {
-        let (buy, market) = (rec.text("side") == "buy", rec.text("orderType") == "market");
-        let market_terms = !matches!(rec.payload()["timeInForce"].as_str(), Some("gtc" | "day"));
-        if market && (rec.maybe_units("price").is_some() || !market_terms) {
-            return Due::because("OrderRejected", "invalid_terms");
+    fn create(&mut self, rec: &Rec) -> Result<Due, String> {
+        let terms = Terms::of(rec)?;
+        if !agree(&terms) {
+            return Ok(Due::because("OrderRejected", "invalid_terms"));
         }
-        let (user, asset) = (rec.text("userId"), if buy { "USD".to_owned() } else { rec.text("symbol") });
-        let available = self.money.available(&user, &asset);
-        let (quantity, (maker, taker)) = (rec.whole("quantity"), self.fees);
-        let reserved = match (buy, market) {
-            (false, _) => quantity * 10_000,
-            (true, true) => rec.maybe_units("maxCost").unwrap_or(available),
-            (true, false) => {
-                let notional = rec.units("price") * quantity;
+        if terms.price.is_some_and(|price| price * terms.quantity > NOTIONAL_MAX) {
+            return Ok(Due::because("OrderRejected", "notional_too_large"));
+        }
+        let asset = if terms.buy { "USD" } else { terms.symbol.as_str() };
+        let available = self.money.available(&terms.user, asset);
+        let (maker, taker) = self.fees;
+        let reserved = match (terms.buy, terms.price) {
+            (false, _) => terms.quantity * 10_000,
+            (true, None) => terms.max_cost.unwrap_or(available),
+            (true, Some(price)) => {
+                let notional = price * terms.quantity;
                 notional + ceil_div(maker.max(taker) * notional, 10_000)
             }
         };
         if reserved == 0 || reserved > available {
-            return Due::because("OrderRejected", insufficient(buy));
+            return Ok(Due::because("OrderRejected", insufficient(terms.buy)));
         }
-        self.money.accept(rec, reserved, maker, taker);
-        Due::of("OrderAccepted", reserved)
+        self.money.accept(rec, &terms, reserved, self.fees)?;
+        Ok(Due::of("OrderAccepted", reserved))
     }
 
     /// Why an order can't be changed any more, if so.
@@ -219,13 +240,13 @@ impl Intake {
         }
     }
 
-    fn amend(&mut self, rec: &Rec) -> Due {
-        let rejected = |reason| Due::because("AmendRejected", reason);
-        let who = order_of(rec);
+    fn amend(&mut self, rec: &Rec) -> Result<Due, String> {
+        let rejected = |reason| Ok(Due::because("AmendRejected", reason));
+        let who = order_of(rec)?;
         if let Some(reason) = self.closed(&who) {
             return rejected(reason);
         }
-        let order = &self.money.orders[&who];
+        let Some(order) = self.money.orders.get(&who) else { return rejected("unknown_order") };
         if order.market || !order.rests {
             return rejected("not_amendable");
         }
@@ -233,6 +254,9 @@ impl Intake {
         let quantity = rec.maybe_whole("quantity").unwrap_or(order.quantity);
         if !order.undecided.is_empty() && !merely_reduces(order, price, quantity) {
             return rejected("amend_pending");
+        }
+        if price * quantity > NOTIONAL_MAX {
+            return rejected("notional_too_large");
         }
         let more = (quantity - order.quantity).max(0);
         let extra = if order.buy {
@@ -244,9 +268,23 @@ impl Intake {
         if extra > self.money.available(&order.user, &order.held_asset()) {
             return rejected(insufficient(order.buy));
         }
-        self.money.amend(&who, (price, quantity, extra));
-        Due::of("AmendAccepted", extra)
+        self.money.amend(&who, (price, quantity, extra))?;
+        Ok(Due::of("AmendAccepted", extra))
     }
+}
+
+/// Whose record it says it is.
+pub(super) fn account_of(rec: &Rec) -> &str {
+    rec.payload().get("userId").and_then(Value::as_str).unwrap_or("_control")
+}
+
+/// Whether terms don't contradict each other.
+fn agree(terms: &Terms) -> bool {
+    let lives = matches!(terms.time_in_force.as_str(), "gtc" | "day");
+    let priced = terms.price.is_some() != terms.market;
+    let post_only = !terms.post_only || (!terms.market && lives);
+    let capped = terms.max_cost.is_none() || (terms.market && terms.buy);
+    priced && (!terms.market || !lives) && post_only && capped
 }
 
 fn merely_reduces(order: &Order, price: i128, quantity: i128) -> bool {

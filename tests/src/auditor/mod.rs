@@ -1,0 +1,142 @@
+//! The auditor: reads a log at rest and says what is wrong with it, with code of its own: plain maps, 128-bit integers and
+//! JSON as it stands. It knows the stages' rules from their description, not from their code.
+//!
+//! In: records, however they were read, and the key of the streams; the journal of clients and what the views show, where
+//! there are some. Out: findings, none if all is well, and the story that the log tells. It never panics on what it reads.
+//! It uses nothing of `domain` but the names of topics, and nothing of `projections`.
+
+mod book;
+mod intake;
+pub mod journal;
+mod log;
+mod matching;
+mod money;
+mod murmur2;
+mod outputs;
+mod records;
+mod siphash;
+mod story;
+pub mod views;
+
+use std::collections::BTreeMap;
+
+pub use log::{Log, Record, TOPICS};
+pub use money::Order;
+pub use story::{Fill, Story, Trade, Who};
+
+use intake::Intake;
+use money::Money;
+use records::{Kind, Rec};
+
+/// More findings follow from the first ones.
+const FINDINGS_MAX: usize = 20;
+
+/// The secret of the streams' digests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys {
+    /// Sixteen zeros if there is none.
+    pub secret: [u8; 16],
+}
+
+/// What is wrong, in words, each with a position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings(Vec<String>);
+
+impl Findings {
+    /// Adds one, if there are not too many yet.
+    pub fn add(&mut self, finding: impl Into<String>) {
+        if self.0.len() < FINDINGS_MAX {
+            self.0.push(finding.into());
+        }
+    }
+
+    /// Adds what went wrong, if anything did.
+    pub fn check(&mut self, result: Result<(), String>) {
+        if let Err(finding) = result {
+            self.add(finding);
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Display for Findings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// What an audit found, and what the log tells.
+#[derive(Clone, Debug, Default)]
+pub struct Audit {
+    /// What is wrong.
+    pub findings: Findings,
+    /// What the log tells.
+    pub story: Story,
+    /// How much of what there was: an audit of little says little.
+    pub seen: BTreeMap<String, u64>,
+}
+
+/// Audits a whole log whose stages have handled everything in it.
+pub fn audit(log: &Log, keys: &Keys) -> Audit {
+    let mut audit = Audit::default();
+    let mut all = BTreeMap::new();
+    for topic in TOPICS {
+        for partition in 0..log.partitions {
+            let records = records::read(log, (topic, partition), keys, &mut audit.findings);
+            records::check_strangers(&records, &mut audit.findings);
+            all.insert((topic, partition), records);
+        }
+    }
+    let outputs = outputs::by_cause(&all, &mut audit.findings);
+    for partition in 0..log.partitions {
+        let records = all.get(&("orders", partition)).map_or(&[][..], Vec::as_slice);
+        check_orders(records, partition, log.partitions, &outputs, &mut audit);
+        let records = all.get(&("books", partition)).map_or(&[][..], Vec::as_slice);
+        matching::check(records, log.partitions, &outputs, &mut audit);
+    }
+    story::check_trades(&all, &mut audit);
+    let Audit { findings, story, .. } = &mut audit;
+    story.check_at_rest(findings);
+    story.check_sums(findings);
+    audit
+}
+
+/// One partition of `orders`: every request answered once and rightly, and what that comes to.
+fn check_orders(all: &[Rec], partition: u32, partitions: u32, outputs: &outputs::ByCause<'_>, audit: &mut Audit) {
+    let (mut intake, mut view) = (Intake::new(partition, partitions), Money::default());
+    let Audit { findings, story, seen } = audit;
+    for rec in all {
+        match rec.kind {
+            Kind::Repeat => *seen.entry("repeats in the log".to_owned()).or_default() += 1,
+            Kind::Early => {}
+            Kind::Outside => {
+                let caused = outputs.get(&(rec.of, rec.offset)).map_or(&[][..], Vec::as_slice);
+                match caused.first().filter(|answer| answer.of == rec.of) {
+                    None => findings.add(format!("never answered: {rec}")),
+                    Some(answer) => {
+                        findings.check(intake.judge(rec, answer));
+                        findings.check(outputs::check_copies(caused, partitions));
+                        story.note_request(rec, answer);
+                    }
+                }
+            }
+            Kind::Next => {
+                *seen.entry(rec.event_type.clone()).or_default() += 1;
+                findings.check(intake.read(rec));
+                findings.check(view.apply(rec));
+                findings.check(story.note(rec));
+            }
+        }
+    }
+    view.check_equal(intake.money(), findings);
+    story.add(view);
+}
