@@ -9,8 +9,8 @@ use orderledger_store::Error;
 use orderledger_store::event_log::{EventLog, ReaderKind};
 use orderledger_store::keys;
 
+use crate::worker::any::AnyFolding;
 use crate::worker::fold::Failure;
-use crate::worker::folding::AnyFolding;
 use crate::worker::read::Read;
 
 /// After how many records the folds commit; between two commits they hold what changed.
@@ -26,7 +26,7 @@ pub struct Passed {
 }
 
 /// Folds everything from where the foldings stand (all at the same place, usually offset zero) up to the ends of the
-/// log as seen now, in one pass, and commits it.
+/// log as seen now, in one pass, and commits it. Operators' decisions are read first, and what came meanwhile last.
 pub fn fold_to_end(
     log: &dyn EventLog,
     key: &StreamKey,
@@ -34,10 +34,9 @@ pub fn fold_to_end(
     from: &BTreeMap<TopicPartition, u64>,
     on_progress: &mut dyn FnMut(Passed),
 ) -> Result<Passed, Failure> {
-    let topics: Vec<Topic> = Topic::ALL
-        .into_iter()
-        .filter(|topic| foldings.iter().any(|folding| folding.topics().contains(topic)))
-        .collect();
+    foldings.iter_mut().try_for_each(|folding| folding.read_decisions(log, key))?;
+    let topics: Vec<Topic> =
+        Topic::ALL.into_iter().filter(|topic| foldings.iter().any(|folding| folding.reads(*topic))).collect();
     let mut ends = BTreeMap::new();
     for partition in topics.iter().flat_map(|topic| (0..log.partitions()).map(|partition| topic.at(partition))) {
         ends.insert(partition, log.end_offset(partition)?);
@@ -73,7 +72,9 @@ pub fn fold_to_end(
     for folding in foldings.iter_mut() {
         // The reader may be beyond the ends: what it found there is left for later.
         folding.pass_holes(&|of| ends.get(&of).map_or(0, |end| reader.position(of).min(*end)));
+        folding.read_decisions(log, key)?;
         folding.commit()?;
+        folding.release_all(log, key)?;
     }
     Ok(passed)
 }

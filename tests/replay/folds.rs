@@ -9,11 +9,13 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
+use orderledger_projections::parking::breaker::Limits;
 use orderledger_projections::settlement::{Settlement, queries};
 use orderledger_projections::verify::{LedgerRows, verify};
+use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::fold::Fold;
-use orderledger_projections::worker::folding::{AnyFolding, Folding};
+use orderledger_projections::worker::folding::Folding;
 use orderledger_projections::worker::progress::{Progress, Standing};
 use orderledger_projections::worker::projection::{self, Running, Setup};
 use orderledger_projections::worker::read::Read;
@@ -56,6 +58,7 @@ impl Live {
             view: Arc::clone(&view),
             kept: "memory".to_owned(),
             progress: progress.clone(),
+            limits: Limits::default(),
             stop: self.stop.clone(),
             clock: Clock::default(),
         };

@@ -12,6 +12,7 @@ use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::intake::{Identities, Intake};
 use orderledger_projections::market::Market;
 use orderledger_projections::matching::Matching;
+use orderledger_projections::parking::breaker::Limits;
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::board::Board;
@@ -262,6 +263,7 @@ impl Start<'_> {
             view: Arc::clone(&generation.view),
             kept: path.display().to_string(),
             progress: generation.progress.clone(),
+            limits: Limits::default(),
             stop: self.stop.clone(),
             clock: Clock::default(),
         })?;

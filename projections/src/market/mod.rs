@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orderledger_domain::entity::{Entity, EntityKind};
 use orderledger_domain::envelope::{Envelope, Refusal};
 use orderledger_domain::event::{Event, TradeExecuted};
 use orderledger_domain::ids::Symbol;
@@ -46,6 +47,18 @@ impl Fold for Market {
     const NAME: &'static str = "market";
     const TOPICS: &'static [Topic] = &[Topic::Trades];
     const SCHEMA: u8 = 1;
+    const PARKS: Option<EntityKind> = Some(EntityKind::Symbol);
+
+    fn load_entity(view: &View, _: u32, entity: &Entity) -> Result<Market, Error> {
+        let mut market = Market::default();
+        if let Entity::Symbol(symbol) = entity {
+            let reader = view.reader()?;
+            if let Some(row) = reader.get_row::<MarketRow>(&rows::market_key(*symbol))? {
+                market.tapes.insert(*symbol, Tape::load(&reader, *symbol, row)?);
+            }
+        }
+        Ok(market)
+    }
 
     fn load(view: &View, _: u32) -> Result<Market, Error> {
         let reader = view.reader()?;

@@ -8,8 +8,19 @@
 //!
 //! - [`rows`]: what is stored, and under which keys
 //! - [`queries`]: what HTTP and proofs read
+//! - [`dry_run`]: what a retry would come to
+//! - `entities`, `queue`: what is parked, in memory
+//! - `decisions`: what operators said
+//! - [`notices`]: what `dead-letters` is told
+//! - [`breaker`]: when it is too much
 
+pub mod breaker;
+pub(crate) mod decisions;
+pub mod dry_run;
+pub(crate) mod entities;
+pub mod notices;
 pub mod queries;
+mod queue;
 pub mod rows;
 
 /// The program that tries: what stands with a head that it could not apply.

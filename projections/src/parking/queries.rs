@@ -11,7 +11,7 @@ use orderledger_store::{At, Error};
 use uuid::Uuid;
 
 use super::rows::{
-    BlockRow, DecisionRow, NoteRow, ParkedRow, block_key, blocks_key, decisions_key, entity_of_parked_key,
+    BlockRow, DecisionRow, Kind, NoteRow, ParkedRow, block_key, blocks_key, decisions_key, entity_of_parked_key,
     first_of_block_key, note_key, parked_key,
 };
 
@@ -71,10 +71,20 @@ fn with_note(reader: &ViewReader, entity: Entity, row: ParkedRow) -> Result<Park
 
 /// Where the entity's waiting records stand, in order, from that offset on, at most so many; none if it is not parked.
 pub fn queue(reader: &ViewReader, entity: &Entity, from: u64, limit: usize) -> Result<Vec<Position>, Error> {
+    Ok(waiting(reader, entity, from, limit)?.into_iter().map(|(at, _)| at).collect())
+}
+
+/// As [`queue`], with what each record was when it arrived.
+pub(super) fn waiting(
+    reader: &ViewReader,
+    entity: &Entity,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<(Position, Kind)>, Error> {
     let Some(row) = reader.get_row::<ParkedRow>(&parked_key(entity))? else { return Ok(Vec::new()) };
     let of = row.head.topic_partition();
-    let head = (row.head.offset >= from).then_some(row.head);
-    let mut waiting: Vec<Position> = head.into_iter().take(limit).collect();
+    let head = (row.head.offset >= from).then_some((row.head, row.kind));
+    let mut waiting: Vec<(Position, Kind)> = head.into_iter().take(limit).collect();
     let all = blocks_key(entity).build();
     let end = after_prefix(&all).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
     // The block that may hold `from` is the last one that begins at or below it.
@@ -85,10 +95,10 @@ pub fn queue(reader: &ViewReader, entity: &Entity, from: u64, limit: usize) -> R
             break;
         }
         let (key, block) = block?;
-        let offsets = block.waiting(first_of_block_key(&key)?).map(|(offset, _)| offset);
-        let due = offsets.filter(|offset| *offset >= from && *offset > row.head.offset);
+        let due = block.waiting(first_of_block_key(&key)?);
+        let due = due.filter(|(offset, _)| *offset >= from && *offset > row.head.offset);
         let room = limit.saturating_sub(waiting.len());
-        waiting.extend(due.map(|offset| of.offset(offset)).take(room));
+        waiting.extend(due.map(|(offset, kind)| (of.offset(offset), kind)).take(room));
     }
     Ok(waiting)
 }

@@ -224,6 +224,7 @@ impl Settlement {
         let partition = fact.position.partition;
         if !self.holders.contains_key(user) {
             self.holders.insert(user.clone(), Holder::new(partition));
+            self.begun = Some(user.clone());
         }
         match self.holders.get_mut(user) {
             Some(holder) if holder.row.partition == partition => Ok(holder),

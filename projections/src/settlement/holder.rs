@@ -104,6 +104,13 @@ impl Holder {
         Ok(self.orders.get_mut(order_id).map(|tracked| &mut **tracked))
     }
 
+    /// Forgets an order that was read back and didn't change.
+    pub(super) fn forget_read_back(&mut self, order_id: &OrderId) {
+        if self.orders.get(order_id).is_some_and(|tracked| tracked.is_as_read_back()) {
+            self.orders.remove(order_id);
+        }
+    }
+
     /// Checks and encodes what a record moves. Changes nothing but the cache of newest blocks.
     pub(super) fn prepare(
         &mut self,

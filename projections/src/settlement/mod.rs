@@ -10,12 +10,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use orderledger_domain::account::SystemAccounts;
+use orderledger_domain::entity::{Entity, EntityKind};
 use orderledger_domain::event::FeeSchedule;
 use orderledger_domain::ids::UserId;
 use orderledger_domain::position::Topic;
 use orderledger_store::Error;
 use orderledger_store::keys::{self, KeyReader};
-use orderledger_store::views::{Changes, Direction, View};
+use orderledger_store::views::{Changes, Direction, View, ViewReader};
 
 use crate::worker::fold::{Failure, Fold, Outcome};
 use crate::worker::partition::Arrived;
@@ -50,6 +51,8 @@ const ACTIVE_USERS_MAX: usize = if cfg!(test) { 1 } else { 16_384 };
 #[derive(Debug, Default)]
 pub struct Settlement {
     holders: HashMap<UserId, Holder>,
+    /// The user whom the record that is being applied named first.
+    begun: Option<UserId>,
     /// Users with changed rows.
     touched: Vec<UserId>,
     /// Users whose newest blocks are in memory, in the order in which they will be looked at for forgetting them.
@@ -71,6 +74,30 @@ impl Settlement {
     /// The fee rates as they stand in partition 0, where they are requested.
     pub fn fee_schedule(&self) -> FeeSchedule {
         self.fees.get(&0).map_or_else(FeeSchedule::default, |kept| kept.row.schedule)
+    }
+
+    /// The open orders whose keys begin so, of users that are in memory.
+    fn load_open_orders(&mut self, reader: &ViewReader, prefix: &[u8]) -> Result<(), Error> {
+        for row in reader.scan_prefix_rows::<OrderRow>(prefix, Direction::Ascending) {
+            let (_, row) = row?;
+            if let Some(holder) = self.holders.get_mut(&row.order.user_id) {
+                holder.orders.insert(row.order.order_id.clone(), Box::new(Tracked::new(row, Stored::Open)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what a refused record brought into memory: a user that no event named before, a closed order.
+    fn forget_refused(&mut self, read: &Read) {
+        if let Some(user) = self.begun.take() {
+            self.holders.remove(&user);
+        }
+        let event = read.envelope.as_ref().ok().and_then(|envelope| envelope.event.as_ref().ok());
+        if let Some((user, order_id)) = event.and_then(|event| event.user_id().zip(event.order_id()))
+            && let Some(holder) = self.holders.get_mut(user)
+        {
+            holder.forget_read_back(order_id);
+        }
     }
 
     /// Puts a user with changed rows on the list of those to be written.
@@ -99,21 +126,30 @@ impl Fold for Settlement {
     const NAME: &'static str = "settlement";
     const TOPICS: &'static [Topic] = &[Topic::Orders];
     const SCHEMA: u8 = SCHEMA;
+    const PARKS: Option<EntityKind> = Some(EntityKind::User);
+
+    fn load_entity(view: &View, _: u32, entity: &Entity) -> Result<Settlement, Error> {
+        let mut settlement = Settlement::default();
+        if let Entity::User(user) = entity {
+            let reader = view.reader()?;
+            settlement.pending = Pending::load(&reader, Some(user))?;
+            if let Some(row) = reader.get_row::<AccountRow>(&rows::user_key(keys::ACCOUNT, user))? {
+                settlement.holders.insert(user.clone(), Holder::of_row(row));
+            }
+            settlement.load_open_orders(&reader, &rows::user_key(keys::OPEN_ORDER, user))?;
+        }
+        Ok(settlement)
+    }
 
     fn load(view: &View, _: u32) -> Result<Settlement, Error> {
         let reader = view.reader()?;
-        let mut settlement = Settlement { pending: Pending::load(&reader)?, ..Settlement::default() };
+        let mut settlement = Settlement { pending: Pending::load(&reader, None)?, ..Settlement::default() };
         for row in reader.scan_prefix_rows::<AccountRow>(&[keys::ACCOUNT], Direction::Ascending) {
             let (key, row) = row?;
             let user = user_of(&KeyReader::new(keys::ACCOUNT, &key)?.name()?)?;
             settlement.holders.insert(user, Holder::of_row(row));
         }
-        for row in reader.scan_prefix_rows::<OrderRow>(&[keys::OPEN_ORDER], Direction::Ascending) {
-            let (_, row) = row?;
-            if let Some(holder) = settlement.holders.get_mut(&row.order.user_id) {
-                holder.orders.insert(row.order.order_id.clone(), Box::new(Tracked::new(row, Stored::Open)));
-            }
-        }
+        settlement.load_open_orders(&reader, &[keys::OPEN_ORDER])?;
         for row in reader.scan_prefix_rows::<SystemAccounts>(&[keys::SYSTEM_ACCOUNT], Direction::Ascending) {
             let (key, row) = row?;
             let partition = KeyReader::new(keys::SYSTEM_ACCOUNT, &key)?.u32()?;
@@ -128,7 +164,10 @@ impl Fold for Settlement {
 
     fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure> {
         let applied = match arrived {
-            Arrived::Derived => self.derived(view, read)?,
+            Arrived::Derived => {
+                self.begun = None;
+                self.derived(view, read).inspect_err(|_| self.forget_refused(read))?
+            }
             Arrived::Outside => self.pending.ask(read),
             Arrived::Repeat { .. } => false,
         };

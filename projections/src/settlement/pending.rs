@@ -11,7 +11,7 @@ use orderledger_store::Error;
 use orderledger_store::keys::{self, KeyReader};
 use orderledger_store::views::{Changes, Direction, ViewReader};
 
-use super::rows::{OrderRow, WithdrawalRow, WithdrawalStatus, offset_key};
+use super::rows::{OrderRow, WithdrawalRow, WithdrawalStatus, offset_key, user_key};
 use crate::worker::read::Read;
 
 /// A placeholder's row.
@@ -38,13 +38,15 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn load(reader: &ViewReader) -> Result<Pending, Error> {
+    /// Those of one user, or all.
+    pub(super) fn load(reader: &ViewReader, of: Option<&UserId>) -> Result<Pending, Error> {
         let mut pending = Pending::default();
-        for row in reader.scan_prefix_rows::<OrderRow>(&[keys::PENDING_ORDER], Direction::Ascending) {
+        let prefix = |prefix| of.map_or_else(|| Bytes::copy_from_slice(&[prefix]), |user| user_key(prefix, user));
+        for row in reader.scan_prefix_rows::<OrderRow>(&prefix(keys::PENDING_ORDER), Direction::Ascending) {
             let (key, row) = row?;
             pending.add_written(keys::PENDING_ORDER, &key, row.partition)?;
         }
-        for row in reader.scan_prefix_rows::<WithdrawalRow>(&[keys::PENDING_WITHDRAWAL], Direction::Ascending) {
+        for row in reader.scan_prefix_rows::<WithdrawalRow>(&prefix(keys::PENDING_WITHDRAWAL), Direction::Ascending) {
             let (key, row) = row?;
             pending.add_written(keys::PENDING_WITHDRAWAL, &key, row.partition)?;
         }

@@ -76,6 +76,11 @@ impl Tracked {
         Tracked { row, stored, changed: false, full: Vec::new() }
     }
 
+    /// Whether it was closed, and read back, and no event changed it since.
+    pub(super) fn is_as_read_back(&self) -> bool {
+        self.stored == Stored::Closed && !self.changed
+    }
+
     pub(super) fn note(&mut self, order: Option<Order>, fact: &Fact, note: Note) {
         let row = &mut self.row;
         if let Some(order) = order {

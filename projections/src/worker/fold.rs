@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orderledger_domain::entity::{Entity, EntityKind};
 use orderledger_domain::position::Topic;
 use orderledger_store::Error;
 use orderledger_store::views::{Changes, View};
@@ -34,13 +35,21 @@ pub trait Fold: Send + Sized {
     const TOPICS: &'static [Topic];
     /// The schema version of its rows; another one in a stored view means: rebuild.
     const SCHEMA: u8;
+    /// The kind of entity that waits alone when one of its records can't be applied; none: the worker halts there.
+    const PARKS: Option<EntityKind> = None;
     /// The least time from one live batch to the next; zero for what must be visible at once.
     const PACE: Duration = Duration::ZERO;
+
+    /// The fold as far as it concerns one entity, to try its records without consequences.
+    fn load_entity(view: &View, partitions: u32, entity: &Entity) -> Result<Self, Error> {
+        let _ = entity;
+        Self::load(view, partitions)
+    }
 
     /// The fold as its view's rows say; every topic has that many partitions.
     fn load(view: &View, partitions: u32) -> Result<Self, Error>;
 
-    /// Applies one record, or refuses it whole. Called for every record: derived ones that are the next of their
+    /// Applies one record, or refuses it whole: a refused record leaves no trace in the fold. Called for every record: derived ones that are the next of their
     /// stream, outside ones, and repeats (which only a view of raw bytes keeps).
     fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure>;
 
@@ -57,4 +66,7 @@ pub enum Failure {
     /// The reason lies in the view: never a reason to pass the record over.
     #[error(transparent)]
     View(#[from] Error),
+    /// The worker must not go on, for a reason that lies in no single record.
+    #[error("{0}")]
+    Halt(String),
 }

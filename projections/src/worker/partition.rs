@@ -17,7 +17,7 @@ pub struct Accounting {
     pub applied: u64,
     /// Repeats of a stream, dropped.
     pub duplicate: u64,
-    /// Not the next of its stream: not applied.
+    /// Not the next of its stream, or discarded by an operator: not applied.
     pub rejected: u64,
     /// Waiting behind a record that can't be applied.
     pub parked: u64,
@@ -25,7 +25,34 @@ pub struct Accounting {
     pub ignored: u64,
 }
 
+/// What became of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It changed rows.
+    Applied,
+    /// A repeat.
+    Duplicate,
+    /// Not the next of its stream, or discarded by an operator.
+    Rejected,
+    /// It waits.
+    Parked,
+    /// Nothing that this projection keeps.
+    Ignored,
+}
+
 impl Accounting {
+    /// Counts one record.
+    pub fn count(&mut self, fate: Fate) {
+        let count = match fate {
+            Fate::Applied => &mut self.applied,
+            Fate::Duplicate => &mut self.duplicate,
+            Fate::Rejected => &mut self.rejected,
+            Fate::Parked => &mut self.parked,
+            Fate::Ignored => &mut self.ignored,
+        };
+        *count = count.saturating_add(1);
+    }
+
     /// How many records were consumed.
     pub fn consumed(&self) -> u64 {
         [self.duplicate, self.rejected, self.parked, self.ignored].iter().fold(self.applied, |sum, n| sum + n)
@@ -63,6 +90,9 @@ pub struct PartitionState {
     pub unanswered: VecDeque<u64>,
     /// What became of the records.
     pub accounting: Accounting,
+    /// How many there were, counted apart from what became of them. It stands beside the state in a head.
+    #[serde(skip)]
+    pub consumed: u64,
 }
 
 /// Intake answered a later record than the oldest unanswered one: the log and the rules disagree.
@@ -79,6 +109,7 @@ impl PartitionState {
     /// Judges the next record of the partition and moves past it.
     pub fn take(&mut self, read: &Read) -> Result<Arrived, AnswerOutOfOrder> {
         let offset = read.position.offset;
+        self.consumed = self.consumed.saturating_add(1);
         self.next_offset = offset.saturating_add(1);
         self.last = Some((offset, read.digest));
         self.recorded_at = self.recorded_at.max(read.recorded_at);

@@ -67,6 +67,8 @@ pub struct Standing {
     pub state: WorkerState,
     /// Every partition it reads.
     pub partitions: BTreeMap<TopicPartition, PartitionProgress>,
+    /// Entities of which records wait.
+    pub parked_entities: u64,
 }
 
 impl Standing {

@@ -14,11 +14,15 @@ use super::clock::Clock;
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
 use super::pace;
-use super::pauses::{Pauses, is_the_logs};
+use super::pauses::{Pauses, is_worth_another};
 use super::progress::{Progress, WorkerState};
 use super::read::Read;
 use super::stop::Stop;
+use crate::parking::breaker::Limits;
+use crate::parking::notices::Notices;
 
+/// So many records that wait are applied between two looks at what came.
+const RELEASED_AT_ONCE: usize = 1000;
 /// How long a loop waits for something to do before it looks whether to stop.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -34,6 +38,8 @@ pub struct Setup {
     pub kept: String,
     /// Where it publishes its progress.
     pub progress: Progress,
+    /// When too much is parked.
+    pub limits: Limits,
     /// Says when to end.
     pub stop: Stop,
     /// Says when another attempt is due.
@@ -87,7 +93,7 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
 
 fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<(), Failure> {
     while !setup.stop.is_set() {
-        let fetched = attempt.reader.poll(IDLE)?;
+        let fetched = attempt.reader.poll(if attempt.is_busy() { Duration::ZERO } else { IDLE })?;
         let begun = Instant::now();
         attempt.turn(setup, &fetched)?;
         let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
@@ -103,10 +109,10 @@ pub(super) fn resume<F: Fold>(setup: &Setup) -> Result<Folding<F>, Error> {
     Folding::resume(Arc::clone(&setup.view), &*setup.log, &setup.key, &setup.kept)
 }
 
-/// The pause after which the projection goes on from its view, if that can help: the log gave no answer.
+/// The pause after which the projection goes on from its view, if that can help: the log or the view gave no answer.
 pub(super) fn again<F: Fold>(failure: &Failure, pauses: &mut Pauses, progress: &Progress) -> Option<Duration> {
     let Failure::View(error) = failure else { return None };
-    let pause = if is_the_logs(error) { pauses.next(progress) } else { None }?;
+    let pause = if is_worth_another(error) { pauses.next(progress) } else { None }?;
     tracing::warn!(projection = F::NAME, %error, "the projection goes on from its view");
     Some(pause)
 }
@@ -119,9 +125,9 @@ pub(super) fn end_state<F: Fold>(ended: Result<(), Failure>) -> WorkerState {
             tracing::error!(projection = F::NAME, %error, "the projection stops");
             WorkerState::Stopped(error.to_string())
         }
-        Err(Failure::Record(error)) => {
-            tracing::error!(projection = F::NAME, %error, "the projection stops at a record that it can't apply");
-            WorkerState::Halted(error.to_string())
+        Err(failure @ (Failure::Record(_) | Failure::Halt(_))) => {
+            tracing::error!(projection = F::NAME, "the projection halts: {failure}");
+            WorkerState::Halted(failure.to_string())
         }
     }
 }
@@ -133,44 +139,53 @@ pub(super) struct Attempt<F> {
     pub(super) reader: Box<dyn Reader>,
     /// The ends as seen at start that are not reached yet.
     ends: Vec<(TopicPartition, u64)>,
+    notices: Notices,
 }
 
 impl<F: Fold> Attempt<F> {
-    /// Begins where the folding stands.
-    pub(super) fn begin(setup: &Setup, folding: Folding<F>) -> Result<Attempt<F>, Failure> {
+    /// Begins where the folding stands: with what operators have decided meanwhile.
+    pub(super) fn begin(setup: &Setup, mut folding: Folding<F>) -> Result<Attempt<F>, Failure> {
         let log = &*setup.log;
         let mut ends = Vec::new();
         for (partition, _) in folding.positions() {
             ends.push((partition, log.end_offset(partition)?));
         }
+        folding.limit(setup.limits);
+        if folding.read_decisions(log, &setup.key)? {
+            folding.commit()?;
+        }
         let kind = if F::PACE.is_zero() { ReaderKind::Group(F::NAME) } else { ReaderKind::LaggingGroup(F::NAME) };
         let reader = log.reader(&folding.positions(), kind)?;
-        let mut attempt = Attempt { folding, reader, ends };
+        let notices = Notices::new(Arc::clone(&setup.log), F::NAME, setup.clock.clone());
+        let mut attempt = Attempt { folding, reader, ends, notices };
         attempt.publish(setup);
         Ok(attempt)
     }
 
-    /// Folds, commits and publishes what the reader gave.
+    /// Whether there is something to do, whatever the reader gives.
+    fn is_busy(&self) -> bool {
+        self.folding.is_releasing()
+    }
+
+    /// Folds what the reader gave and some of what waits and is to be applied, commits and publishes it.
     pub(super) fn turn(&mut self, setup: &Setup, fetched: &[Fetched]) -> Result<(), Failure> {
-        self.reader.report(&|| self.folding.positions());
-        if fetched.is_empty() {
-            if self.folding.pass_holes(&|of| self.reader.position(of)) {
-                self.publish(setup);
+        let Attempt { folding, reader, notices, .. } = self;
+        reader.report(&|| folding.positions());
+        for Fetched { from, records } in fetched {
+            for record in records {
+                folding.take(&Read::new(*from, record.clone(), &setup.key))?;
             }
-            return Ok(());
         }
-        match fold_batch(&mut self.folding, fetched, None, &setup.key) {
-            Ok(()) => {
-                self.folding.pass_holes(&|of| self.reader.position(of));
-                self.folding.commit()?;
-            }
-            Err((Failure::Record(error), at)) => {
-                keep_what_came_before::<F>(setup, fetched, at)?;
-                return Err(Failure::Record(error));
-            }
-            Err((failure, _)) => return Err(failure),
+        let is_changed = !fetched.is_empty() || folding.is_releasing();
+        folding.release(&*setup.log, &setup.key, RELEASED_AT_ONCE)?;
+        let has_passed_holes = folding.pass_holes(&|of| reader.position(of));
+        if is_changed {
+            folding.commit()?;
         }
-        self.publish(setup);
+        notices.tell(&folding.parking);
+        if is_changed || has_passed_holes {
+            self.publish(setup);
+        }
         Ok(())
     }
 
@@ -182,34 +197,4 @@ impl<F: Fold> Attempt<F> {
         }
         setup.progress.publish(standing);
     }
-}
-
-/// Applies and commits the records of the batch before the one that can't be applied.
-fn keep_what_came_before<F: Fold>(setup: &Setup, fetched: &[Fetched], at: usize) -> Result<(), Failure> {
-    let mut folding = resume::<F>(setup)?;
-    fold_batch(&mut folding, fetched, Some(at), &setup.key).map_err(|(failure, _)| failure)?;
-    folding.commit()?;
-    setup.progress.publish(folding.standing(WorkerState::CatchingUp));
-    Ok(())
-}
-
-/// Folds the records of a batch, or its first `only`; a failure says at the how many-th record it happened.
-fn fold_batch<F: Fold>(
-    folding: &mut Folding<F>,
-    fetched: &[Fetched],
-    only: Option<usize>,
-    key: &StreamKey,
-) -> Result<(), (Failure, usize)> {
-    let records = fetched.iter().flat_map(|fetched| fetched.records.iter().map(|record| (fetched.from, record)));
-    for (at, (from, record)) in records.take(only.unwrap_or(usize::MAX)).enumerate() {
-        let read = Read::new(from, record.clone(), key);
-        folding.take(&read).map_err(|failure| match failure {
-            Failure::Record(error) => {
-                let said = super::fold::Unappliable(format!("{}: {error}", read.position));
-                (Failure::Record(said), at)
-            }
-            failure @ Failure::View(_) => (failure, at),
-        })?;
-    }
-    Ok(())
 }

@@ -1,0 +1,313 @@
+//! The parked entities of one projection: a little of each in memory, all of it in rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use orderledger_domain::entity::{Entity, name_in_key};
+use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::Error;
+use orderledger_store::event_log::EventLog;
+use orderledger_store::views::{Changes, Direction, View, ViewReader};
+
+use super::decisions::Ahead;
+use super::queries;
+use super::queue::Queue;
+use super::rows::{DecisionRow, Kind, NoteRow, ParkedRow, note_key, parked_key};
+use crate::worker::partition::{Accounting, Fate, PartitionState};
+use crate::worker::read::Read;
+
+/// One parked entity.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) entity: Entity,
+    pub(super) row: ParkedRow,
+    pub(super) note: NoteRow,
+    queue: Queue,
+    pub(super) changed: bool,
+}
+
+/// All of them, and what was decided about records that have not been met yet.
+#[derive(Debug, Default)]
+pub(crate) struct Parking {
+    /// By name: the key of their records. A projection's entities are all of one kind.
+    pub(super) entities: BTreeMap<String, Waiting>,
+    /// Where what waits is being applied: the heads.
+    releasing: BTreeSet<(TopicPartition, u64, String)>,
+    /// Where `dead-letters` doesn't say yet that the head can't be applied.
+    pub(super) unnoticed: BTreeSet<String>,
+    /// Records from outside that wait, until intake's answer waits behind them: an answer whose key names nobody belongs
+    /// to the entity whose record it answers.
+    asked: BTreeMap<(TopicPartition, u64), String>,
+    /// What was said of records that are not met yet, or wait.
+    pub(super) ahead: BTreeMap<(TopicPartition, u64, String), Ahead>,
+    /// Decisions that are not in the view yet.
+    pub(super) decisions: BTreeMap<Bytes, DecisionRow>,
+    deleted: Vec<Bytes>,
+}
+
+/// Who parks.
+pub(crate) struct New {
+    pub(crate) entity: Entity,
+    pub(crate) head: Position,
+    pub(crate) kind: Kind,
+    /// Why the head can't be applied.
+    pub(crate) error: String,
+    /// The newest append time of its partition.
+    pub(crate) since: Timestamp,
+}
+
+impl Parking {
+    /// What is parked as the view's rows say; `states` is how far each partition is known.
+    pub(crate) fn load(
+        view: &View,
+        log: &dyn EventLog,
+        states: &BTreeMap<TopicPartition, PartitionState>,
+    ) -> Result<Parking, Error> {
+        let reader = view.reader()?;
+        let mut parking = Parking::default();
+        for parked in queries::parked_entities(&reader, None, usize::MAX, Direction::Ascending)? {
+            parking.load_entity(&reader, parked)?;
+        }
+        for row in queries::decisions(&reader) {
+            let row = row?;
+            let met = states.get(&row.about.topic_partition()).map_or(0, |state| state.next_offset);
+            if row.about.offset >= met || parking.waits(&row.entity, row.about) {
+                parking.say_ahead(&row);
+            }
+        }
+        parking.load_asked(log, states)?;
+        Ok(parking)
+    }
+
+    fn load_entity(&mut self, reader: &ViewReader, parked: queries::Parked) -> Result<(), Error> {
+        let queries::Parked { entity, row, note } = parked;
+        let name = entity.name().to_owned();
+        if note.releasing {
+            self.releasing.insert((row.head.topic_partition(), row.head.offset, name.clone()));
+        } else if !note.noticed {
+            self.unnoticed.insert(name.clone());
+        }
+        let queue = Queue::load(reader, &entity, row.head.offset)?;
+        self.entities.insert(name, Waiting { entity, row, note, queue, changed: false });
+        Ok(())
+    }
+
+    /// Of the records that intake has not answered: those that wait.
+    fn load_asked(
+        &mut self,
+        log: &dyn EventLog,
+        states: &BTreeMap<TopicPartition, PartitionState>,
+    ) -> Result<(), Error> {
+        if self.entities.is_empty() {
+            return Ok(());
+        }
+        for (of, state) in states {
+            for offset in &state.unanswered {
+                let records = log.read(*of, *offset, 1)?;
+                let record = records.first().filter(|record| record.offset == *offset);
+                let Some(name) = record.and_then(|record| name_in_key(record.key.as_deref())) else { continue };
+                if self.entities.get(name).is_some_and(|waiting| waiting.holds(of.offset(*offset))) {
+                    self.asked.insert((*of, *offset), name.to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is parked and nothing was decided of what is still to come.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.entities.is_empty() && self.ahead.is_empty()
+    }
+
+    /// How many entities are parked.
+    pub(crate) fn len(&self) -> usize {
+        self.entities.len()
+    }
+
+    /// Whether anything that waits is being applied.
+    pub(crate) fn is_releasing(&self) -> bool {
+        !self.releasing.is_empty()
+    }
+
+    /// The name of the entity whose record it is.
+    pub(crate) fn whose(&self, read: &Read) -> Option<String> {
+        name_in_key(read.key.as_deref()).map(str::to_owned).or_else(|| {
+            let cause = read.stamp?.cause.position;
+            self.asked.get(&(cause.topic_partition(), cause.offset)).cloned()
+        })
+    }
+
+    /// Whether the entity is parked.
+    pub(crate) fn is_parked(&self, name: &str) -> bool {
+        self.entities.contains_key(name)
+    }
+
+    /// Whether the record there waits, or would if it is the entity's.
+    pub(super) fn waits(&self, entity: &Entity, at: Position) -> bool {
+        self.entities.get(entity.name()).is_some_and(|waiting| waiting.holds(at))
+    }
+
+    /// Lets a record of a parked entity wait.
+    pub(crate) fn wait(&mut self, name: &str, read: &Read, kind: Kind) {
+        let Some(waiting) = self.entities.get_mut(name) else { return };
+        waiting.queue.push(read.position.offset, kind);
+        waiting.row.waiting = waiting.row.waiting.saturating_add(1);
+        waiting.changed = true;
+        let of = read.position.topic_partition();
+        match kind {
+            Kind::Outside => self.ask(of, read.position.offset, name),
+            // The answer waits behind what it answers: no other will come.
+            Kind::Derived => self.forget_asked(read),
+        }
+    }
+
+    fn ask(&mut self, of: TopicPartition, offset: u64, name: &str) {
+        if of.topic == Topic::Orders {
+            self.asked.insert((of, offset), name.to_owned());
+        }
+    }
+
+    fn forget_asked(&mut self, read: &Read) {
+        if let Some(stamp) = read.stamp {
+            let cause = stamp.cause.position;
+            self.asked.remove(&(cause.topic_partition(), cause.offset));
+        }
+    }
+
+    /// Parks an entity.
+    pub(crate) fn park(&mut self, new: New) {
+        let New { entity, head, kind, error, since } = new;
+        let name = entity.name().to_owned();
+        let said = self.ahead.remove(&(head.topic_partition(), head.offset, name.clone())).unwrap_or_default();
+        tracing::warn!(%entity, %head, %error, "an entity is parked");
+        if kind == Kind::Outside {
+            self.ask(head.topic_partition(), head.offset, &name);
+        }
+        if !said.noticed {
+            self.unnoticed.insert(name.clone());
+        }
+        let note = NoteRow {
+            error,
+            attempts: said.retries.saturating_add(1),
+            code_version: super::code_version().to_owned(),
+            since,
+            noticed: said.noticed,
+            releasing: false,
+        };
+        let row = ParkedRow { head, kind, waiting: 1 };
+        self.entities.insert(name, Waiting { entity, row, note, queue: Queue::default(), changed: true });
+    }
+
+    /// From now on what waits is applied.
+    pub(super) fn release(&mut self, name: &str) {
+        let Some(waiting) = self.entities.get_mut(name) else { return };
+        waiting.note.releasing = true;
+        waiting.changed = true;
+        let head = waiting.row.head;
+        self.unnoticed.remove(name);
+        self.releasing.insert((head.topic_partition(), head.offset, name.to_owned()));
+    }
+
+    /// The first head of those being applied.
+    pub(crate) fn next_release(&self) -> Option<Position> {
+        self.releasing.first().map(|(of, offset, _)| of.offset(*offset))
+    }
+
+    /// The entity whose head, to be applied, stands there.
+    pub(crate) fn released_at(&self, at: Position) -> Option<(String, Kind)> {
+        let of = at.topic_partition();
+        let from = (of, at.offset, String::new());
+        let (found, offset, name) = self.releasing.range(from..).next()?;
+        let kind = self.entities.get(name)?.row.kind;
+        ((*found, *offset) == (of, at.offset)).then(|| (name.clone(), kind))
+    }
+
+    /// The head is done, for that fate; the next that waits is the head now, and to be applied.
+    pub(crate) fn advance(
+        &mut self,
+        view: &View,
+        name: &str,
+        fate: Fate,
+        accounting: &mut Accounting,
+    ) -> Result<(), Error> {
+        let Some(waiting) = self.entities.get_mut(name) else { return Ok(()) };
+        accounting.parked = accounting.parked.saturating_sub(1);
+        accounting.count(fate);
+        let (of, head) = (waiting.row.head.topic_partition(), waiting.row.head.offset);
+        self.releasing.remove(&(of, head, name.to_owned()));
+        self.unnoticed.remove(name);
+        self.asked.remove(&(of, head));
+        self.ahead.remove(&(of, head, name.to_owned()));
+        let Some((offset, kind)) = waiting.queue.pop(view, &waiting.entity, head)? else {
+            self.unpark(name);
+            return Ok(());
+        };
+        waiting.row = ParkedRow { head: of.offset(offset), kind, waiting: waiting.row.waiting.saturating_sub(1) };
+        waiting.note = NoteRow { error: String::new(), attempts: 0, noticed: false, ..waiting.note.clone() };
+        self.release(name);
+        Ok(())
+    }
+
+    fn unpark(&mut self, name: &str) {
+        let Some(waiting) = self.entities.remove(name) else { return };
+        tracing::info!(entity = %waiting.entity, "nothing of the entity waits any more");
+        self.deleted.extend(waiting.queue.emptied_keys(&waiting.entity));
+        self.deleted.extend([parked_key(&waiting.entity), note_key(&waiting.entity)]);
+    }
+
+    /// The head still, or as well, can't be applied.
+    pub(crate) fn fail(&mut self, name: &str, error: String, since: Timestamp) {
+        let Some(waiting) = self.entities.get_mut(name) else { return };
+        let head = waiting.row.head;
+        let key = (head.topic_partition(), head.offset, name.to_owned());
+        self.releasing.remove(&key);
+        let note = &mut waiting.note;
+        if note.attempts == 0 {
+            let said = self.ahead.remove(&key).unwrap_or_default();
+            *note = NoteRow { attempts: said.retries.saturating_add(1), noticed: said.noticed, since, ..note.clone() };
+        }
+        note.error = error;
+        super::code_version().clone_into(&mut note.code_version);
+        note.releasing = false;
+        waiting.changed = true;
+        if !note.noticed {
+            self.unnoticed.insert(name.to_owned());
+        }
+    }
+
+    /// How many records of each partition wait.
+    pub(crate) fn waiting(&self) -> BTreeMap<TopicPartition, u64> {
+        let mut waiting: BTreeMap<TopicPartition, u64> = BTreeMap::new();
+        for parked in self.entities.values() {
+            let sum = waiting.entry(parked.row.head.topic_partition()).or_default();
+            *sum = sum.saturating_add(parked.row.waiting);
+        }
+        waiting
+    }
+
+    /// Moves what changed into `changes`.
+    pub(crate) fn write_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {
+        for key in self.deleted.drain(..) {
+            changes.delete(key);
+        }
+        for (key, row) in std::mem::take(&mut self.decisions) {
+            changes.put_row(key, &row)?;
+        }
+        for waiting in self.entities.values_mut().filter(|waiting| waiting.changed) {
+            waiting.changed = false;
+            changes.put_row(parked_key(&waiting.entity), &waiting.row)?;
+            changes.put_row(note_key(&waiting.entity), &waiting.note)?;
+            waiting.queue.write_rows(&waiting.entity, changes)?;
+        }
+        Ok(())
+    }
+}
+
+impl Waiting {
+    /// Whether that is the head or behind it.
+    fn holds(&self, at: Position) -> bool {
+        let head = self.row.head;
+        head.topic_partition() == at.topic_partition() && head.offset <= at.offset
+    }
+}

@@ -1,0 +1,96 @@
+//! Applying what waits: in slices, so that nobody else is held up, each record from the log once more.
+
+use orderledger_domain::position::Topic;
+use orderledger_domain::stream::StreamKey;
+use orderledger_store::Error;
+use orderledger_store::event_log::EventLog;
+
+use super::fold::{Failure, Fold};
+use super::folding::Folding;
+use super::partition::Fate;
+use super::read::Read;
+use super::taking::fate_of;
+use crate::parking::rows::Kind;
+
+/// Records of one look into the log at most.
+const REACH_MAX: usize = 1024;
+/// Records of `dead-letters` that are read at once.
+const DECISIONS_AT_ONCE: usize = 1024;
+
+impl<F: Fold> Folding<F> {
+    /// Whether anything that waits is to be applied.
+    pub fn is_releasing(&self) -> bool {
+        self.parking.is_releasing()
+    }
+
+    /// Applies about so many of the records that wait and are to be applied, the earliest first; how many were. Where one
+    /// can't be, its entity waits on, with that record as its head.
+    pub fn release(&mut self, log: &dyn EventLog, key: &StreamKey, about: usize) -> Result<usize, Failure> {
+        let (mut released, mut looked_at) = (0, 0);
+        while released < about && looked_at < about.saturating_mul(16) {
+            let Some(first) = self.parking.next_release() else { break };
+            let records = log.read(first.topic_partition(), first.offset, self.reach)?;
+            if records.first().is_none_or(|record| record.offset != first.offset) {
+                return Err(Error::refused(first, "it waits to be applied, but the log holds it no more").into());
+            }
+            looked_at += records.len();
+            let before = released;
+            let many = records.len();
+            for record in records {
+                let at = first.topic_partition().offset(record.offset);
+                let Some((name, kind)) = self.parking.released_at(at) else { continue };
+                self.release_head(&name, kind, Read::new(at.topic_partition(), record, key))?;
+                released += 1;
+            }
+            // A dense queue is read in long pieces, a sparse one record by record.
+            let found = released.saturating_sub(before);
+            self.reach = if found.saturating_mul(8) >= many { self.reach * 2 } else { self.reach / 2 };
+            self.reach = self.reach.clamp(1, REACH_MAX);
+        }
+        Ok(released)
+    }
+
+    fn release_head(&mut self, name: &str, kind: Kind, read: Read) -> Result<(), Failure> {
+        let fate = if self.parking.is_discarded(read.position, name) {
+            Fate::Rejected
+        } else {
+            match self.apply(&read, kind.into()) {
+                Ok(outcome) => fate_of(outcome),
+                Err(Failure::Record(error)) => {
+                    let since = self.recorded_at(&read);
+                    self.parking.fail(name, error.0, since);
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
+            }
+        };
+        let state = self.states.entry(read.position.topic_partition()).or_default();
+        self.parking.advance(&self.view, name, fate, &mut state.accounting)?;
+        Ok(())
+    }
+
+    /// Reads operators' decisions up to their end as it is now, before anything else; true if anything was read. A
+    /// projection that parks nothing has none.
+    pub fn read_decisions(&mut self, log: &dyn EventLog, key: &StreamKey) -> Result<bool, Failure> {
+        if F::PARKS.is_none() || F::TOPICS.contains(&Topic::DeadLetters) {
+            return Ok(false);
+        }
+        let mut moved = false;
+        for partition in 0..log.partitions() {
+            let of = Topic::DeadLetters.at(partition);
+            let end = log.end_offset(of)?;
+            let mut next = self.states.get(&of).map_or(0, |state| state.next_offset);
+            moved |= next < end;
+            while next < end {
+                let records = log.read(of, next, DECISIONS_AT_ONCE)?;
+                // Behind the last record there may be a hole up to the end.
+                next = records.last().map_or(end, |last| last.offset.saturating_add(1));
+                for record in records {
+                    self.take(&Read::new(of, record, key))?;
+                }
+            }
+            self.pass_holes(&|partition| if partition == of { end } else { 0 });
+        }
+        Ok(moved)
+    }
+}

@@ -1,0 +1,130 @@
+//! What becomes of a record that a projection reads: applied, or one of the four other things that are counted.
+
+use orderledger_domain::entity::name_in_key;
+use orderledger_domain::position::Topic;
+
+use super::fold::{Failure, Fold, Outcome, Unappliable};
+use super::folding::Folding;
+use super::partition::{Arrived, Fate, claims_to_be_derived};
+use super::poison;
+use super::read::Read;
+use crate::parking::decisions::Hearer;
+use crate::parking::entities::New;
+use crate::parking::rows::Kind;
+
+impl<F: Fold> Folding<F> {
+    /// Takes one record: applies it, or lets it wait. After a failure nothing since the last commit may be committed.
+    pub fn take(&mut self, read: &Read) -> Result<(), Failure> {
+        let of = read.position.topic_partition();
+        let state = self.states.entry(of).or_default();
+        if of.topic == Topic::DeadLetters && read.position.offset < state.next_offset {
+            // Decisions are read before everything else, so a pass from zero meets them again.
+            return Ok(());
+        }
+        let said = |what: String| Failure::Record(Unappliable(format!("{}: {what}", read.position)));
+        let arrived = state.take(read).map_err(|error| said(error.to_string()))?;
+        let fate = self.judge(read, arrived).map_err(|failure| match failure {
+            Failure::Record(error) => said(error.to_string()),
+            failure => failure,
+        })?;
+        self.states.entry(of).or_default().accounting.count(fate);
+        Ok(())
+    }
+
+    fn judge(&mut self, read: &Read, arrived: Arrived) -> Result<Fate, Failure> {
+        let is_misplaced = arrived == Arrived::Outside && is_misplaced(read);
+        if F::PARKS.is_none() {
+            let outcome = self.apply(read, arrived)?;
+            return Ok(match arrived {
+                Arrived::Repeat { .. } => Fate::Duplicate,
+                Arrived::Outside if is_misplaced => Fate::Rejected,
+                Arrived::Derived | Arrived::Outside => fate_of(outcome),
+            });
+        }
+        let kind = match arrived {
+            Arrived::Repeat { .. } => return Ok(Fate::Duplicate),
+            Arrived::Outside if is_misplaced => return Ok(Fate::Rejected),
+            Arrived::Outside => Kind::Outside,
+            Arrived::Derived => Kind::Derived,
+        };
+        if !F::TOPICS.contains(&read.position.topic) {
+            return if kind == Kind::Outside { self.hear(read) } else { Ok(Fate::Ignored) };
+        }
+        if self.parking.is_quiet() {
+            return self.try_first(read, kind);
+        }
+        if let Some(name) = self.parking.whose(read) {
+            if self.parking.is_parked(&name) {
+                self.parking.wait(&name, read, kind);
+                return Ok(Fate::Parked);
+            }
+            if self.parking.is_discarded(read.position, &name) {
+                self.parking.forget_ahead(read.position);
+                return Ok(Fate::Rejected);
+            }
+        }
+        let fate = self.try_first(read, kind)?;
+        self.parking.forget_ahead(read.position);
+        Ok(fate)
+    }
+
+    /// A record of `dead-letters` that is in no stream.
+    fn hear(&mut self, read: &Read) -> Result<Fate, Failure> {
+        let Some(kind) = F::PARKS else { return Ok(Fate::Ignored) };
+        let mut by = Hearer { projection: F::NAME, kind, view: &self.view, states: &mut self.states };
+        Ok(self.parking.hear(&mut by, read)?)
+    }
+
+    /// Applies a record that nothing holds up; where that can't be, its entity is parked.
+    fn try_first(&mut self, read: &Read, kind: Kind) -> Result<Fate, Failure> {
+        let error = match self.apply(read, kind.into()) {
+            Ok(outcome) => {
+                if kind == Kind::Derived {
+                    self.breaker.succeeded();
+                }
+                return Ok(fate_of(outcome));
+            }
+            Err(Failure::Record(error)) => error,
+            Err(failure) => return Err(failure),
+        };
+        let name = name_in_key(read.key.as_deref());
+        let Some(entity) = name.and_then(|name| F::PARKS.and_then(|kind| kind.named(name))) else {
+            return Err(error.into());
+        };
+        if let Some(why) = self.breaker.failed() {
+            return Err(Failure::Halt(format!(
+                "{why}; the last one is {}, of {entity}: {error}. Nothing since the last commit is kept. Fix the program \
+                 and start it again; or, if these are to be parked, raise --parking-consecutive or --parking-ratio",
+                read.position
+            )));
+        }
+        let since = self.recorded_at(read);
+        self.parking.park(New { entity, head: read.position, kind, error: error.0, since });
+        Ok(Fate::Parked)
+    }
+
+    /// The newest append time of a record's partition.
+    pub(super) fn recorded_at(&self, read: &Read) -> orderledger_domain::timestamp::Timestamp {
+        let state = self.states.get(&read.position.topic_partition());
+        state.map_or(read.recorded_at, |state| state.recorded_at)
+    }
+
+    pub(super) fn apply(&mut self, read: &Read, arrived: Arrived) -> Result<Outcome, Failure> {
+        if poison::refuses(F::NAME, read.position) {
+            return Err(Unappliable("it is poisoned".to_owned()).into());
+        }
+        self.fold.apply(&self.view, read, arrived)
+    }
+}
+
+pub(super) const fn fate_of(outcome: Outcome) -> Fate {
+    match outcome {
+        Outcome::Applied => Fate::Applied,
+        Outcome::Ignored => Fate::Ignored,
+    }
+}
+
+/// Whether a record that is in no stream should be in one, where it stands. An operator's in `dead-letters` should not.
+fn is_misplaced(read: &Read) -> bool {
+    matches!(read.position.topic, Topic::Books | Topic::Trades) || claims_to_be_derived(read)
+}
