@@ -16,6 +16,8 @@ impl Ledger {
     /// Waits until every worker has caught up with the log and the log stands still. Fails when a worker ended.
     pub async fn settled(&self, within: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + within;
+        // Projections that park read the decisions about it, too.
+        let (of_settlement, of_market) = ([Topic::Orders, Topic::DeadLetters], [Topic::Trades, Topic::DeadLetters]);
         loop {
             let ends = self.ends()?;
             self.reach(&self.intake, "intake", &ends, &[Topic::Orders], deadline).await?;
@@ -23,8 +25,8 @@ impl Ledger {
             if self.ends()? != ends {
                 continue;
             }
-            self.reach(&self.settlement.live.load().progress, "settlement", &ends, &[Topic::Orders], deadline).await?;
-            self.reach(&self.market.live.load().progress, "market", &ends, &[Topic::Trades], deadline).await?;
+            self.reach(&self.settlement.live.load().progress, "settlement", &ends, &of_settlement, deadline).await?;
+            self.reach(&self.market.live.load().progress, "market", &ends, &of_market, deadline).await?;
             self.reach(&self.audit.live.load().progress, "audit", &ends, &Topic::ALL, deadline).await?;
             if self.ends()? == ends {
                 return Ok(());

@@ -101,6 +101,7 @@ impl<F: StageFold> Deciding<F> {
         };
         let mut outputs: Vec<Output> = Vec::new();
         let mut recorded_at = Default::default();
+        let consumed = fold.accounting().consumed().saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
         for record in records {
             let read = Read::new(from, record, &setup.key);
             let before = outputs.len();
@@ -110,6 +111,13 @@ impl<F: StageFold> Deciding<F> {
             }
             recorded_at = read.recorded_at;
             keep_wanted(&mut outputs, before, &mut lane.sending)?;
+        }
+        let sum = fold.accounting().consumed();
+        if sum != consumed {
+            return Err(Failure::Halt(format!(
+                "{from}: {consumed} records were consumed, but what became of them sums up to {sum}: this is a fault of \
+                 the program"
+            )));
         }
         Ok(batch_of(fold, from.partition, recorded_at, outputs))
     }

@@ -9,12 +9,12 @@ use orderledger_store::event_log::Record;
 use orderledger_store::views::{Direction, ViewReader};
 
 use super::rows::{
-    BalanceRow, ChainRow, FillRow, MarketRow, OrderFigures, OrderRow, PostingRow, Rows, SystemRow, ViewRows,
+    BalanceRow, ChainRow, FillRow, MarketRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows, SystemRow, ViewRows,
 };
 use super::tape::{CandleKey, CandleRow, TapeRow};
 use crate::market::interval::Interval;
 use crate::settlement::queries::{self, OrdersFilter, Page, StatusFilter};
-use crate::{audit, market, settlement};
+use crate::{audit, market, parking, settlement};
 
 /// The rows of the three views of a ledger, each at one moment.
 pub struct LedgerRows {
@@ -87,6 +87,16 @@ const fn from_the_first<C>(after: Option<C>) -> Page<C> {
 }
 
 impl ViewRows for LedgerRows {
+    fn parked(&self) -> Rows<'_, ParkedRow> {
+        let of = |reader| parking::queries::parked_entities(reader, None, usize::MAX, Direction::Ascending);
+        let row = |parked: parking::queries::Parked| {
+            let (head, waiting) = (parked.row.head, parked.row.waiting);
+            ParkedRow { name: parked.entity.name().to_owned(), head, waiting }
+        };
+        let rows = of(&self.settlement).and_then(|settlement| Ok((settlement, of(&self.market)?)));
+        flat(rows.map(|(settlement, market)| settlement.into_iter().chain(market).map(row).collect()))
+    }
+
     fn balances(&self) -> Rows<'_, BalanceRow> {
         Box::new(self.users().flat_map(|row| {
             let (rows, error) = match row {

@@ -8,13 +8,14 @@
 //! - `timeline`: the log as one sequence
 //! - `streams`, `answers`: what must stand in the log because of what
 //! - `money`, `books`, `tape`: what follows from it
+//! - `withheld`: what of it the views leave out, because it waits or was discarded
 //! - `rows`, `compare`, `fills`, `kept`: the rows of the views beside it
 //! - `report`: what it came to
 
 use std::collections::BTreeMap;
 
 use orderledger_domain::envelope::{self, Envelope, Stamp, derived_id};
-use orderledger_domain::event::{Event, RecordRefused};
+use orderledger_domain::event::{Event, Origin, RecordRefused};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -31,6 +32,7 @@ use self::money::Money;
 use self::streams::{Comparisons, Item, Place, Streams, event_text, stranger};
 use self::tape::Tape;
 use self::timeline::Timeline;
+use self::withheld::Withheld;
 
 mod answers;
 mod books;
@@ -44,11 +46,12 @@ mod rows;
 mod streams;
 mod tape;
 mod timeline;
+mod withheld;
 
 pub use ledger_rows::LedgerRows;
 pub use report::{Check, Compared, Difference, Report};
 pub use rows::{
-    BalanceRow, ChainRow, FillRow, MarketRow, OrderFigures, OrderRow, PostingRow, Rows, SystemRow, ViewRows,
+    BalanceRow, ChainRow, FillRow, MarketRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows, SystemRow, ViewRows,
 };
 pub use tape::{CandleKey, CandleRow, TapeRow};
 
@@ -60,7 +63,7 @@ pub fn verify(
     rows: &dyn ViewRows,
     on_record: &mut dyn FnMut(u64),
 ) -> Result<Report, Error> {
-    let mut verifying = Verifying::new(log.partitions(), *key);
+    let mut verifying = Verifying::new(log.partitions(), *key, Withheld::read(log, rows)?);
     let mut kept = Kept { rows, partitions: BTreeMap::new() };
     let mut timeline = Timeline::new(log)?;
     while let Some((of, record)) = timeline.next()? {
@@ -84,14 +87,28 @@ struct Verifying {
     fills: Fills,
     books: BTreeMap<u32, Books>,
     tape: Tape,
+    withheld: Withheld,
+    /// What the views made of the records that they don't leave out, if they leave out any.
+    applied: Option<Applied>,
     chains: BTreeMap<TopicPartition, (u64, u64, [u8; 32])>,
 }
 
+/// Money and trades as views that leave out some records must say them. What is wrong with the records themselves is told
+/// by the whole of them.
+#[derive(Default)]
+struct Applied {
+    money: Money,
+    tape: Tape,
+    unheard: Report,
+}
+
 impl Verifying {
-    fn new(partitions: u32, key: StreamKey) -> Verifying {
+    fn new(partitions: u32, key: StreamKey, withheld: Withheld) -> Verifying {
         Verifying {
             partitions,
             key,
+            applied: withheld.is_any().then(Applied::default),
+            withheld,
             report: Report::default(),
             streams: Streams::default(),
             comparisons: Comparisons::default(),
@@ -113,7 +130,9 @@ impl Verifying {
             *stamp = self.key.check_first(*stamp, of);
         }
         let digest = self.key.digest(record.key.as_deref(), record.value.as_deref());
-        match self.streams.place(at, envelope.as_ref(), digest, &mut self.report) {
+        let place = self.streams.place(at, envelope.as_ref(), digest, &mut self.report);
+        let is_withheld = self.is_withheld(at, record, place, envelope.as_ref());
+        match place {
             Place::Repeat => {}
             Place::Outside | Place::Ahead if of.topic == Topic::Orders => {
                 self.answers.ask(at, record.key.clone(), envelope.as_ref(), &self.money);
@@ -134,9 +153,41 @@ impl Verifying {
                         self.report.differs(Check::Streams, at, expected, format!("eventId {event_id}"));
                     }
                     self.next(at, record, stamp, timestamp, &event);
+                    if !is_withheld {
+                        self.apply(at, stamp, timestamp, &event);
+                    }
                 }
                 _ => self.report.differs(Check::Streams, at, "a payload of its type", "one that can't be read"),
             },
+        }
+    }
+
+    /// Whether the view of that topic leaves the record out.
+    fn is_withheld(&mut self, at: Position, record: &Record, place: Place, envelope: Option<&Envelope>) -> bool {
+        let is_derived = envelope.is_some_and(|envelope| envelope.event_type.origin() == Origin::Derived);
+        match (at.topic, place) {
+            (Topic::Orders | Topic::Trades, Place::Next(stamp)) => {
+                self.withheld.holds(at, record.key.as_ref(), Some(stamp.cause.position))
+            }
+            (Topic::Orders, Place::Outside) if !is_derived => self.withheld.holds(at, record.key.as_ref(), None),
+            _ => false,
+        }
+    }
+
+    /// What the views make of a record that they don't leave out.
+    fn apply(&mut self, at: Position, stamp: Stamp, time: Timestamp, event: &Event) {
+        if let (Topic::Orders, Event::OrderFilled(fill)) = (at.topic, event) {
+            self.fills.add(&FillRow::of(at, fill));
+        }
+        let Some(applied) = &mut self.applied else { return };
+        match (at.topic, event) {
+            (Topic::Orders, event) => {
+                applied.money.apply(at, stamp.cause.position, event, &mut applied.unheard);
+            }
+            (Topic::Trades, Event::TradeExecuted(trade)) => {
+                applied.tape.append(at, time, trade, &mut applied.unheard);
+            }
+            _ => {}
         }
     }
 
@@ -156,9 +207,6 @@ impl Verifying {
             Topic::Orders => {
                 self.answers.control(of.partition, event);
                 self.money.apply(at, cause, event, &mut self.report);
-                if let Event::OrderFilled(fill) = event {
-                    self.fills.add(&FillRow::of(at, fill));
-                }
             }
             Topic::Books => self.match_again(at, cause, event),
             Topic::Trades => {
@@ -225,9 +273,11 @@ impl Verifying {
         if is_settled {
             compare_resting(&self.books, &self.money, report);
         }
-        compare::settlement(&self.money, rows, report)?;
+        self.withheld.finish(report);
+        let applied = self.applied.as_ref();
+        compare::settlement(applied.map_or(&self.money, |applied| &applied.money), rows, report)?;
         self.fills.compare(rows, report)?;
-        compare::market(&self.tape, rows, report)?;
+        compare::market(applied.map_or(&self.tape, |applied| &applied.tape), rows, report)?;
         for row in rows.chains() {
             let (of, count, last_offset, sha256) = row?;
             let expected = self.chains.remove(&of);

@@ -24,6 +24,8 @@ pub enum Check {
     Money,
     /// What rests in the books are the open orders.
     Resting,
+    /// What waits in the settlement and market views, behind a record that can't be applied.
+    Parked,
     /// Balances of the settlement view.
     Balances,
     /// Clearing, fees and the world outside in the settlement view.
@@ -48,13 +50,14 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order of a report.
-    pub const ALL: [Check; 16] = [
+    pub const ALL: [Check; 17] = [
         Check::Streams,
         Check::Answers,
         Check::Copies,
         Check::Matching,
         Check::Money,
         Check::Resting,
+        Check::Parked,
         Check::Balances,
         Check::SystemAccounts,
         Check::Orders,
@@ -76,6 +79,7 @@ impl Check {
             Check::Matching => "matching",
             Check::Money => "money",
             Check::Resting => "resting orders",
+            Check::Parked => "parked records",
             Check::Balances => "balances",
             Check::SystemAccounts => "system accounts",
             Check::Orders => "orders",

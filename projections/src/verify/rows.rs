@@ -128,11 +128,24 @@ pub struct MarketRow {
     pub first: i64,
 }
 
+/// An entity of which records wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedRow {
+    /// The key of its records.
+    pub name: String,
+    /// The first that waits.
+    pub head: Position,
+    /// How many wait, that one included.
+    pub waiting: u64,
+}
+
 /// A chain's partition, count, last offset and head.
 pub type ChainRow = (TopicPartition, u64, u64, [u8; 32]);
 
 /// Everything that the three views hold.
 pub trait ViewRows {
+    /// settlement and market: every parked entity.
+    fn parked(&self) -> Rows<'_, ParkedRow>;
     /// settlement: every balance.
     fn balances(&self) -> Rows<'_, BalanceRow>;
     /// settlement: every system account.

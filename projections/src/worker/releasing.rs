@@ -14,6 +14,8 @@ use crate::parking::rows::Kind;
 
 /// Records of one look into the log at most.
 const REACH_MAX: usize = 1024;
+/// It is worth reading so many records for one that is wanted.
+const DENSE: usize = 64;
 /// Records of `dead-letters` that are read at once.
 const DECISIONS_AT_ONCE: usize = 1024;
 
@@ -42,9 +44,9 @@ impl<F: Fold> Folding<F> {
                 self.release_head(&name, kind, Read::new(at.topic_partition(), record, key))?;
                 released += 1;
             }
-            // A dense queue is read in long pieces, a sparse one record by record.
-            let found = released.saturating_sub(before);
-            self.reach = if found.saturating_mul(8) >= many { self.reach * 2 } else { self.reach / 2 };
+            // Where many of what is read are wanted it is read in long pieces, where few are record by record.
+            let is_dense = released.saturating_sub(before).saturating_mul(DENSE) >= many;
+            self.reach = if is_dense { self.reach.saturating_mul(2) } else { self.reach / 2 };
             self.reach = self.reach.clamp(1, REACH_MAX);
         }
         Ok(released)

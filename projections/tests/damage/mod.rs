@@ -14,8 +14,8 @@ use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::verify::{
-    BalanceRow, CandleKey, CandleRow, ChainRow, Check, FillRow, LedgerRows, MarketRow, OrderRow, PostingRow, Rows,
-    SystemRow, TapeRow, ViewRows,
+    BalanceRow, CandleKey, CandleRow, ChainRow, Check, FillRow, LedgerRows, MarketRow, OrderRow, ParkedRow, PostingRow,
+    Rows, SystemRow, TapeRow, ViewRows,
 };
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
@@ -251,6 +251,10 @@ fn more(amount: &mut Amount) {
 }
 
 impl ViewRows for DamagedRows<'_> {
+    fn parked(&self) -> Rows<'_, ParkedRow> {
+        self.rows.parked()
+    }
+
     fn balances(&self) -> Rows<'_, BalanceRow> {
         self.with(self.rows.balances(), (Changed::Balance, Some(Changed::NoBalance)), |row| more(&mut row.available))
     }

@@ -121,7 +121,8 @@ impl<'a, F: Fold> Live<'a, F> {
         self.commit();
     }
 
-    fn finish(&mut self) {
+    /// Reads what is left of the decisions, and applies what they release.
+    pub(crate) fn finish(&mut self) {
         self.finish_decisions();
         assert!(self.is_at_end());
     }

@@ -8,3 +8,5 @@ mod live;
 mod naive;
 mod operators;
 mod property;
+mod verified;
+mod worker;

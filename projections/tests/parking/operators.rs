@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use orderledger_domain::entity::Entity;
@@ -27,6 +28,12 @@ impl Dice {
     pub(crate) fn of<'a, T>(&mut self, some: &'a [T]) -> Option<&'a T> {
         some.get(usize::try_from(self.below(u64::try_from(some.len()).unwrap())).unwrap())
     }
+}
+
+/// The turn of one test: what is poisoned for workers is poisoned everywhere.
+pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The same records in a log that can be read and written.

@@ -18,7 +18,7 @@ use orderledger_store::views::{Direction, Schema, View};
 use crate::days;
 use crate::live::Live;
 use crate::naive;
-use crate::operators::{Dice, log_of, some_records};
+use crate::operators::{Dice, log_of, one_at_a_time, some_records};
 
 /// What a seed came to, so that the test can say that it tested something.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Seen {
     restarts_that_lost: u32,
 }
 
-fn rebuilt<F: Fold + 'static>(log: &MemoryLog) -> Arc<View> {
+pub(crate) fn rebuilt<F: Fold + 'static>(log: &MemoryLog) -> Arc<View> {
     let view = Arc::new(View::in_memory(Schema { name: F::NAME, version: F::SCHEMA }));
     let key = StreamKey::default();
     let folding = Folding::<F>::resume(Arc::clone(&view), log, &key, "memory").unwrap();
@@ -79,7 +79,7 @@ fn check<F: Fold + 'static>(seed: u64, topic: Topic, one_in: u64, batch: u64, de
 
 #[test]
 fn accounts_are_those_of_the_naive_pass_and_of_a_rebuild_whatever_is_parked_and_decided() {
-    let mut seen = Seen::default();
+    let (mut seen, _turn) = (Seen::default(), one_at_a_time());
     for seed in 0..4 {
         for batch in [1, 7, 1000] {
             let decisions = 40 * u32::try_from(seed % 3).unwrap();
@@ -87,12 +87,12 @@ fn accounts_are_those_of_the_naive_pass_and_of_a_rebuild_whatever_is_parked_and_
         }
     }
     let Seen { parked, waiting, discarded, fixed, restarts_that_lost } = seen;
-    assert!(parked > 30 && waiting > 2000 && discarded > 40 && fixed > 20 && restarts_that_lost > 50, "{seen:?}");
+    assert!(parked > 30 && waiting > 2000 && discarded > 20 && fixed > 20 && restarts_that_lost > 50, "{seen:?}");
 }
 
 #[test]
 fn markets_are_those_of_the_naive_pass_and_of_a_rebuild_whatever_is_parked_and_decided() {
-    let mut seen = Seen::default();
+    let (mut seen, _turn) = (Seen::default(), one_at_a_time());
     for seed in 10..16 {
         for batch in [1, 7, 1000] {
             let decisions = 20 * u32::try_from(seed % 3).unwrap();

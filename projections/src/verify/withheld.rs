@@ -1,0 +1,117 @@
+//! What a view has not applied, by the log and by what is parked: decided here anew, record by record.
+//!
+//! From an entity's head on everything of it waits; a record that an operator discarded is left out, unless it waits too.
+//! Where the heads stand is taken from the view: which record can't be applied depends on the program.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use orderledger_domain::envelope;
+use orderledger_domain::event::Event;
+use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_store::Error;
+use orderledger_store::event_log::EventLog;
+
+use super::report::{Check, Report};
+use super::rows::{ParkedRow, ViewRows};
+
+/// Records of `dead-letters` of one look.
+const CHUNK_RECORDS: usize = 512;
+
+/// Whose records of a topic: the key that they stand under.
+type Whose = (Topic, Bytes);
+
+/// What the views of accounts and of markets leave out.
+#[derive(Debug, Default)]
+pub(super) struct Withheld {
+    heads: BTreeMap<Whose, ParkedRow>,
+    /// The key of the record that was discarded, by where it stands.
+    discarded: BTreeMap<Position, Bytes>,
+    /// Records that wait, and whose they are: an answer to one of them that names nobody waits behind it.
+    waits: BTreeMap<Position, Whose>,
+    waiting: BTreeMap<Whose, u64>,
+    partitions: u32,
+}
+
+impl Withheld {
+    /// The heads that the views name, and the discards that the log holds.
+    pub(super) fn read(log: &dyn EventLog, rows: &dyn ViewRows) -> Result<Withheld, Error> {
+        let mut withheld = Withheld { partitions: log.partitions(), ..Withheld::default() };
+        for row in rows.parked() {
+            let row = row?;
+            withheld.heads.insert((row.head.topic, Bytes::from(row.name.clone())), row);
+        }
+        for of in (0..log.partitions()).map(|partition| Topic::DeadLetters.at(partition)) {
+            let (mut next, end) = (0, log.end_offset(of)?);
+            while next < end {
+                let records = log.read(of, next, CHUNK_RECORDS)?;
+                next = records.last().map_or(end, |last| last.offset.saturating_add(1));
+                for record in records {
+                    withheld.discard(of, record.key.as_deref(), record.value.as_deref());
+                }
+            }
+        }
+        Ok(withheld)
+    }
+
+    fn discard(&mut self, of: TopicPartition, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let Ok(Ok(Event::ParkedDiscarded(decision))) = envelope::read(value).map(|envelope| envelope.event) else {
+            return;
+        };
+        let (topic, kind) = match decision.projection.as_str() {
+            "settlement" => (Topic::Orders, "user:"),
+            "market" => (Topic::Trades, "symbol:"),
+            _ => return,
+        };
+        let whose = key.and_then(|key| key.strip_prefix(kind.as_bytes()));
+        if let Some(whose) = whose.filter(|_| decision.position.topic_partition() == topic.at(of.partition)) {
+            self.discarded.insert(decision.position, Bytes::copy_from_slice(whose));
+        }
+    }
+
+    /// Whether a view leaves out anything at all.
+    pub(super) fn is_any(&self) -> bool {
+        !self.heads.is_empty() || !self.discarded.is_empty()
+    }
+
+    /// Whether its view leaves the record out; it is no repeat, and belongs where it stands. `cause` is what a derived one
+    /// answers.
+    pub(super) fn holds(&mut self, at: Position, key: Option<&Bytes>, cause: Option<Position>) -> bool {
+        let Some(key) = key else { return false };
+        let is_own = key.first() == Some(&b'_');
+        let answered = cause.filter(|cause| is_own && cause.topic_partition() == at.topic_partition());
+        let answers = answered.and_then(|cause| self.waits.get(&cause)).cloned();
+        let whose = answers.unwrap_or_else(|| (at.topic, key.clone()));
+        if self.heads.get(&whose).is_some_and(|row| row.head.topic_partition() == at.topic_partition())
+            && self.heads.get(&whose).is_some_and(|row| row.head.offset <= at.offset)
+        {
+            *self.waiting.entry(whose.clone()).or_default() += 1;
+            if cause.is_none() {
+                self.waits.insert(at, whose);
+            }
+            return true;
+        }
+        self.discarded.get(&at) == Some(key)
+    }
+
+    /// What waits, as the views say it.
+    pub(super) fn finish(&self, report: &mut Report) {
+        let text = |waiting: &u64| format!("{waiting} records wait");
+        for of in
+            [Topic::Orders, Topic::Trades].into_iter().flat_map(|topic| (0..self.partitions).map(move |p| topic.at(p)))
+        {
+            let said: u64 =
+                self.heads.values().filter(|row| row.head.topic_partition() == of).map(|row| row.waiting).sum();
+            let here = self.heads.iter().filter(|(_, row)| row.head.topic_partition() == of);
+            let found: u64 = here.filter_map(|(whose, _)| self.waiting.get(whose)).sum();
+            report.compare(Check::Parked, of, &found, &said, text);
+        }
+        for (whose, row) in &self.heads {
+            let found = self.waiting.get(whose).copied().unwrap_or_default();
+            report.compare(Check::Parked, format!("{} from {} on", row.name, row.head), &found, &row.waiting, text);
+            if self.discarded.contains_key(&row.head) {
+                report.differs(Check::Parked, row.head, "another head: this record was discarded", "it is the head");
+            }
+        }
+    }
+}

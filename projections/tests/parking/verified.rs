@@ -1,0 +1,112 @@
+//! Verifying knows what is parked and what was discarded, of accounts and of markets, and nothing more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use orderledger_domain::position::Topic;
+use orderledger_domain::stream::StreamKey;
+use orderledger_projections::audit::Audit;
+use orderledger_projections::market::Market;
+use orderledger_projections::parking::queries::{self, Parked};
+use orderledger_projections::parking::rows::{ParkedRow, parked_key};
+use orderledger_projections::settlement::Settlement;
+use orderledger_projections::verify::{Check, LedgerRows, Report, verify};
+use orderledger_projections::worker::poison;
+use orderledger_store::event_log::MemoryLog;
+use orderledger_store::views::{Direction, View};
+
+use crate::days;
+use crate::live::Live;
+use crate::operators::{Dice, log_of, one_at_a_time, some_records};
+use crate::property::rebuilt;
+
+/// The views of a day on which records could not be applied and operators decided.
+struct Views {
+    log: MemoryLog,
+    settlement: Arc<View>,
+    market: Arc<View>,
+    /// Of accounts, and of markets.
+    discards: [usize; 2],
+}
+
+fn day(seed: u64) -> Views {
+    let mut market = days::Market::new(seed);
+    market.day();
+    let log = log_of(&market.log);
+    let mut dice = Dice(seed);
+    let poison = some_records(&log, Topic::Orders, &mut dice, 80);
+    let mut accounts = Live::<Settlement>::new(&log, poison, dice.below(1 << 40));
+    accounts.run(50, 12);
+    let poison = some_records(&log, Topic::Trades, &mut dice, 30);
+    let mut markets = Live::<Market>::new(&log, poison, dice.below(1 << 40));
+    markets.run(50, 3);
+    accounts.finish();
+    let discards = [accounts.discards.len(), markets.discards.len()];
+    let (settlement, market) = (Arc::clone(&accounts.view), Arc::clone(&markets.view));
+    Views { log, settlement, market, discards }
+}
+
+fn report(log: &MemoryLog, settlement: &View, market: &View) -> Report {
+    let audit = rebuilt::<Audit>(log).reader().unwrap();
+    let rows = LedgerRows { settlement: settlement.reader().unwrap(), market: market.reader().unwrap(), audit };
+    verify(log, &StreamKey::default(), &rows, &mut |_| {}).unwrap()
+}
+
+fn parked(view: &View) -> Vec<Parked> {
+    queries::parked_entities(&view.reader().unwrap(), None, usize::MAX, Direction::Ascending).unwrap()
+}
+
+fn found_by(report: &Report) -> Vec<Check> {
+    report.checks().filter(|(_, compared)| compared.differences > 0).map(|(check, _)| check).collect()
+}
+
+#[test]
+fn what_waits_and_what_was_discarded_is_no_difference() {
+    let _turn = one_at_a_time();
+    let (mut waiting, mut discards) = (0, 0);
+    for seed in 20..24 {
+        let day = day(seed);
+        let report = report(&day.log, &day.settlement, &day.market);
+        assert!(report.is_equal(), "seed {seed}\n{report}");
+        for view in [&day.settlement, &day.market] {
+            waiting += parked(view).len();
+        }
+        discards += day.discards.iter().sum::<usize>();
+    }
+    assert!(waiting > 5 && discards > 5, "{waiting} parked, {discards} discarded");
+}
+
+#[test]
+fn a_view_that_applied_what_waits_or_lets_wait_what_it_applied_is_found() {
+    let _turn = one_at_a_time();
+    let has_both = |day: &Views| [&day.settlement, &day.market].iter().all(|view| !parked(view).is_empty());
+    let day = (30..).map(day).find(has_both).unwrap();
+    for view in [&day.settlement, &day.market] {
+        let reader = view.reader().unwrap();
+        let first = parked(view).pop().unwrap();
+        let put = |row: &ParkedRow| {
+            let mut changes = view.changes();
+            changes.put_row(parked_key(&first.entity), row).unwrap();
+            view.commit(changes, reader.head().clone()).unwrap();
+        };
+        put(&ParkedRow { waiting: first.row.waiting + 1, ..first.row });
+        assert_eq!(found_by(&report(&day.log, &day.settlement, &day.market)), [Check::Parked]);
+        put(&first.row);
+        assert!(report(&day.log, &day.settlement, &day.market).is_equal());
+    }
+}
+
+#[test]
+fn a_view_that_applied_what_was_discarded_is_found() {
+    let _turn = one_at_a_time();
+    let seed = (40..).find(|seed| day(*seed).discards.first().is_some_and(|many| *many > 2)).unwrap();
+    let day = day(seed);
+    // As if nothing had been decided, and everything could be applied.
+    poison::here(BTreeSet::new());
+    let mut market = days::Market::new(seed);
+    market.day();
+    let undecided = rebuilt::<Settlement>(&log_of(&market.log));
+    let found = found_by(&report(&day.log, &undecided, &day.market));
+    let of_accounts = [Check::Balances, Check::SystemAccounts, Check::Orders, Check::Fills, Check::Postings];
+    assert!(!found.is_empty() && found.iter().all(|check| of_accounts.contains(check)), "{found:?}");
+}
