@@ -99,8 +99,8 @@ async fn append(ledger: &Arc<Ledger>, record: NewRecord, deadline: Instant) -> R
 async fn first_answer(ledger: &Arc<Ledger>, mut asked: Position, mut answer: Answer) -> Result<Judged, Problem> {
     let mut replayed = false;
     while let Event::DuplicateIgnored(repeat) = &answer.event {
-        let (log, original) = (Arc::clone(&ledger.log), repeat.original);
-        let found = blocking(move || answers::find(log.as_ref(), original)).await?;
+        let (asking, original) = (Arc::clone(ledger), repeat.original);
+        let found = blocking(move || answers::find(asking.log.as_ref(), &asking.key, original)).await?;
         answer = found.ok_or_else(Problem::outcome_unknown)?;
         (asked, replayed) = (original, true);
     }

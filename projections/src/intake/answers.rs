@@ -1,20 +1,24 @@
 //! Intake's answers for those who asked: the newest are kept in memory, any other is found in the log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use orderledger_domain::envelope;
+use orderledger_domain::envelope::Stamp;
 use orderledger_domain::event::Event;
-use orderledger_domain::position::{Position, Topic};
-use orderledger_domain::stream::StreamId;
+use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::stream::{StreamId, StreamKey};
 use orderledger_store::Error;
-use orderledger_store::event_log::EventLog;
+use orderledger_store::event_log::{EventLog, Record};
 use tokio::sync::oneshot;
+
+use crate::worker::read::Read;
 
 /// How many answers a partition keeps for those who ask a little late.
 const RECENT: usize = 4096;
 /// How many records one look into the log reads.
 const SCAN_RECORDS: usize = 1024;
+/// The same, of offsets: a look back reads as many records at most.
+const SCAN_OFFSETS: u64 = 1024;
 
 /// What intake said of one outside record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,20 +91,63 @@ impl Answers {
 }
 
 /// Finds the answer to the outside record at `asked` by reading the log on from there; `None` if it stands not there yet.
-pub fn find(log: &dyn EventLog, asked: Position) -> Result<Option<Answer>, Error> {
-    let partition = Topic::Orders.at(asked.partition);
+/// Only intake's own counts: the next of its stream behind a record that stands before it, by a digest that nobody makes
+/// without the key.
+pub fn find(log: &dyn EventLog, key: &StreamKey, asked: Position) -> Result<Option<Answer>, Error> {
+    let mut own = OwnRecords { log, key, partition: asked.topic_partition(), read: BTreeSet::new() };
     let mut from = asked.offset.saturating_add(1);
     loop {
-        let records = log.read(partition, from, SCAN_RECORDS)?;
+        let records = log.read(own.partition, from, SCAN_RECORDS)?;
         let Some(last) = records.last() else { return Ok(None) };
         from = last.offset.saturating_add(1);
-        for record in &records {
-            let Ok(envelope) = envelope::read(record.value.as_deref()) else { continue };
-            let (Some(stamp), Ok(event)) = (envelope.stamp, envelope.event) else { continue };
-            let is_intakes = StreamId::of(&stamp).is_intake_of(asked.partition);
-            if is_intakes && stamp.cause.position.offset == asked.offset {
-                return Ok(Some(Answer { position: partition.offset(record.offset), event }));
+        for record in records {
+            let Some(read) = own.own(record) else { continue };
+            let Some(stamp) = read.stamp else { continue };
+            if stamp.cause.position.offset == asked.offset
+                && own.stands_next(&stamp, asked.offset)?
+                && let Ok(event) = read.envelope.and_then(|envelope| envelope.event)
+            {
+                return Ok(Some(Answer { position: read.position, event }));
             }
+            own.read.insert((stamp.sequence, read.digest));
         }
+    }
+}
+
+/// The records of one partition that claim to be its intake's.
+struct OwnRecords<'a> {
+    log: &'a dyn EventLog,
+    key: &'a StreamKey,
+    partition: TopicPartition,
+    /// Sequence and digest of those behind the record asked about that were read.
+    read: BTreeSet<(u64, u64)>,
+}
+
+impl OwnRecords<'_> {
+    fn own(&self, record: Record) -> Option<Read> {
+        let read = Read::new(self.partition, record, self.key);
+        let stamp = read.stamp?;
+        StreamId::of(&stamp).is_intake_of(self.partition.partition).then_some(read)
+    }
+
+    /// Whether the record that the stamp names as the one before stands in the log: among those that were read, or before
+    /// that offset, the newest first.
+    fn stands_next(&self, stamp: &Stamp, before: u64) -> Result<bool, Error> {
+        let Some(previous) = stamp.sequence.checked_sub(1) else { return Ok(false) };
+        if previous == 0 {
+            // The key has been asked when it was read.
+            return Ok(stamp.prev == 0);
+        }
+        let mut to = before;
+        let mut stands = self.read.contains(&(previous, stamp.prev));
+        while !stands && to > 0 {
+            let from = to.saturating_sub(SCAN_OFFSETS);
+            let records = self.log.read(self.partition, from, SCAN_RECORDS)?;
+            let own = records.into_iter().filter(|record| record.offset < to).filter_map(|record| self.own(record));
+            let is_previous = |read: &Read| read.stamp.is_some_and(|found| found.sequence == previous);
+            stands = own.into_iter().any(|read| is_previous(&read) && read.digest == stamp.prev);
+            to = from;
+        }
+        Ok(stands)
     }
 }
