@@ -13,6 +13,7 @@ use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::stage::emitter::{EmittedMarks, Emitter, Output};
 use orderledger_projections::stage::fold::{Failure, StageFold};
+use orderledger_projections::stage::gate::Gate;
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::partition::Accounting;
@@ -100,6 +101,7 @@ fn start(log: Arc<dyn EventLog>, directory: &Path, progress: &Progress, stop: &S
         answers: None,
         stop: stop.clone(),
         clock: Clock::default(),
+        place: Gate::default().place(),
     };
     runner::start::<Counting>(setup).unwrap()
 }

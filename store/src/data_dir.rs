@@ -133,6 +133,11 @@ impl DataDir {
         self.path.join(LOG)
     }
 
+    /// The file that says where and when the topics on Kafka began.
+    pub fn first_records_path(&self) -> PathBuf {
+        self.path.join("first-records")
+    }
+
     /// The file of the index of outside ids.
     pub fn ids_path(&self) -> PathBuf {
         self.path.join("ids.redb")

@@ -1,6 +1,7 @@
 //! A cluster that is wrong, away, old or another one, and others who write to it: what the program makes of it, from outside.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod anew;
 mod away;
 mod change;
 mod foreign;
@@ -11,3 +12,4 @@ mod recovery;
 mod same;
 mod secured;
 mod topics;
+mod twins;

@@ -214,7 +214,7 @@ impl Server<'_> {
 
     /// SIGTERM, without waiting.
     pub fn send_sigterm(&self) {
-        kill_process(self.pid(), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// SIGTERM; the server must end with 0 in time.
@@ -246,7 +246,13 @@ impl Server<'_> {
         self.home.said()
     }
 
-    fn pid(&self) -> Pid {
+    /// Sends it a signal: STOP makes it hang, CONT lets it go on.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }

@@ -17,6 +17,7 @@ use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::intake::{Identities, Intake};
 use orderledger_projections::matching::Matching;
+use orderledger_projections::stage::gate::{Gate, Place};
 use orderledger_projections::stage::runner::{self, Setup};
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::clock::Clock;
@@ -54,10 +55,12 @@ impl Stages {
         let (intake, matching) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let log: Arc<dyn EventLog> = Arc::clone(log) as Arc<dyn EventLog>;
         let board = Arc::new(Board::default());
-        let books = setup((&log, key), Topic::Books, dir, board, &matching, &stop);
+        let gate = Gate::default();
+        let (of_matching, of_intake) = (gate.place(), gate.place());
+        let books = setup((&log, key), Topic::Books, dir, board, (&matching, of_matching), &stop);
         let running_matching = runner::start::<Matching>(books)?;
         let ids = Identities::new(IdIndex::open(&dir.join("ids.redb"))?);
-        let orders = setup((&log, key), Topic::Orders, dir, ids, &intake, &stop);
+        let orders = setup((&log, key), Topic::Orders, dir, ids, (&intake, of_intake), &stop);
         let running_intake = runner::start::<Intake>(orders);
         let running_intake = match running_intake {
             Ok(running) => running,
@@ -141,7 +144,7 @@ fn setup<S>(
     source: Topic,
     dir: &Path,
     shared: S,
-    progress: &Progress,
+    (progress, place): (&Progress, Place),
     stop: &Stop,
 ) -> Setup<S> {
     Setup {
@@ -154,6 +157,7 @@ fn setup<S>(
         answers: Some(Arc::new(Answers::new(PARTITIONS))),
         stop: stop.clone(),
         clock: Clock::default(),
+        place,
     }
 }
 

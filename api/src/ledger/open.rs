@@ -14,6 +14,7 @@ use orderledger_projections::market::Market;
 use orderledger_projections::matching::Matching;
 use orderledger_projections::parking::breaker::Limits;
 use orderledger_projections::settlement::Settlement;
+use orderledger_projections::stage::gate::{Gate, Place};
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::clock::Clock;
@@ -115,6 +116,7 @@ pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<dyn E
             data.check(settings.partitions, &identity(kafka, ""))?;
             let log = open_kafka(kafka, partitions)?;
             data.pin(log.partitions(), &identity(kafka, log.cluster_id()))?;
+            log.watch_topics(&data.first_records_path())?;
             Ok((data, Arc::new(log)))
         }
     }
@@ -175,9 +177,11 @@ impl Workers {
         let slow = Options { flush_interval: Duration::from_secs(1), ..busy() };
         let audit = projection(start.projection::<Audit>(slow)?);
         let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
-        let of_books = start.stage(Topic::Books, Arc::clone(&board), &matching, None);
+        let gate = Gate::default();
+        let (of_matching, of_intake) = (gate.place(), gate.place());
+        let of_books = start.stage(Topic::Books, Arc::clone(&board), &matching, None, of_matching);
         self.stages.push(runner::start::<Matching>(of_books)?);
-        let of_orders = start.stage(Topic::Orders, Identities::new(ids), &intake, Some(&answers));
+        let of_orders = start.stage(Topic::Orders, Identities::new(ids), &intake, Some(&answers), of_intake);
         self.stages.push(runner::start::<Intake>(of_orders)?);
         Ok(Ledger {
             appender: log.appender(AppenderKind::Client)?,
@@ -223,6 +227,7 @@ impl Start<'_> {
         shared: S,
         progress: &Progress,
         answers: Option<&Arc<Answers>>,
+        place: Place,
     ) -> runner::Setup<S> {
         runner::Setup {
             log: Arc::clone(self.log),
@@ -234,6 +239,7 @@ impl Start<'_> {
             answers: answers.cloned(),
             stop: self.stop.clone(),
             clock: Clock::default(),
+            place,
         }
     }
 

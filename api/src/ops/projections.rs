@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::partition::Accounting;
-use orderledger_projections::worker::progress::{Standing, WorkerState};
+use orderledger_projections::worker::progress::{Standing, Twin, WorkerState};
 use orderledger_store::Error;
 use serde::Serialize;
 
@@ -34,6 +34,8 @@ struct Row {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twin: Option<TwinColumns>,
     positions: BTreeMap<String, u64>,
     lag_records: u64,
     lag_ms: i64,
@@ -43,6 +45,16 @@ struct Row {
     rejected: u64,
     parked: u64,
     ignored: u64,
+}
+
+/// Another server that writes to the same topics, as a stage saw it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TwinColumns {
+    /// The newest record of it that was read.
+    seen_at: String,
+    /// How many were read since this server began.
+    records: u64,
 }
 
 /// What only a projection has.
@@ -77,8 +89,13 @@ fn rows(ledger: &Ledger) -> Result<Answer, Error> {
         data: ledger.views().into_iter().map(projection).collect::<Result<_, _>>()?,
         stages: stages
             .into_iter()
-            .map(|(name, progress)| row(ledger, name, None, &progress.standing()))
-            .collect::<Result<_, _>>()?,
+            .map(|(name, progress)| {
+                let twin = progress
+                    .twin()
+                    .map(|Twin { seen_at, records }| TwinColumns { seen_at: seen_at.to_string(), records });
+                Ok(Row { twin, ..row(ledger, name, None, &progress.standing())? })
+            })
+            .collect::<Result<_, Error>>()?,
     })
 }
 
@@ -117,6 +134,7 @@ fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing:
         view,
         state: standing.state.as_str(),
         error,
+        twin: None,
         positions,
         lag_records,
         lag_ms,

@@ -9,9 +9,11 @@ use orderledger_store::event_log::{Fetched, Reader};
 
 use super::emitter::Output;
 use super::fold::{Failure, StageFold};
+use super::gate::{Held, Place};
 use super::outbox::{Batch, Outbox};
 use super::recovery::{Recovered, Sending};
 use super::runner::Setup;
+use super::twin::TwinWatch;
 use crate::worker::read::Read;
 
 /// After how many records of a partition a snapshot is kept; a restart folds at most about so many again.
@@ -30,6 +32,7 @@ struct Lane {
     passed: u64,
     snapshot_at: u64,
     snapshot_time: Duration,
+    twin: TwinWatch,
 }
 
 /// The deciding half of a stage: the folds of all partitions.
@@ -37,27 +40,36 @@ pub(super) struct Deciding<F> {
     folds: Vec<F>,
     lanes: Vec<Lane>,
     outbox: Arc<Outbox>,
+    held: Held,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
 impl<F: StageFold> Deciding<F> {
     /// The folds as they were recovered; `failure` is where the other half says why it ended.
     pub(super) fn new(outbox: Arc<Outbox>, failure: Arc<Mutex<Option<Error>>>) -> Deciding<F> {
-        Deciding { folds: Vec::new(), lanes: Vec::new(), outbox, failure }
+        Deciding { folds: Vec::new(), lanes: Vec::new(), outbox, held: Held::default(), failure }
     }
 
-    /// Adds the fold of the next partition, whose source ends there now.
-    pub(super) fn add(&mut self, recovered: Recovered<F>, end: Option<u64>, resent_below: u64, now: Duration) {
+    /// Adds the fold of that partition, whose source ends there now.
+    pub(super) fn add(
+        &mut self,
+        source: TopicPartition,
+        recovered: Recovered<F>,
+        end: Option<u64>,
+        resent_below: u64,
+        now: Duration,
+    ) {
         let Recovered { fold, sending, .. } = recovered;
         let next = fold.next_offset();
-        self.lanes.push(Lane { sending, end, resent_below, passed: next, snapshot_at: next, snapshot_time: now });
+        let twin = TwinWatch::new(source, end.unwrap_or(u64::MAX));
+        self.lanes.push(Lane { sending, end, resent_below, passed: next, snapshot_at: next, snapshot_time: now, twin });
         self.folds.push(fold);
     }
 
     /// Publishes what the folds begin with, and looks whether all was read already.
     pub(super) fn begin(&mut self, setup: &mut Setup<F::Shared>) -> Result<(), Failure> {
         F::end_batch(&mut self.folds, &mut setup.shared, false)?;
-        self.check_ends()
+        self.check_ends(&mut setup.place)
     }
 
     /// Waits for records, unless the other half has ended.
@@ -80,14 +92,17 @@ impl<F: StageFold> Deciding<F> {
             batches.push(self.fold(setup, fetched)?);
         }
         self.pass_holes(setup.source, reader, &mut batches);
-        self.check_ends()?;
+        self.check_ends(&mut setup.place)?;
         let due = self.snapshots_due(setup.clock.now());
         if !batches.is_empty() || !due.is_empty() {
             F::end_batch(&mut self.folds, &mut setup.shared, !due.is_empty())?;
         }
         self.keep_images(&mut batches, &due)?;
-        for batch in batches {
+        for batch in self.held.pass(batches, &setup.place, &setup.stop)? {
             self.outbox.push(batch)?;
+        }
+        if self.held.is_empty() {
+            self.lanes.iter_mut().for_each(|lane| lane.twin.sent());
         }
         reader.report(&|| acknowledged(setup));
         Ok(())
@@ -105,12 +120,14 @@ impl<F: StageFold> Deciding<F> {
         for record in records {
             let read = Read::new(from, record, &setup.key);
             let before = outputs.len();
+            lane.twin.look(&read, &setup.progress);
             match fold.step(&read, &mut setup.shared, &mut outputs) {
                 Err(Failure::Gap(_)) if read.position.offset < lane.resent_below => {}
                 stepped => stepped?,
             }
             recorded_at = read.recorded_at;
-            keep_wanted(&mut outputs, before, &mut lane.sending)?;
+            lane.twin.wrote(outputs.iter().skip(before));
+            lane.sending.keep_wanted(&mut outputs, before)?;
         }
         let sum = fold.accounting().consumed();
         if sum != consumed {
@@ -123,12 +140,16 @@ impl<F: StageFold> Deciding<F> {
     }
 
     /// Where a source's end as seen at start is reached, the replay must have given all that stands in the target logs.
-    fn check_ends(&mut self) -> Result<(), Failure> {
+    /// Once all is found, no other stage waits for this one.
+    fn check_ends(&mut self, place: &mut Place) -> Result<(), Failure> {
         for lane in &mut self.lanes {
             if lane.end.is_some_and(|end| lane.passed >= end) {
                 lane.end = None;
                 lane.sending.check_reproduced()?;
             }
+        }
+        if self.lanes.iter().all(|lane| lane.sending.has_reproduced()) {
+            place.found();
         }
         Ok(())
     }
@@ -153,7 +174,7 @@ impl<F: StageFold> Deciding<F> {
     fn snapshots_due(&mut self, now: Duration) -> Vec<usize> {
         let mut due = Vec::new();
         for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
-            if due.len() >= IMAGES_AT_ONCE {
+            if due.len() >= IMAGES_AT_ONCE || !self.held.is_empty() {
                 break;
             }
             let read = fold.next_offset().saturating_sub(lane.snapshot_at);
@@ -183,6 +204,9 @@ impl<F: StageFold> Deciding<F> {
 
     /// Keeps a last snapshot of every partition, where all that was read is on its way.
     pub(super) fn keep_last_images(&mut self, setup: &mut Setup<F::Shared>) {
+        if !self.held.is_empty() {
+            return;
+        }
         let read = |place: &usize| {
             let (fold, lane) = (self.folds.get(*place), self.lanes.get(*place));
             fold.zip(lane).is_some_and(|(fold, lane)| {
@@ -231,14 +255,4 @@ fn batch_of<F: StageFold>(
         outputs,
         image: None,
     }
-}
-
-/// Drops the outputs from `before` on that are not to be sent.
-fn keep_wanted(outputs: &mut Vec<Output>, before: usize, sending: &mut Sending) -> Result<(), Failure> {
-    for output in outputs.split_off(before) {
-        if sending.wants(&output)? {
-            outputs.push(output);
-        }
-    }
-    Ok(())
 }

@@ -39,7 +39,7 @@ pub(super) fn begin<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Restor
         let accounting = recovered.fold.accounting();
         let progress = PartitionProgress { next_offset: next, accounting, ..Default::default() };
         standing.partitions.insert(source, progress);
-        deciding.add(recovered, restored.ends.get(&source).copied(), resent_below, setup.clock.now());
+        deciding.add(source, recovered, restored.ends.get(&source).copied(), resent_below, setup.clock.now());
     }
     let reader = setup.log.reader(&from, ReaderKind::Group(F::NAME))?;
     deciding.begin(setup)?;

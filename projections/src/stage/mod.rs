@@ -7,6 +7,7 @@ mod acknowledging;
 mod deciding;
 pub mod emitter;
 pub mod fold;
+pub mod gate;
 mod halves;
 mod keeping;
 pub mod outbox;
@@ -16,3 +17,4 @@ pub mod runner;
 #[cfg(feature = "faults")]
 pub mod stepped;
 mod targets;
+mod twin;

@@ -40,6 +40,16 @@ impl Sending {
         }
     }
 
+    /// Drops the outputs from `before` on that are not to be sent.
+    pub(super) fn keep_wanted(&mut self, outputs: &mut Vec<Output>, before: usize) -> Result<(), Failure> {
+        for output in outputs.split_off(before) {
+            if self.wants(&output)? {
+                outputs.push(output);
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses the start if the whole source didn't lead to what stands in the target logs.
     pub fn check_reproduced(&self) -> Result<(), Failure> {
         let Sending::AboveLog(ends) = self else { return Ok(()) };
@@ -47,6 +57,11 @@ impl Sending {
         let what = "nothing that the stage's source holds leads to this record: the source has lost its end; restore \
                     the log as a whole";
         Err(Failure::Store(Error::refused(target.offset(end.offset), what)))
+    }
+
+    /// Whether all that stands in the target logs was reproduced, or needs not be.
+    pub fn has_reproduced(&self) -> bool {
+        !matches!(self, Sending::AboveLog(ends) if !ends.is_empty())
     }
 
     /// Whether a fold that stands there may still have outputs held back: a snapshot of it would send them again.

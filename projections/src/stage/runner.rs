@@ -13,6 +13,7 @@ use orderledger_store::{At, Error};
 
 use super::deciding::Deciding;
 use super::fold::{Failure, StageFold};
+use super::gate::Place;
 use super::halves::{Again, Halves, again, begin, end_state, restore_again};
 use super::restore::{Restored, restore};
 use crate::intake::answers::Answers;
@@ -47,6 +48,8 @@ pub struct Setup<S> {
     pub stop: Stop,
     /// Says when snapshots, marks and another attempt are due.
     pub clock: Clock,
+    /// Its place at the gate that no stage passes before the others accept the log.
+    pub place: Place,
 }
 
 /// A running stage.

@@ -1,7 +1,7 @@
 //! How far a worker is, published after every batch, for those who wait for a position and for `/v1/projections`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use orderledger_domain::position::{Position, TopicPartition};
@@ -92,16 +92,26 @@ impl Standing {
     }
 }
 
+/// Another server that writes what this one writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// The newest of its records that was read.
+    pub seen_at: Position,
+    /// How many of its records were read since this server began.
+    pub records: u64,
+}
+
 /// The published progress of one worker.
 #[derive(Clone, Debug)]
 pub struct Progress {
     sender: Arc<watch::Sender<Arc<Standing>>>,
+    twin: Arc<Mutex<Option<Twin>>>,
 }
 
 impl Progress {
     /// Progress that begins there.
     pub fn new(standing: Standing) -> Progress {
-        Progress { sender: Arc::new(watch::Sender::new(Arc::new(standing))) }
+        Progress { sender: Arc::new(watch::Sender::new(Arc::new(standing))), twin: Arc::default() }
     }
 
     /// Publishes how far the worker is now.
@@ -112,6 +122,18 @@ impl Progress {
     /// Publishes another state at the same positions.
     pub fn enter(&self, state: WorkerState) {
         self.sender.send_modify(|standing| Arc::make_mut(standing).state = state.clone());
+    }
+
+    /// A record that another server wrote was read there.
+    pub fn saw_twin(&self, at: Position) {
+        let mut twin = self.twin.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = twin.map_or(0, |twin| twin.records).saturating_add(1);
+        *twin = Some(Twin { seen_at: at, records });
+    }
+
+    /// The other server that writes what this one writes, if one was seen.
+    pub fn twin(&self) -> Option<Twin> {
+        *self.twin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How far the worker is.

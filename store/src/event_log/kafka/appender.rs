@@ -180,6 +180,10 @@ impl Producing {
 impl Appender for KafkaAppender {
     fn append(&self, batch: Vec<NewRecord>, done: Delivered) -> Result<(), Error> {
         let done = Acknowledgement::new(done);
+        if let Err(error) = self.watching.check() {
+            done.cancel();
+            return Err(error);
+        }
         let mut producing = self.producing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = check(&batch, &self.watching.names).and_then(|()| self.replace_ended(&mut producing)) {
             done.cancel();

@@ -1,6 +1,6 @@
 //! What the clients tell by themselves: logs, errors, statistics.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -11,6 +11,7 @@ use rdkafka::statistics::Statistics;
 
 use super::known::Known;
 use super::names::Names;
+use crate::Error;
 use crate::event_log::system_clock;
 
 /// A connection that broke is made again at once, as a rule: until then the cluster is not away.
@@ -85,6 +86,25 @@ pub(super) struct Watching {
     pub(super) names: Arc<Names>,
     pub(super) known: Arc<Known>,
     pub(super) reach: Arc<Reach>,
+    /// Why nothing may be read or written any more, once that is so.
+    refused: Arc<OnceLock<Error>>,
+}
+
+impl Watching {
+    pub(super) fn new(names: Arc<Names>, known: Arc<Known>, reach: Arc<Reach>) -> Watching {
+        Watching { names, known, reach, refused: Arc::default() }
+    }
+
+    /// From now on nothing is read or written: the topics are not those that they were.
+    pub(super) fn refuse(&self, error: Error) {
+        // The first finding says it already.
+        let _ = self.refused.set(error);
+    }
+
+    /// Whether the topics are those that they were.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.refused.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
 }
 
 impl ClientContext for Watching {

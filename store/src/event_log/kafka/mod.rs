@@ -15,8 +15,11 @@ mod names;
 mod queries;
 mod reader;
 mod reports;
+mod same_topics;
 mod settings;
 
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::TopicPartition;
@@ -24,6 +27,7 @@ use orderledger_domain::position::TopicPartition;
 use self::appender::{KafkaAppender, Producers};
 use self::queries::Queries;
 use self::reader::KafkaReader;
+use self::same_topics::Watch;
 use super::{Appender, AppenderKind, EventLog, Reader, ReaderKind, Record};
 use crate::Error;
 use crate::error::At;
@@ -43,8 +47,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 pub struct KafkaLog {
     settings: KafkaSettings,
     cluster: String,
-    queries: Queries,
+    queries: Arc<Queries>,
     producers: Producers,
+    watch: Mutex<Option<Watch>>,
 }
 
 impl KafkaLog {
@@ -54,7 +59,17 @@ impl KafkaLog {
         settings.check()?;
         let (mut queries, cluster) = Queries::connect(&settings, partitions, OPEN_WITHIN)?;
         queries.be_patient(ASK_WITHIN);
-        Ok(KafkaLog { settings, cluster, queries, producers: Producers::default() })
+        let (queries, producers, watch) = (Arc::new(queries), Producers::default(), Mutex::default());
+        Ok(KafkaLog { settings, cluster, queries, producers, watch })
+    }
+
+    /// Compares the topics with where they began, as the file `kept` says it, and goes on doing so: once one was deleted and
+    /// made anew, nothing is read or written any more. [`Error::Refused`] if one was, or lost its end, since the file was
+    /// written.
+    pub fn watch_topics(&self, kept: &Path) -> Result<(), Error> {
+        let watch = Watch::start(Arc::clone(&self.queries), kept.to_owned())?;
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
+        Ok(())
     }
 
     /// The id that the cluster was given when it was made.

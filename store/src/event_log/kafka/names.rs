@@ -20,6 +20,12 @@ impl Names {
         self.partitions
     }
 
+    /// Every partition of every topic.
+    pub(super) fn all(&self) -> impl Iterator<Item = TopicPartition> + use<> {
+        let partitions = self.partitions;
+        Topic::ALL.into_iter().flat_map(move |topic| (0..partitions).map(move |partition| topic.at(partition)))
+    }
+
     /// The topic's name.
     pub(super) fn name(&self, topic: Topic) -> &str {
         self.of.iter().find(|(of, _)| *of == topic).map_or("", |(_, name)| name)

@@ -53,7 +53,7 @@ impl Queries {
         let reach = Arc::new(Reach::default());
         let of = |partitions| {
             let names = Arc::new(Names::new(settings, partitions));
-            Watching { names, known: Arc::new(Known::new(partitions)), reach: Arc::clone(&reach) }
+            Watching::new(names, Arc::new(Known::new(partitions)), Arc::clone(&reach))
         };
         let asking = || settings.asking().create_with_context(of(0)).map_err(|error| translated(At::Log, error));
         let client: BaseConsumer<Watching> = asking()?;
@@ -119,6 +119,29 @@ impl Queries {
                 Some(missing) => Err(Error::unavailable(*missing, "the cluster didn't say where the partition ends")),
             }
         })
+    }
+
+    /// The answers to one such question of each partition, none where there is no such record; asked once.
+    pub(super) fn offsets_now(
+        &self,
+        of: &[TopicPartition],
+        which: impl Fn(TopicPartition) -> Offset,
+    ) -> Result<BTreeMap<TopicPartition, Option<u64>>, Error> {
+        if of.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let names = &self.watching.names;
+        let all = list(names, of.iter().map(|of| (*of, which(*of))))?;
+        let found = self.client.offsets_for_times(all, ONE_QUESTION).map_err(|error| self.no(error))?;
+        let mut offsets = BTreeMap::new();
+        for element in found.elements() {
+            let Some(at) = names.partition(element.topic(), element.partition()) else { continue };
+            // One that is unknown may be on its way back: whoever reads it says more.
+            element.error().map_err(|error| Error::unavailable(at, "the cluster doesn't say it").with_source(error))?;
+            let offset = element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok());
+            offsets.insert(at, offset);
+        }
+        Ok(offsets)
     }
 
     fn no(&self, error: rdkafka::error::KafkaError) -> Error {

@@ -128,6 +128,7 @@ impl KafkaReader {
 
 impl Reader for KafkaReader {
     fn poll(&mut self, timeout: Duration) -> Result<Vec<Fetched>, Error> {
+        self.watching.check()?;
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
