@@ -80,6 +80,9 @@ impl Listener {
 pub struct Setup {
     port: u16,
     advertised: u16,
+    controller: u16,
+    /// Options of the script, beside those that every broker has.
+    options: Vec<String>,
     listeners: Vec<(Listener, u16)>,
     properties: String,
 }
@@ -94,7 +97,9 @@ impl Setup {
     /// A broker on this port.
     pub fn on(port: u16) -> Setup {
         // One that was killed may come back once its session is over: by default after 9 s.
-        Setup { port, advertised: port, listeners: Vec::new(), properties: String::new() }
+        let (controller, options, listeners) = (free_port(), Vec::new(), Vec::new());
+        Setup { port, advertised: port, controller, options, listeners, properties: String::new() }
+            .property("controller.quorum.voters", &format!("1@127.0.0.1:{controller}"))
             .property("broker.session.timeout.ms", "3000")
             .property("broker.heartbeat.interval.ms", "500")
     }
@@ -133,7 +138,8 @@ impl Setup {
         }
         self = self.known_user().all_listeners();
         std::fs::write(dir.path().join("properties"), &self.properties)?;
-        let broker = Broker { dir, port: self.port, advertised: self.advertised, listeners: self.listeners };
+        let Setup { port, advertised, options, listeners, .. } = self;
+        let broker = Broker { dir, port, advertised, options, listeners };
         broker.start()?;
         Ok(Some(broker))
     }
@@ -165,10 +171,9 @@ impl Setup {
             .iter()
             .map(|(listener, port)| format!(",{}://127.0.0.1:{port}", listener.as_str()))
             .collect();
-        let (port, advertised, controller) = (self.port, self.advertised, free_port());
+        let (port, advertised, controller) = (self.port, self.advertised, self.controller);
         self.property("listeners", &format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{others}"))
             .property("advertised.listeners", &format!("PLAINTEXT://127.0.0.1:{advertised}{others}"))
-            .property("controller.quorum.voters", &format!("1@127.0.0.1:{controller}"))
     }
 }
 
@@ -178,6 +183,7 @@ pub struct Broker {
     dir: TempDir,
     port: u16,
     advertised: u16,
+    options: Vec<String>,
     listeners: Vec<(Listener, u16)>,
 }
 
@@ -207,7 +213,7 @@ impl Broker {
     pub fn start(&self) -> io::Result<()> {
         let scram = format!("name={USER},password={PASSWORD}");
         let mut command = self.script("start");
-        command.args(["--port", &self.port.to_string(), "--scram", &scram]);
+        command.args(["--port", &self.port.to_string(), "--scram", &scram]).args(&self.options);
         run(command.arg("--properties").arg(self.dir.path().join("properties")))
     }
 
@@ -243,6 +249,61 @@ impl Drop for Broker {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.kill();
+    }
+}
+
+/// How many brokers a cluster has here.
+const NODES: usize = 3;
+
+/// Three brokers that are one cluster, each a controller too.
+#[derive(Debug)]
+pub struct Cluster(Vec<Broker>);
+
+impl Cluster {
+    /// Starts them and waits until they are ready; without the jars the test is skipped.
+    pub fn start() -> io::Result<Option<Cluster>> {
+        let mut setups: Vec<Setup> = (0..NODES).map(|_| Setup::default()).collect();
+        let voter = |(number, setup): (usize, &Setup)| format!("{}@127.0.0.1:{}", number + 1, setup.controller);
+        let voters = setups.iter().enumerate().map(voter).collect::<Vec<_>>().join(",");
+        // Random bytes in base64url, the last character standing for two bits of them.
+        let id: String = uuid::Uuid::new_v4().simple().to_string().chars().take(21).chain(['A']).collect();
+        setups = setups
+            .into_iter()
+            .enumerate()
+            .map(|(number, mut setup)| {
+                setup.options = ["--heap", "300m", "--cluster-id", &id].map(str::to_owned).to_vec();
+                setup
+                    .property("node.id", &(number + 1).to_string())
+                    .property("controller.quorum.voters", &voters)
+                    .property("offsets.topic.replication.factor", &NODES.to_string())
+            })
+            .collect();
+        // None is ready before most of them are there.
+        let started = std::thread::scope(|scope| {
+            let starting: Vec<_> = setups.into_iter().map(|setup| scope.spawn(|| setup.start())).collect();
+            let joined = starting.into_iter().map(|starting| starting.join().unwrap_or_else(|_| Ok(None)));
+            joined.collect::<io::Result<Option<Vec<Broker>>>>()
+        })?;
+        Ok(started.map(Cluster))
+    }
+
+    /// Where clients begin.
+    pub fn bootstrap(&self) -> String {
+        self.0.iter().map(Broker::bootstrap).collect::<Vec<_>>().join(",")
+    }
+
+    /// The broker of that number, from 1.
+    pub fn node(&self, number: i32) -> Option<&Broker> {
+        usize::try_from(number).ok()?.checked_sub(1).and_then(|place| self.0.get(place))
+    }
+
+    /// Starts those brokers again, together, and waits until they are ready.
+    pub fn start_again(&self, numbers: &[i32]) -> io::Result<()> {
+        let nodes = numbers.iter().filter_map(|number| self.node(*number));
+        std::thread::scope(|scope| {
+            let starting: Vec<_> = nodes.map(|node| scope.spawn(|| node.start())).collect();
+            starting.into_iter().try_for_each(|starting| starting.join().unwrap_or(Ok(())))
+        })
     }
 }
 
