@@ -19,6 +19,7 @@ pub mod partition;
 pub mod planted;
 pub mod position;
 pub mod reason;
+pub mod rules;
 pub mod stream;
 pub mod strict;
 pub mod terms;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use orderledger_domain::book::{Action, Book, NewOrder, Trade};
+use orderledger_domain::book::{Action, Book, NewOrder, SelfTrade, Trade};
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
 
 const SCENARIOS: &str = include_str!("takehome_scenarios.txt");
@@ -61,7 +61,7 @@ impl Venue {
             maker_bps: 0,
             taker_bps: 0,
         };
-        self.act(name, symbol, side, |book, actions| book.submit(&order, actions).ok())
+        self.act(name, symbol, side, |book, actions| book.submit(&order, SelfTrade::ExpireIncoming, actions).ok())
     }
 
     fn cancel(&mut self, name: (u64, u64)) -> Option<()> {

@@ -79,6 +79,33 @@ fn day_orders_end_with_the_session_and_others_stay() {
 }
 
 #[test]
+fn rules_of_version_2_expire_the_resting_order_of_the_same_user() {
+    let home = Home::new();
+    let server = home.serve_with(&["--partitions", "1"]);
+    let client = &server.client;
+    client.deposit("u", "USD", "1000");
+    client.deposit("u", "AAPL", "10");
+    client.deposit("v", "AAPL", "10");
+    assert_eq!(client.get("/v1/rules").expect(200)["rulesVersion"], 1);
+    let set = |body: Value| client.request("PUT", "/v1/rules").key(&new_key()).json(&body).send();
+    for bad in [json!({"rulesVersion": 0}), json!({"rulesVersion": 3}), json!({"rulesVersion": "two"}), json!({})] {
+        set(bad).expect_problem(422, "invalid-request");
+    }
+    let own = client.order("u", "sell", "AAPL", 4, "10");
+    client.order("v", "sell", "AAPL", 4, "10");
+    let first = client.order("u", "buy", "AAPL", 4, "10");
+    assert_eq!((&first["status"], &first["reason"]), (&json!("expired"), &json!("self_trade")));
+    let answer = set(json!({"rulesVersion": 2})).expect(202);
+    assert_eq!(answer["rulesVersion"], 2);
+    assert_eq!(client.get_at("/v1/rules", &answer["position"])["rulesVersion"], 2);
+    assert_eq!(client.order("u", "buy", "AAPL", 4, "10")["status"], "filled");
+    let own = client.get(&format!("/v1/accounts/u/orders/{}", own["orderId"].as_str().unwrap())).expect(200);
+    assert_eq!((&own["status"], &own["reason"]), (&json!("expired"), &json!("self_trade")));
+    server.stop();
+    home.verify();
+}
+
+#[test]
 fn every_projection_accounts_for_every_record() {
     let home = Home::new();
     let server = home.serve();

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use orderledger_domain::book::{Action, Book, NewOrder};
+use orderledger_domain::book::{Action, Book, NewOrder, SelfTrade};
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
 use orderledger_tests::run_json;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ impl Day {
             taker_bps: 0,
         };
         let mut actions = Vec::new();
-        self.book.submit(&order, &mut actions).unwrap();
+        self.book.submit(&order, SelfTrade::ExpireIncoming, &mut actions).unwrap();
         actions
     }
 
@@ -99,7 +99,9 @@ impl Day {
         let mut actions = Vec::new();
         if order.leaves() > 1 && self.random.below(4) == 0 {
             let size = self.random.below(order.leaves() - 1) + 1;
-            self.book.amend(order.key, order.price, order.quantity - size, &mut actions).unwrap();
+            self.book
+                .amend(order.key, (order.price, order.quantity - size), SelfTrade::ExpireIncoming, &mut actions)
+                .unwrap();
             self.line(message, 2, order.key, size, order.price, order.side);
         } else {
             self.book.cancel(order.key, &mut actions);

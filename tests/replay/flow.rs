@@ -105,6 +105,10 @@ impl Flow {
             let symbols = if self.dice.percent(50) { "null" } else { r#"["A"]"# };
             return self.request("_control", "SessionCloseRequested", format!(r#"{{"symbols":{symbols}}}"#));
         }
+        if self.dice.percent(40) {
+            let version = *self.dice.pick(&[1, 2, 2, 2, 3]);
+            return self.request("_control", "RulesVersionRequested", format!(r#"{{"rulesVersion":{version}}}"#));
+        }
         let (maker, taker) = *self.dice.pick(&BPS);
         let payload = format!(r#"{{"makerBps":{maker},"takerBps":{taker}}}"#);
         self.request("_control", "FeeScheduleRequested", payload)

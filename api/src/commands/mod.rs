@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod fees;
+pub(crate) mod rules;
 pub(crate) mod sessions;
 
 mod decided;

@@ -268,6 +268,18 @@ pub(crate) const CALLS: &[Call] = &[
         &["makerBps", "takerBps", "position"],
         || routing::put(commands::fees::put),
     ),
+    read("/v1/rules", "rules", "The version of the stages' rules.", POSITION, &["rulesVersion", "asOf"], || {
+        routing::get(queries::rules::get)
+    }),
+    write(
+        (Method::Put, "/v1/rules"),
+        "setRules",
+        "Sets the version of the rules that the stages decide by from then on.",
+        &["rulesVersion"],
+        &["202"],
+        &["rulesVersion", "position"],
+        || routing::put(commands::rules::put),
+    ),
     write(
         (Method::Post, "/v1/sessions/close"),
         "closeSession",

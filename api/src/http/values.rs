@@ -3,6 +3,7 @@
 use orderledger_domain::decimal;
 use orderledger_domain::ids::{Asset, ClientOrderId, Symbol};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
+use orderledger_domain::rules::Rules;
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
 use serde_json::value::RawValue;
 
@@ -53,6 +54,13 @@ pub(crate) fn basis_points(raw: &RawValue) -> Value<BasisPoints> {
     let must = || "must be a whole number from 0 to 1000".to_owned();
     let whole = decimal::parse_digits(&digits_of(raw, must)?).map_err(|_| must())?;
     u32::try_from(whole).ok().and_then(|rate| BasisPoints::new(rate).ok()).ok_or_else(must)
+}
+
+/// A version of the stages' rules that this program knows.
+pub(crate) fn rules(raw: &RawValue) -> Value<Rules> {
+    let must = || format!("must be a whole number from 1 to {}", Rules::NEWEST.version());
+    let whole = decimal::parse_digits(&digits_of(raw, must)?).map_err(|_| must())?;
+    u32::try_from(whole).ok().and_then(|version| Rules::try_from(version).ok()).ok_or_else(must)
 }
 
 /// An asset: `[A-Z0-9.-]{1,16}`.

@@ -3,11 +3,14 @@
 
 use std::path::PathBuf;
 
-use orderledger_domain::book::{Action, Book, NewOrder};
+use orderledger_domain::book::{Action, Book, NewOrder, SelfTrade};
 use orderledger_domain::money::{Price, Quantity};
 use orderledger_domain::terms::{OrderType, Side};
 
 use super::step::{Ask, OrderNumber, Orders, Outcome, Step, Trade};
+
+/// Buyers and sellers of an import are never the same.
+const SELF_TRADE: SelfTrade = SelfTrade::ExpireIncoming;
 
 /// One symbol's book and what became of an import in it.
 #[derive(Default)]
@@ -26,7 +29,7 @@ impl Trial {
             match step.ask {
                 Ask::Cancel => self.book.cancel(key, &mut actions),
                 Ask::Amend(total) => {
-                    self.book.amend(key, order.price.units(), total.shares(), &mut actions).unwrap();
+                    self.book.amend(key, (order.price.units(), total.shares()), SELF_TRADE, &mut actions).unwrap();
                 }
                 Ask::Place => {
                     let owner = u64::try_from(order.owner).unwrap() * 2 + u64::from(order.side == Side::Buy);
@@ -43,7 +46,7 @@ impl Trial {
                         maker_bps: 0,
                         taker_bps: 0,
                     };
-                    self.book.submit(&new, &mut actions).unwrap();
+                    self.book.submit(&new, SELF_TRADE, &mut actions).unwrap();
                 }
             }
         }

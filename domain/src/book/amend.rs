@@ -2,7 +2,7 @@
 
 use super::matching::Reach;
 use super::order::{check_price, check_quantity};
-use super::{Action, AmendRejectReason, Book, Order, Unusable};
+use super::{Action, AmendRejectReason, Book, Order, SelfTrade, Unusable};
 use crate::terms::Side;
 
 impl Book {
@@ -13,7 +13,13 @@ impl Book {
     ///
     /// # Errors
     /// A price or quantity out of bounds, see [`Unusable`]; the book is then as before.
-    pub fn amend(&mut self, key: u64, price: i64, total: u64, actions: &mut Vec<Action>) -> Result<(), Unusable> {
+    pub fn amend(
+        &mut self,
+        key: u64,
+        (price, total): (i64, u64),
+        self_trade: SelfTrade,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Unusable> {
         check_price(price)?;
         check_quantity(total)?;
         let Some(order) = self.get(key) else {
@@ -39,7 +45,7 @@ impl Book {
             self.shrink(key, total);
         } else {
             self.remove(key);
-            self.enter(amended, Reach::Limit, actions);
+            self.enter(amended, Reach::Limit, self_trade, actions);
         }
         Ok(())
     }

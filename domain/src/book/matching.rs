@@ -1,7 +1,7 @@
 //! What happens when an order comes: it trades with the best that waits, then rests or expires.
 
 use super::cost::{affordable, fee_due, notional};
-use super::{Action, Book, ExpireReason, Leg, NewOrder, Order, RejectReason, Trade, Unusable};
+use super::{Action, Book, ExpireReason, Leg, NewOrder, Order, RejectReason, SelfTrade, Trade, Unusable};
 use crate::terms::{Liquidity, OrderType, Side, TimeInForce};
 
 /// How far an incoming order may go.
@@ -35,7 +35,7 @@ impl Book {
     ///
     /// # Errors
     /// Terms that whoever accepted the order should have refused, see [`Unusable`]; the book is then as before.
-    pub fn submit(&mut self, new: &NewOrder, actions: &mut Vec<Action>) -> Result<(), Unusable> {
+    pub fn submit(&mut self, new: &NewOrder, self_trade: SelfTrade, actions: &mut Vec<Action>) -> Result<(), Unusable> {
         new.check()?;
         if self.index.contains_key(&new.key) {
             return Err(Unusable::KeyRests);
@@ -47,18 +47,18 @@ impl Book {
         let reach = Reach::of(new);
         if new.post_only && self.would_cross(&order) {
             actions.push(Action::Rejected { key: order.key, reason: RejectReason::PostOnlyWouldCross });
-        } else if new.time_in_force == TimeInForce::Fok && !self.fills_whole(&order, reach) {
+        } else if new.time_in_force == TimeInForce::Fok && !self.fills_whole(&order, reach, self_trade) {
             let reason = ExpireReason::FokUnfillable;
             actions.push(Action::Expired { key: order.key, reason, quantity: order.leaves() });
         } else {
-            self.enter(order, reach, actions);
+            self.enter(order, reach, self_trade, actions);
         }
         Ok(())
     }
 
     /// Lets an order trade, and what is left of it rest or expire.
-    pub(super) fn enter(&mut self, mut order: Order, reach: Reach, actions: &mut Vec<Action>) {
-        let stopped = self.take(&mut order, reach, actions);
+    pub(super) fn enter(&mut self, mut order: Order, reach: Reach, self_trade: SelfTrade, actions: &mut Vec<Action>) {
+        let stopped = self.take(&mut order, reach, self_trade, actions);
         let (key, leaves) = (order.key, order.leaves());
         if leaves == 0 {
             return;
@@ -81,8 +81,9 @@ impl Book {
         self.best(order.side.opposite()).is_some_and(|best| order.crosses(best.price))
     }
 
-    /// Whether the book holds all that the order wants, before its owner's first own order and within its budget.
-    fn fills_whole(&self, order: &Order, reach: Reach) -> bool {
+    /// Whether others' orders in the book hold all that the order wants, within its budget; those behind its owner's first
+    /// own order count only where that one gives way.
+    fn fills_whole(&self, order: &Order, reach: Reach, self_trade: SelfTrade) -> bool {
         let (mut wanted, mut cost) = (order.leaves(), 0i128);
         for queue in self.ladder(order.side.opposite()).iter() {
             let price = queue.level.price;
@@ -92,7 +93,13 @@ impl Book {
             let mut slot = queue.head;
             while let Some(maker) = self.slab.get(slot) {
                 if maker.order.owner == order.owner {
-                    return false;
+                    match self_trade {
+                        SelfTrade::ExpireIncoming => return false,
+                        SelfTrade::ExpireResting => {
+                            slot = maker.next;
+                            continue;
+                        }
+                    }
                 }
                 let quantity = wanted.min(maker.order.leaves());
                 cost = cost.saturating_add(notional(price, quantity));
@@ -108,7 +115,13 @@ impl Book {
     }
 
     /// Trades as far as the order reaches; gives the rule that stopped it, if not its price or the end of the book.
-    fn take(&mut self, order: &mut Order, reach: Reach, actions: &mut Vec<Action>) -> Option<ExpireReason> {
+    fn take(
+        &mut self,
+        order: &mut Order,
+        reach: Reach,
+        self_trade: SelfTrade,
+        actions: &mut Vec<Action>,
+    ) -> Option<ExpireReason> {
         let Book { slab, index, bids, asks, last_book_seq, .. } = self;
         let ladder = match order.side {
             Side::Buy => asks,
@@ -121,7 +134,8 @@ impl Book {
                 return None;
             }
             let maker = slab.get_mut(slot)?;
-            if maker.order.owner == order.owner {
+            let is_own = maker.order.owner == order.owner;
+            if is_own && self_trade == SelfTrade::ExpireIncoming {
                 return Some(ExpireReason::SelfTrade);
             }
             let mut quantity = order.leaves().min(maker.order.leaves());
@@ -130,6 +144,14 @@ impl Book {
                 if quantity == 0 {
                     return Some(ExpireReason::BudgetSpent);
                 }
+            }
+            if is_own {
+                let (key, quantity) = (maker.order.key, maker.order.leaves());
+                ladder.unlink(slab, slot);
+                slab.free(slot);
+                index.remove(&key);
+                actions.push(Action::Expired { key, reason: ExpireReason::SelfTrade, quantity });
+                continue;
             }
             let paid = notional(price, quantity);
             let taker_leg = fill(order, Liquidity::Taker, quantity, paid);

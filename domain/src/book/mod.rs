@@ -4,8 +4,8 @@
 //! caller's reused list holds already. Deterministic: the same commands give the same actions, and an image of the book
 //! continues exactly like the book. Between commands the best bid is below the best ask.
 //!
-//! Orders of one owner never trade with each other: where the next order to trade with is its owner's, the incoming
-//! remainder expires. Fees are those of [`Order::charged`]: over an order's life, rounded up once.
+//! Orders of one owner never trade with each other: where the next order to trade with is its owner's, one of the two
+//! expires, which one says [`SelfTrade`]. Fees are those of [`Order::charged`]: over an order's life, rounded up once.
 //! [`naive::Book`] is the specification, written without haste; this one must do the same.
 
 mod action;
@@ -17,6 +17,7 @@ mod levels;
 mod matching;
 pub mod naive;
 mod order;
+mod self_trade;
 mod slab;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use action::{Action, AmendRejectReason, Leg, RejectReason, Trade};
 pub use image::{BookImage, ImageError};
 pub use levels::Level;
 pub use order::{NewOrder, ORDERS_MAX, Order, PRICE_MAX, QUANTITY_MAX, Unusable};
+pub use self_trade::SelfTrade;
 
 pub use crate::reason::ExpireReason;
 use crate::terms::{Side, TimeInForce};

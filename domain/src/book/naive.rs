@@ -6,7 +6,7 @@
 
 use super::{
     Action, AmendRejectReason, BookImage, ExpireReason, Leg, Level, NewOrder, Order, PRICE_MAX, QUANTITY_MAX,
-    RejectReason, Trade, Unusable,
+    RejectReason, SelfTrade, Trade, Unusable,
 };
 use crate::terms::{OrderType, Side, TimeInForce};
 
@@ -31,7 +31,7 @@ impl Book {
     ///
     /// # Errors
     /// Terms that no book should see.
-    pub fn submit(&mut self, new: &NewOrder, actions: &mut Vec<Action>) -> Result<(), Unusable> {
+    pub fn submit(&mut self, new: &NewOrder, self_trade: SelfTrade, actions: &mut Vec<Action>) -> Result<(), Unusable> {
         new.check()?;
         let key = new.key;
         if self.find(key).is_some() {
@@ -57,10 +57,10 @@ impl Book {
         let budget = (market && new.side == Side::Buy).then_some(new.budget);
         if new.post_only && self.crossing(&order, market).next().is_some() {
             actions.push(Action::Rejected { key, reason: RejectReason::PostOnlyWouldCross });
-        } else if new.time_in_force == TimeInForce::Fok && !self.can_fill_whole(&order, market, budget) {
+        } else if new.time_in_force == TimeInForce::Fok && !self.can_fill_whole(&order, market, budget, self_trade) {
             actions.push(Action::Expired { key, reason: ExpireReason::FokUnfillable, quantity: new.quantity });
         } else {
-            self.enter(order, market, budget, actions);
+            self.enter(order, (market, budget), self_trade, actions);
         }
         Ok(())
     }
@@ -80,7 +80,13 @@ impl Book {
     ///
     /// # Errors
     /// A price or quantity out of bounds.
-    pub fn amend(&mut self, key: u64, price: i64, total: u64, actions: &mut Vec<Action>) -> Result<(), Unusable> {
+    pub fn amend(
+        &mut self,
+        key: u64,
+        (price, total): (i64, u64),
+        self_trade: SelfTrade,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Unusable> {
         if !(1..=PRICE_MAX).contains(&price) {
             return Err(Unusable::Price);
         }
@@ -110,7 +116,7 @@ impl Book {
             }
         } else {
             self.forget(key);
-            self.enter(new, false, None, actions);
+            self.enter(new, (false, None), self_trade, actions);
         }
         Ok(())
     }
@@ -189,12 +195,14 @@ impl Book {
         other.iter().copied().take_while(reached)
     }
 
-    fn can_fill_whole(&self, order: &Order, market: bool, budget: Option<i128>) -> bool {
+    fn can_fill_whole(&self, order: &Order, market: bool, budget: Option<i128>, self_trade: SelfTrade) -> bool {
         let mut tried = *order;
-        for maker in self.crossing(order, market) {
-            if left(&tried) == 0 || maker.owner == order.owner {
-                break;
-            }
+        let own = |maker: &Order| maker.owner == order.owner;
+        let others: Vec<Order> = match self_trade {
+            SelfTrade::ExpireIncoming => self.crossing(order, market).take_while(|maker| !own(maker)).collect(),
+            SelfTrade::ExpireResting => self.crossing(order, market).filter(|maker| !own(maker)).collect(),
+        };
+        for maker in others {
             let quantity = left(&tried).min(left(&maker));
             tried.cum = tried.cum.saturating_add(quantity);
             tried.taker_notional = tried.taker_notional.saturating_add(product(maker.price, quantity));
@@ -203,8 +211,14 @@ impl Book {
         left(&tried) == 0 && budget.is_none_or(|budget| cost <= budget)
     }
 
-    fn enter(&mut self, mut order: Order, market: bool, budget: Option<i128>, actions: &mut Vec<Action>) {
-        let stopped = self.trade(&mut order, market, budget, actions);
+    fn enter(
+        &mut self,
+        mut order: Order,
+        reach: (bool, Option<i128>),
+        self_trade: SelfTrade,
+        actions: &mut Vec<Action>,
+    ) {
+        let stopped = self.trade(&mut order, reach, self_trade, actions);
         let (key, leaves) = (order.key, left(&order));
         if leaves == 0 {
             return;
@@ -233,19 +247,26 @@ impl Book {
     fn trade(
         &mut self,
         taker: &mut Order,
-        market: bool,
-        budget: Option<i128>,
+        (market, budget): (bool, Option<i128>),
+        self_trade: SelfTrade,
         actions: &mut Vec<Action>,
     ) -> Option<ExpireReason> {
         while left(taker) > 0 {
             let mut maker = self.crossing(taker, market).next()?;
-            if maker.owner == taker.owner {
+            let own = maker.owner == taker.owner;
+            if own && self_trade == SelfTrade::ExpireIncoming {
                 return Some(ExpireReason::SelfTrade);
             }
             let wanted = left(taker).min(left(&maker));
             let quantity = budget.map_or(wanted, |budget| fitting(taker, budget, maker.price, wanted));
             if quantity == 0 {
                 return Some(ExpireReason::BudgetSpent);
+            }
+            if own {
+                self.forget(maker.key);
+                let (key, reason) = (maker.key, ExpireReason::SelfTrade);
+                actions.push(Action::Expired { key, reason, quantity: left(&maker) });
+                continue;
             }
             self.trades = self.trades.saturating_add(1);
             let amount = product(maker.price, quantity);

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orderledger_domain::account::{Account, Balance, Postings, SystemAccounts};
-use orderledger_domain::book::{Action, Book, Leg, NewOrder, Trade};
+use orderledger_domain::book::{Action, Book, ExpireReason, Leg, NewOrder, Trade};
 use orderledger_domain::event::{AmendAccepted, AmendRejected, OrderAccepted, OrderAmended, OrderFilled, Terms};
 use orderledger_domain::ids::{Asset, OrderId, Symbol, UserId};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
 use orderledger_domain::order::{Order, Step as Change};
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::Rejection;
+use orderledger_domain::rules::Rules;
 use orderledger_domain::terms::{Liquidity, OrderType, Side};
 use proptest::sample::Index;
 
@@ -23,6 +24,7 @@ enum Command {
     Cancel(u64),
     Amend(u64, AmendAccepted),
     Close,
+    Rules(Rules),
 }
 
 /// What the book did, on its way to the accounts.
@@ -44,6 +46,7 @@ pub(crate) struct Exchange {
     pub(crate) book: Book,
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
     fees: (BasisPoints, BasisPoints),
+    rules: Rules,
     commands: VecDeque<Command>,
     told: VecDeque<Told>,
 }
@@ -83,6 +86,7 @@ impl Exchange {
                 }
             }
             Step::Fees { maker, taker } => self.fees = (*maker, *taker),
+            Step::Rules(rules) => self.commands.push_back(Command::Rules(*rules)),
             Step::Create(new) => self.create(new),
             Step::Cancel { order } => {
                 if let Some(key) = self.pick(order) {
@@ -206,17 +210,24 @@ impl Exchange {
         let Some(command) = self.commands.pop_front() else { return };
         let mut actions = Vec::new();
         match &command {
-            Command::Submit(new) => self.book.submit(new, &mut actions).unwrap(),
+            Command::Submit(new) => self.book.submit(new, self.rules.self_trade(), &mut actions).unwrap(),
             Command::Close => self.book.close_session(&mut actions),
+            Command::Rules(rules) => self.rules = *rules,
             Command::Cancel(key) => self.book.cancel(*key, &mut actions),
             Command::Amend(key, amend) => {
-                self.book.amend(*key, amend.price.units(), amend.quantity.shares(), &mut actions).unwrap();
+                let terms = (amend.price.units(), amend.quantity.shares());
+                self.book.amend(*key, terms, self.rules.self_trade(), &mut actions).unwrap();
             }
         }
         for action in actions {
             match (action, &command) {
                 (Action::Trade(trade), _) => self.tell_trade(&trade),
-                (Action::Expired { key, .. }, _) => self.told.push_back(Told::Closed(key, Change::Expired)),
+                (Action::Expired { key, reason, .. }, _) => {
+                    if reason == ExpireReason::SelfTrade && !is_about(&command, key) {
+                        self.count("expired while resting");
+                    }
+                    self.told.push_back(Told::Closed(key, Change::Expired));
+                }
                 (Action::Rejected { key, .. }, _) => self.told.push_back(Told::Closed(key, Change::Rejected)),
                 (Action::Canceled { key, .. }, _) => self.told.push_back(Told::Closed(key, Change::Canceled)),
                 (Action::Amended { key, leaves, .. }, Command::Amend(_, amend)) => {
@@ -279,6 +290,15 @@ impl Exchange {
         let order = self.orders.get_mut(&key).unwrap();
         let (postings, user) = (change(order), order.user_id.clone());
         self.post(&user, &postings);
+    }
+}
+
+/// Whether the command is about that order, not about another that it met.
+const fn is_about(command: &Command, key: u64) -> bool {
+    match command {
+        Command::Submit(new) => new.key == key,
+        Command::Cancel(about) | Command::Amend(about, _) => *about == key,
+        Command::Close | Command::Rules(_) => false,
     }
 }
 

@@ -41,8 +41,16 @@ fn the_random_steps_reach_every_outcome() {
             *seen.entry(outcome).or_default() += count;
         }
     }
-    let expected =
-        ["amend rejected", "amended", "canceled", "expired", "filled as maker", "filled as taker", "rejected"];
+    let expected = [
+        "amend rejected",
+        "amended",
+        "canceled",
+        "expired",
+        "expired while resting",
+        "filled as maker",
+        "filled as taker",
+        "rejected",
+    ];
     for outcome in expected {
         assert!(seen.get(outcome).is_some_and(|count| *count >= 20), "{outcome} is rare: {seen:?}");
     }

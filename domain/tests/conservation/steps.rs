@@ -1,6 +1,7 @@
 //! What can happen, at random.
 
 use orderledger_domain::money::{BasisPoints, Price, Quantity};
+use orderledger_domain::rules::Rules;
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
 use proptest::option;
 use proptest::prelude::*;
@@ -15,6 +16,8 @@ pub(crate) enum Step {
     Withdraw { user: usize, cash: bool, amount: u64 },
     /// Rates of orders accepted from here on.
     Fees { maker: BasisPoints, taker: BasisPoints },
+    /// The stages' rules, once the book hears of it.
+    Rules(Rules),
     /// A new order.
     Create(NewTerms),
     /// A cancel of one of the last orders.
@@ -85,6 +88,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         8 => move_in.prop_map(|(user, cash, amount)| Step::Deposit { user, cash, amount }),
         2 => move_out.prop_map(|(user, cash, amount)| Step::Withdraw { user, cash, amount }),
         1 => (bps(), bps()).prop_map(|(maker, taker)| Step::Fees { maker, taker }),
+        1 => select(vec![Rules::V1, Rules::V2, Rules::V2]).prop_map(Step::Rules),
         18 => create(),
         4 => any::<Index>().prop_map(|order| Step::Cancel { order }),
         10 => amend.prop_map(|(order, price, total, fewer)| Step::Amend { order, price, total, fewer }),

@@ -4,6 +4,7 @@ use orderledger_domain::envelope::{Envelope, Refusal};
 use orderledger_domain::event::{DuplicateIgnored, Event, RecordRefused};
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::RefuseReason;
+use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::id_index::{IdKind, IndexPosition};
@@ -29,6 +30,8 @@ pub struct Intake {
     partition: u32,
     partitions: u32,
     pub(super) accounts: Accounts,
+    /// The rules in force from the last RulesVersionSet on.
+    rules: Rules,
     arrivals: Arrivals,
     emitter: Emitter,
     next_offset: u64,
@@ -38,6 +41,13 @@ pub struct Intake {
 
 #[derive(Serialize, Deserialize)]
 struct Image {
+    before: ImageV1,
+    rules: Rules,
+}
+
+/// The image of a program that knew one version of the rules alone.
+#[derive(Serialize, Deserialize)]
+struct ImageV1 {
     accounts: Accounts,
     arrivals: Arrivals,
     emitted: EmittedMarks,
@@ -47,7 +57,9 @@ struct Image {
 }
 
 /// The snapshot schema's byte in the row codec; the snapshot file carries the schema proper.
-const CODEC_SCHEMA: u8 = 1;
+const CODEC_SCHEMA: u8 = 2;
+/// That of [`ImageV1`].
+const CODEC_SCHEMA_V1: u8 = 1;
 
 impl StageFold for Intake {
     const NAME: &'static str = "intake";
@@ -59,6 +71,7 @@ impl StageFold for Intake {
             partition,
             partitions,
             accounts: Accounts::default(),
+            rules: Rules::default(),
             arrivals: Arrivals::default(),
             emitter: Emitter::new(Topic::Orders.at(partition), Self::NAME, key),
             next_offset: 0,
@@ -77,7 +90,7 @@ impl StageFold for Intake {
                 gap = Err(Failure::Gap(format!("{}: an own record is missing before it", read.position)));
             }
             Taken::Own => {
-                self.apply_control(read);
+                self.apply_control(read)?;
                 self.accounting.ignored += 1;
             }
             Taken::Next => {
@@ -109,7 +122,7 @@ impl StageFold for Intake {
     }
 
     fn image(&self) -> Result<Vec<u8>, Error> {
-        let image = Image {
+        let before = ImageV1 {
             accounts: self.accounts.clone(),
             arrivals: self.arrivals.clone(),
             emitted: self.emitter.marks(),
@@ -117,11 +130,19 @@ impl StageFold for Intake {
             last: self.last,
             accounting: self.accounting,
         };
-        codec::encode(CODEC_SCHEMA, &image)
+        codec::encode(CODEC_SCHEMA, &Image { before, rules: self.rules })
     }
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
-        let image: Image = codec::decode(CODEC_SCHEMA, image)?;
+        let (image, rules) = match codec::decode(CODEC_SCHEMA_V1, image) {
+            Ok(image) => (image, Rules::V1),
+            Err(_) => {
+                let Image { before, rules } = codec::decode(CODEC_SCHEMA, image)?;
+                (before, rules)
+            }
+        };
+        let image: ImageV1 = image;
+        self.rules = rules;
         self.accounts = image.accounts;
         self.arrivals = image.arrivals;
         self.emitter.resume(&image.emitted);
@@ -268,16 +289,23 @@ impl Intake {
     }
 
     fn apply_next(&mut self, read: &Read) -> Result<(), Failure> {
-        self.apply_control(read);
+        self.apply_control(read)?;
         let Ok(Envelope { event: Ok(event), .. }) = &read.envelope else { return Ok(()) };
         self.accounts.apply_matched(event).map_err(|error| Failure::Halt(format!("{}: {error}", read.position)))
     }
 
     /// Control events take effect when they are read.
-    fn apply_control(&mut self, read: &Read) {
-        if let Ok(Envelope { event: Ok(Event::FeeScheduleSet(fees)), .. }) = &read.envelope {
-            self.accounts.fees = *fees;
+    fn apply_control(&mut self, read: &Read) -> Result<(), Failure> {
+        let Ok(Envelope { event: Ok(event), .. }) = &read.envelope else { return Ok(()) };
+        match event {
+            Event::FeeScheduleSet(fees) => self.accounts.fees = *fees,
+            Event::RulesVersionSet(set) => {
+                let known = Rules::try_from(set.rules_version);
+                self.rules = known.map_err(|unknown| Failure::Halt(format!("{}: {unknown}", read.position)))?;
+            }
+            _ => {}
         }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use orderledger_domain::ids::Asset;
 use orderledger_domain::money::Amount;
 use orderledger_domain::partition;
 use orderledger_domain::reason::RefuseReason;
+use orderledger_domain::rules::Rules;
 use orderledger_domain::strict;
 
 use crate::worker::read::Read;
@@ -14,8 +15,6 @@ use crate::worker::read::Read;
 pub(crate) const CONTROL_KEY: &str = "_control";
 /// The key of refusals.
 pub(crate) const REFUSED_KEY: &str = "_refused";
-/// The only version of the rules that this binary knows.
-const RULES_VERSION: u32 = 1;
 /// The most symbols that one close may name: what it becomes must stay far below the largest record.
 const CLOSED_SYMBOLS_MAX: usize = 10_000;
 /// How far ahead of the append time an envelope's timestamp may be.
@@ -69,9 +68,10 @@ fn check_bounds(event: &Event) -> Result<(), Refusal> {
         Event::SessionCloseRequested(close) if close.symbols.as_ref().is_some_and(|s| s.len() > CLOSED_SYMBOLS_MAX) => {
             out_of_range("a close may name at most 10000 symbols")
         }
-        Event::RulesVersionRequested(rules) if rules.rules_version != RULES_VERSION => {
-            out_of_range("this program knows rules version 1 alone")
-        }
+        Event::RulesVersionRequested(rules) => match Rules::try_from(rules.rules_version) {
+            Ok(_) => Ok(()),
+            Err(unknown) => out_of_range(&unknown.to_string()),
+        },
         _ => Ok(()),
     }
 }

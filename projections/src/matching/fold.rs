@@ -6,6 +6,7 @@ use orderledger_domain::book::Action;
 use orderledger_domain::event::{AmendAccepted, CancelAccepted, Event, OrderAccepted, SessionClose};
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::{Position, Topic};
+use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::{Arrival, StreamId, StreamKey, StreamMarks};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::{At, Error, codec};
@@ -26,6 +27,8 @@ pub struct Matching {
     partition: u32,
     partitions: u32,
     books: Books,
+    /// The rules in force from the last RulesVersionSet on.
+    rules: Rules,
     marks: StreamMarks,
     emitter: Emitter,
     next_offset: u64,
@@ -40,6 +43,13 @@ pub struct Matching {
 
 #[derive(Serialize, Deserialize)]
 struct Image {
+    before: ImageV1,
+    rules: Rules,
+}
+
+/// The image of a program that knew one version of the rules alone.
+#[derive(Serialize, Deserialize)]
+struct ImageV1 {
     books: BooksImage,
     marks: StreamMarks,
     emitted: EmittedMarks,
@@ -50,7 +60,9 @@ struct Image {
 }
 
 /// The snapshot's byte in the row codec; the snapshot file carries the schema proper.
-const CODEC_SCHEMA: u8 = 1;
+const CODEC_SCHEMA: u8 = 2;
+/// That of [`ImageV1`].
+const CODEC_SCHEMA_V1: u8 = 1;
 
 impl StageFold for Matching {
     const NAME: &'static str = "matching";
@@ -62,6 +74,7 @@ impl StageFold for Matching {
             partition,
             partitions,
             books: Books::default(),
+            rules: Rules::default(),
             marks: StreamMarks::default(),
             emitter: Emitter::new(Topic::Books.at(partition), Self::NAME, key),
             next_offset: 0,
@@ -111,7 +124,7 @@ impl StageFold for Matching {
     }
 
     fn image(&self) -> Result<Vec<u8>, Error> {
-        let image = Image {
+        let before = ImageV1 {
             books: self.books.image(),
             marks: self.marks.clone(),
             emitted: self.emitter.marks(),
@@ -120,11 +133,19 @@ impl StageFold for Matching {
             recorded_at: self.recorded_at,
             accounting: self.accounting,
         };
-        codec::encode(CODEC_SCHEMA, &image)
+        codec::encode(CODEC_SCHEMA, &Image { before, rules: self.rules })
     }
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
-        let image: Image = codec::decode(CODEC_SCHEMA, image)?;
+        let (image, rules) = match codec::decode(CODEC_SCHEMA_V1, image) {
+            Ok(image) => (image, Rules::V1),
+            Err(_) => {
+                let Image { before, rules } = codec::decode(CODEC_SCHEMA, image)?;
+                (before, rules)
+            }
+        };
+        let image: ImageV1 = image;
+        self.rules = rules;
         self.books = Books::from_image(image.books).map_err(|error| Error::corrupt(At::Frame, error.to_string()))?;
         self.marks = image.marks;
         self.emitter.resume(&image.emitted);
@@ -170,6 +191,9 @@ impl Matching {
             Event::CancelAccepted(cancel) => self.cancel(read, envelope.timestamp, cancel, outputs),
             Event::AmendAccepted(amend) => self.amend(read, envelope.timestamp, amend, outputs)?,
             Event::SessionClosed(close) => self.close_session(read, envelope.timestamp, close, outputs),
+            Event::RulesVersionSet(set) => {
+                self.rules = Rules::try_from(set.rules_version).map_err(|unknown| unknown.to_string())?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -187,7 +211,8 @@ impl Matching {
         let order = self.books.number(accepted, created);
         let market = self.books.market(terms.symbol);
         self.actions.clear();
-        market.book.submit(&order, &mut self.actions).map_err(|error| unusable(read.position, error))?;
+        let self_trade = self.rules.self_trade();
+        market.book.submit(&order, self_trade, &mut self.actions).map_err(|error| unusable(read.position, error))?;
         let (user_id, order_id) = (terms.user_id.clone(), terms.order_id.clone());
         market.names.insert(order.key, Named { user_id, order_id, side: terms.side });
         self.tell(read, time, terms.symbol, Command::Submit(accepted), outputs);
@@ -207,10 +232,10 @@ impl Matching {
         amend: &AmendAccepted,
         outputs: &mut Vec<Output>,
     ) -> Result<(), String> {
-        let (price, total) = (amend.price.units(), amend.quantity.shares());
+        let terms = (amend.price.units(), amend.quantity.shares());
         self.actions.clear();
         let book = &mut self.books.market(amend.symbol).book;
-        book.amend(order_number(amend.created), price, total, &mut self.actions)
+        book.amend(order_number(amend.created), terms, self.rules.self_trade(), &mut self.actions)
             .map_err(|error| unusable(read.position, error))?;
         self.tell(read, time, amend.symbol, Command::Amend(amend), outputs);
         Ok(())

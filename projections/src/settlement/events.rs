@@ -1,17 +1,17 @@
 //! What each derived event does to balances, orders and withdrawals.
 
 use orderledger_domain::account::Postings;
-use orderledger_domain::event::{Event, EventType, FeeSchedule, OrderAccepted, OrderFilled, OrderRejected};
+use orderledger_domain::event::{Event, EventType, OrderAccepted, OrderFilled, OrderRejected};
 use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::order::{Order, Step, Unexpected};
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::Rejection;
 use orderledger_store::views::View;
 
+use super::Settlement;
 use super::holder::{Fact, Holder, Movement};
-use super::rows::{FeeScheduleRow, OrderRow, Reason, WithdrawalRow, WithdrawalStatus};
+use super::rows::{OrderRow, Reason, WithdrawalRow, WithdrawalStatus};
 use super::tracked::{Answers, Note, Request, Stored, Tracked};
-use super::{Kept, Settlement};
 use crate::worker::fold::{Failure, Unappliable};
 use crate::worker::read::Read;
 
@@ -42,13 +42,9 @@ impl Settlement {
             Event::OrderRejected(rejected) if fact.is_by_intake() => {
                 self.rejected_by_intake(&fact, rejected).map(|()| true)?
             }
-            Event::FeeScheduleSet(schedule) => {
-                self.set_fees(&fact, *schedule);
-                true
-            }
             _ => match (event.user_id(), event.order_id()) {
                 (Some(user), Some(order_id)) => self.order_event(view, &fact, Named { user, order_id }, event)?,
-                _ => false,
+                _ => self.control.set(fact.position, event),
             },
         };
         let was_pending = self.pending.answered(fact.cause);
@@ -127,11 +123,6 @@ impl Settlement {
             holder.note(&order_id, None, fact, note);
         }
         self.touch(&user);
-    }
-
-    fn set_fees(&mut self, fact: &Fact, schedule: FeeSchedule) {
-        let row = FeeScheduleRow { schedule, offset: fact.position.offset };
-        self.fees.insert(fact.position.partition, Kept { row, changed: true });
     }
 
     /// An event of an order that was judged before.

@@ -26,6 +26,7 @@ pub mod blocks;
 pub mod queries;
 pub mod rows;
 
+mod control;
 mod events;
 mod holder;
 mod pending;
@@ -35,9 +36,10 @@ mod tracked;
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;
 
+use control::Control;
 use holder::Holder;
 use pending::Pending;
-use rows::{AccountRow, FeeScheduleRow, OrderRow, WithdrawalRow};
+use rows::{AccountRow, OrderRow, WithdrawalRow};
 use tracked::{Stored, Tracked};
 
 /// The version of the rows' shapes and keys.
@@ -60,7 +62,7 @@ pub struct Settlement {
     pending: Pending,
     withdrawals: Vec<(UserId, WithdrawalRow)>,
     system: BTreeMap<u32, Kept<SystemAccounts>>,
-    fees: BTreeMap<u32, Kept<FeeScheduleRow>>,
+    control: Control,
 }
 
 /// A row in memory and whether the view has it like this.
@@ -73,7 +75,7 @@ struct Kept<T> {
 impl Settlement {
     /// The fee rates as they stand in partition 0, where they are requested.
     pub fn fee_schedule(&self) -> FeeSchedule {
-        self.fees.get(&0).map_or_else(FeeSchedule::default, |kept| kept.row.schedule)
+        self.control.fee_schedule()
     }
 
     /// The open orders whose keys begin so, of users that are in memory.
@@ -143,7 +145,8 @@ impl Fold for Settlement {
 
     fn load(view: &View, _: u32) -> Result<Settlement, Error> {
         let reader = view.reader()?;
-        let mut settlement = Settlement { pending: Pending::load(&reader, None)?, ..Settlement::default() };
+        let (pending, control) = (Pending::load(&reader, None)?, Control::load(&reader)?);
+        let mut settlement = Settlement { pending, control, ..Settlement::default() };
         for row in reader.scan_prefix_rows::<AccountRow>(&[keys::ACCOUNT], Direction::Ascending) {
             let (key, row) = row?;
             let user = user_of(&KeyReader::new(keys::ACCOUNT, &key)?.name()?)?;
@@ -154,10 +157,6 @@ impl Fold for Settlement {
             let (key, row) = row?;
             let partition = KeyReader::new(keys::SYSTEM_ACCOUNT, &key)?.u32()?;
             settlement.system.insert(partition, Kept { row, changed: false });
-        }
-        for row in queries::fee_schedules(&reader) {
-            let (partition, row) = row?;
-            settlement.fees.insert(partition, Kept { row, changed: false });
         }
         Ok(settlement)
     }
@@ -190,10 +189,7 @@ impl Fold for Settlement {
             changes.put_row(rows::system_key(*partition), &kept.row)?;
             kept.changed = false;
         }
-        for (partition, kept) in self.fees.iter_mut().filter(|(_, kept)| kept.changed) {
-            changes.put_row(rows::fees_key(*partition), &kept.row)?;
-            kept.changed = false;
-        }
+        self.control.write_rows(changes)?;
         self.forget_inactive();
         Ok(())
     }

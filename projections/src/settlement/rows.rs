@@ -216,6 +216,15 @@ pub struct FeeScheduleRow {
     pub offset: u64,
 }
 
+/// The version of the stages' rules in force in one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesRow {
+    /// The version.
+    pub version: u32,
+    /// Where it was set, in that partition.
+    pub offset: u64,
+}
+
 /// The key of rows that a user has once or, as a prefix, of all of a kind.
 pub(super) fn user_key(prefix: u8, user: &UserId) -> Bytes {
     KeyBuilder::new(prefix).name(user.as_str()).build()
@@ -242,6 +251,11 @@ pub(super) fn system_key(partition: u32) -> Bytes {
     KeyBuilder::new(keys::SYSTEM_ACCOUNT).u32(partition).build()
 }
 
-pub(super) fn fees_key(partition: u32) -> Bytes {
-    KeyBuilder::new(keys::CONTROL).name("fees").u32(partition).build()
+/// The name of the rows of fee schedules.
+pub(super) const FEES: &str = "fees";
+/// The name of the rows of the rules' versions.
+pub(super) const RULES: &str = "rules";
+
+pub(super) fn control_key(name: &str, partition: u32) -> Bytes {
+    KeyBuilder::new(keys::CONTROL).name(name).u32(partition).build()
 }

@@ -13,6 +13,7 @@ use orderledger_domain::money::{Amount, Price, Quantity};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::reason::Rejection;
+use orderledger_domain::rules::{Rules, UnknownRules};
 use orderledger_domain::terms::{Liquidity, Side};
 
 /// An order in a book.
@@ -41,6 +42,16 @@ pub(super) struct Books {
     named: BTreeMap<u64, Named>,
     owners: BTreeMap<UserId, u64>,
     next_number: u64,
+    rules: Rules,
+}
+
+/// Why nothing can be said of what a record of `books` should lead to.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum Unknowable {
+    #[error("terms that no book takes: {0}")]
+    Terms(#[from] book::Unusable),
+    #[error(transparent)]
+    Rules(#[from] UnknownRules),
 }
 
 /// What was asked of a book.
@@ -58,12 +69,16 @@ impl Books {
     }
 
     /// What a record of `books` should lead to; an error where no book can take it.
-    pub(super) fn apply(&mut self, cause: Position, event: &Event) -> Result<Vec<Written>, book::Unusable> {
+    pub(super) fn apply(&mut self, cause: Position, event: &Event) -> Result<Vec<Written>, Unknowable> {
         let mut actions = Vec::new();
         match event {
             Event::OrderAccepted(accepted) => {
                 let order = self.number(cause, accepted);
-                self.books.entry(accepted.terms.symbol).or_default().submit(&order, &mut actions)?;
+                self.books.entry(accepted.terms.symbol).or_default().submit(
+                    &order,
+                    self.rules.self_trade(),
+                    &mut actions,
+                )?;
                 Ok(self.told(accepted.terms.symbol, &Asked::Submit(accepted), &actions))
             }
             Event::CancelAccepted(cancel) => {
@@ -74,10 +89,19 @@ impl Books {
             Event::AmendAccepted(amend) => {
                 let number = self.numbers.get(&amend.created).copied().unwrap_or_default();
                 let (price, total) = (amend.price.units(), amend.quantity.shares());
-                self.books.entry(amend.symbol).or_default().amend(number, price, total, &mut actions)?;
+                self.books.entry(amend.symbol).or_default().amend(
+                    number,
+                    (price, total),
+                    self.rules.self_trade(),
+                    &mut actions,
+                )?;
                 Ok(self.told(amend.symbol, &Asked::Amend(amend), &actions))
             }
             Event::SessionClosed(close) => Ok(self.close(close)),
+            Event::RulesVersionSet(set) => {
+                self.rules = Rules::try_from(set.rules_version)?;
+                Ok(Vec::new())
+            }
             _ => Ok(Vec::new()),
         }
     }

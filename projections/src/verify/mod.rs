@@ -252,11 +252,11 @@ impl Verifying {
                     self.comparisons.expect(at.topic_partition(), to, item, &mut self.report);
                 }
             }
-            Err(unusable) => {
+            Err(unknowable) => {
                 self.report.differs(
                     Check::Matching,
                     at,
-                    format!("terms for a book, but {unusable}"),
+                    format!("a record that the books can take, but {unknowable}"),
                     event_text(event),
                 );
             }

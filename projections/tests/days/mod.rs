@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orderledger_domain::event::{
-    Deposit, Event, FeeSchedule, OrderAmendRequested, OrderCancelRequested, OrderCreated, SessionClose,
+    Deposit, Event, FeeSchedule, OrderAmendRequested, OrderCancelRequested, OrderCreated, RulesVersion, SessionClose,
     WithdrawalRequested,
 };
 use orderledger_domain::ids::{Asset, OrderId, Symbol, UserId};
@@ -128,6 +128,10 @@ impl Market {
                 let amount = Amount::from_units(i128::from(1 + self.dice.below(90)) * 10_000);
                 let (asset, withdrawal_id) = (Asset::USD, None);
                 Event::WithdrawalRequested(WithdrawalRequested { user_id: user, asset, amount, withdrawal_id })
+            }
+            5 if self.dice.below(3) == 0 => {
+                let rules_version = 1 + u32::try_from(self.dice.below(2)).unwrap();
+                Event::RulesVersionRequested(RulesVersion { rules_version })
             }
             5 => {
                 let rate = |rate: u64| BasisPoints::new(u32::try_from(rate).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! A book in no order at all: whoever is best is looked for every time.
 //!
 //! Rules version 1: an order that would trade with one of its own user's stops there, and what is left of it expires.
-//! Version 2: the resting one expires, and the other goes on.
+//! Version 2: the resting one expires, if the other could pay for one of its shares, and the other goes on.
 
 use super::money::ceil_div;
 use super::story::Who;
@@ -183,20 +183,21 @@ impl Book {
         let mut stopped = None;
         while order.leaves() > 0 {
             let Some(maker) = self.against(&order).into_iter().next() else { break };
-            if maker.who.0 == order.who.0 {
-                if version == 1 {
-                    stopped = Some("self_trade");
-                    break;
-                }
-                self.forget(&maker.who);
-                let quantity = maker.leaves();
-                did.push(Did::Expired { who: maker.who, reason: "self_trade", quantity });
-                continue;
+            let own = maker.who.0 == order.who.0;
+            if own && version == 1 {
+                stopped = Some("self_trade");
+                break;
             }
             let quantity = affordable(&order, maker.price, order.leaves().min(maker.leaves()));
             if quantity == 0 {
                 stopped = Some("budget_spent");
                 break;
+            }
+            if own {
+                self.forget(&maker.who);
+                let quantity = maker.leaves();
+                did.push(Did::Expired { who: maker.who, reason: "self_trade", quantity });
+                continue;
             }
             did.push(self.trade(&mut order, &maker, quantity));
         }

@@ -33,6 +33,8 @@ pub(super) fn check(all: &[Rec], partitions: u32, outputs: &ByCause<'_>, audit: 
                 if told != due {
                     audit.findings.add(format!("{rec} led to {told:?}, due was {due:?}"));
                 }
+                let own = due.iter().filter(|told| told.what.contains("self_trade")).count();
+                *audit.seen.entry(format!("self trades under rules {}", books.version)).or_default() += own as u64;
                 *audit.seen.entry("records matched".to_owned()).or_default() += 1;
             }
         }

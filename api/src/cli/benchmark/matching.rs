@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use orderledger_domain::book::{Action, Book, NewOrder};
+use orderledger_domain::book::{Action, Book, NewOrder, SelfTrade};
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
 use serde_json::json;
 
@@ -151,7 +151,7 @@ fn submit(book: &mut Book, orders: &[NewOrder], actions: &mut Vec<Action>) -> Re
     let (begun, mut trades) = (Instant::now(), 0_u64);
     for order in orders {
         actions.clear();
-        book.submit(order, actions).map_err(Failure::failed)?;
+        book.submit(order, SelfTrade::ExpireIncoming, actions).map_err(Failure::failed)?;
         for action in black_box(&*actions) {
             trades = trades.saturating_add(u64::from(matches!(action, Action::Trade(_))));
         }

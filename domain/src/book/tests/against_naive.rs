@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::{Action, Book, Level, NewOrder, Order, naive};
+use super::super::{Action, Book, Level, NewOrder, Order, SelfTrade, naive};
 use crate::terms::{OrderType, Side, TimeInForce};
 
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ enum Command {
     CloseSession,
     /// Both books from their images, as after a restart.
     Restart,
+    /// Other rules from here on.
+    Rules(SelfTrade),
 }
 
 /// Plain numbers, and ones near the bounds.
@@ -55,6 +57,8 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
             }),
             1 => Just(Command::CloseSession),
             2 => Just(Command::Restart),
+            1 => Just(Command::Rules(SelfTrade::ExpireIncoming)),
+            2 => Just(Command::Rules(SelfTrade::ExpireResting)),
         ];
         prop::collection::vec(command, 1..160)
     })
@@ -120,6 +124,7 @@ fn run(commands: Vec<Command>) -> Result<(), TestCaseError> {
     let (mut fast, mut naive) = (Book::new(), naive::Book::new());
     let (mut totals, mut sides, mut last) = (Totals::default(), BTreeMap::new(), 0u64);
     let (mut actions, mut expected) = (Vec::new(), Vec::new());
+    let mut rules = SelfTrade::ExpireIncoming;
     for command in commands {
         actions.clear();
         expected.clear();
@@ -128,7 +133,7 @@ fn run(commands: Vec<Command>) -> Result<(), TestCaseError> {
                 last += 1;
                 let order = NewOrder { key: last, ..order };
                 sides.insert(last, order.side);
-                prop_assert_eq!(fast.submit(&order, &mut actions), naive.submit(&order, &mut expected));
+                prop_assert_eq!(fast.submit(&order, rules, &mut actions), naive.submit(&order, rules, &mut expected));
             }
             Command::Cancel(back) => {
                 fast.cancel(last.saturating_sub(back), &mut actions);
@@ -137,14 +142,15 @@ fn run(commands: Vec<Command>) -> Result<(), TestCaseError> {
             Command::Amend(back, price, total) => {
                 let key = last.saturating_sub(back);
                 prop_assert_eq!(
-                    fast.amend(key, price, total, &mut actions),
-                    naive.amend(key, price, total, &mut expected)
+                    fast.amend(key, (price, total), rules, &mut actions),
+                    naive.amend(key, (price, total), rules, &mut expected)
                 );
             }
             Command::CloseSession => {
                 fast.close_session(&mut actions);
                 naive.close_session(&mut expected);
             }
+            Command::Rules(other) => rules = other,
             Command::Restart => {
                 fast = Book::from_image(&fast.image()).map_err(|error| TestCaseError::fail(error.to_string()))?;
                 naive = naive::Book::from_image(&naive.image());

@@ -1,6 +1,6 @@
 //! An image is the book, whole; what no book can have made is refused.
 
-use super::super::{Book, BookImage, ImageError, Order};
+use super::super::{Book, BookImage, ImageError, Order, SelfTrade};
 use super::limit;
 use crate::terms::Side::{Buy, Sell};
 use crate::terms::TimeInForce;
@@ -8,7 +8,7 @@ use crate::terms::TimeInForce;
 fn image() -> BookImage {
     let (mut book, mut actions) = (Book::new(), Vec::new());
     for order in [limit(1, 1, Buy, 10, 5), limit(2, 2, Sell, 10, 2), limit(3, 2, Sell, 11, 2), limit(4, 1, Buy, 9, 1)] {
-        assert_eq!(book.submit(&order, &mut actions), Ok(()));
+        assert_eq!(book.submit(&order, SelfTrade::ExpireIncoming, &mut actions), Ok(()));
     }
     book.image()
 }

@@ -5,6 +5,7 @@ mod budget;
 mod images;
 mod room;
 mod scenarios;
+mod self_trades;
 
 use super::{Action, NewOrder};
 use crate::terms::{OrderType, Side, TimeInForce};

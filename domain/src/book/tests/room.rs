@@ -1,21 +1,21 @@
 //! Steady traffic needs no more room than the orders that rest at one time.
 
-use super::super::{Book, ORDERS_MAX, Unusable};
+use super::super::{Book, ORDERS_MAX, SelfTrade, Unusable};
 use super::limit;
 use crate::terms::Side::{Buy, Sell};
 
 #[test]
 fn freed_slots_and_levels_are_used_again() {
-    let (mut book, mut actions) = (Book::new(), Vec::new());
+    let (mut book, mut actions, self_trade) = (Book::new(), Vec::new(), SelfTrade::ExpireIncoming);
     for key in 1..1000 {
         let price = i64::try_from(key).unwrap_or(1);
         for (key, price) in [(key, price), (2000, 2000), (3000, 3000)] {
-            assert_eq!(book.submit(&limit(key, 1, Buy, price, 2), &mut actions), Ok(()));
+            assert_eq!(book.submit(&limit(key, 1, Buy, price, 2), self_trade, &mut actions), Ok(()));
             let slot = book.index.get(&key).copied().unwrap_or(u32::MAX);
             let level = book.slab.get(slot).map(|node| node.level);
             assert!(slot < 3 && level < Some(3), "{slot} {level:?}");
         }
-        assert_eq!(book.submit(&limit(4000, 2, Sell, 3000, 2), &mut actions), Ok(()));
+        assert_eq!(book.submit(&limit(4000, 2, Sell, 3000, 2), self_trade, &mut actions), Ok(()));
         book.cancel(key, &mut actions);
         book.cancel(2000, &mut actions);
         assert!(book.is_empty());

@@ -1,6 +1,6 @@
 //! One rule each: the commands, and every line that must come of them.
 
-use super::super::{Book, NewOrder, Unusable};
+use super::super::{Book, NewOrder, SelfTrade, Unusable};
 use super::{limit, line, market};
 use crate::terms::Side::{Buy, Sell};
 use crate::terms::{OrderType, TimeInForce};
@@ -15,12 +15,18 @@ enum Command {
 use Command::{Amend, Cancel, CloseSession, Submit};
 
 fn check(commands: &[Command], expected: &[&str]) {
+    check_with(SelfTrade::ExpireIncoming, commands, expected);
+}
+
+fn check_with(self_trade: SelfTrade, commands: &[Command], expected: &[&str]) {
     let (mut book, mut actions) = (Book::new(), Vec::new());
     for command in commands {
         match command {
-            Submit(order) => assert_eq!(book.submit(order, &mut actions), Ok(())),
+            Submit(order) => assert_eq!(book.submit(order, self_trade, &mut actions), Ok(())),
             Cancel(key) => book.cancel(*key, &mut actions),
-            Amend(key, price, total) => assert_eq!(book.amend(*key, *price, *total, &mut actions), Ok(())),
+            Amend(key, price, total) => {
+                assert_eq!(book.amend(*key, (*price, *total), self_trade, &mut actions), Ok(()))
+            }
             CloseSession => book.close_session(&mut actions),
         }
     }
@@ -293,9 +299,9 @@ fn a_session_close_takes_day_orders_in_the_order_of_their_arrival() {
 
 #[test]
 fn unusable_terms_change_nothing() {
-    let (mut book, mut actions) = (Book::new(), Vec::new());
+    let (mut book, mut actions, self_trade) = (Book::new(), Vec::new(), SelfTrade::ExpireIncoming);
     let good = limit(1, 1, Buy, 10, 5);
-    assert_eq!(book.submit(&good, &mut actions), Ok(()));
+    assert_eq!(book.submit(&good, self_trade, &mut actions), Ok(()));
     actions.clear();
     let before = book.image();
     let other = NewOrder { key: 2, ..good };
@@ -309,10 +315,10 @@ fn unusable_terms_change_nothing() {
         (NewOrder { kind: OrderType::Market, price: 0, ..other }, Unusable::Terms),
         (NewOrder { post_only: true, time_in_force: TimeInForce::Ioc, ..other }, Unusable::Terms),
     ] {
-        assert_eq!(book.submit(&order, &mut actions), Err(expected));
+        assert_eq!(book.submit(&order, self_trade, &mut actions), Err(expected));
     }
-    assert_eq!(book.amend(1, 0, 5, &mut actions), Err(Unusable::Price));
-    assert_eq!(book.amend(1, 10, 0, &mut actions), Err(Unusable::Quantity));
+    assert_eq!(book.amend(1, (0, 5), self_trade, &mut actions), Err(Unusable::Price));
+    assert_eq!(book.amend(1, (10, 0), self_trade, &mut actions), Err(Unusable::Quantity));
     assert_eq!(book.image(), before);
     assert_eq!(actions, []);
 }

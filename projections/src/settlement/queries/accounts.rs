@@ -13,7 +13,7 @@ use orderledger_store::keys::{self, KeyReader};
 use orderledger_store::views::{Direction, ViewReader};
 
 use super::super::blocks::{BlockRow, PostingEntry, roll};
-use super::super::rows::{AccountRow, FeeScheduleRow, fees_key, offset_key, user_key};
+use super::super::rows::{AccountRow, offset_key, user_key};
 use super::super::user_of;
 
 /// A user's balances at one moment.
@@ -99,22 +99,6 @@ pub fn sums_by_partition(reader: &ViewReader) -> Result<BTreeMap<(u32, Asset), A
         system.iter().for_each(|(_, asset, amount)| add(partition, asset, amount));
     }
     Ok(sums)
-}
-
-/// The fee rates of orders accepted from now on, as they stand in partition 0; none until they are set.
-pub fn fee_schedule(reader: &ViewReader) -> Result<Option<FeeScheduleRow>, Error> {
-    reader.get_row(&fees_key(0))
-}
-
-/// The fee rates as they stand in every partition.
-pub fn fee_schedules(reader: &ViewReader) -> impl Iterator<Item = Result<(u32, FeeScheduleRow), Error>> + use<> {
-    let prefix = keys::KeyBuilder::new(keys::CONTROL).name("fees").build();
-    reader.scan_prefix_rows::<FeeScheduleRow>(&prefix, Direction::Ascending).map(|row| {
-        let (key, row) = row?;
-        let mut fields = KeyReader::new(keys::CONTROL, &key)?;
-        fields.name()?;
-        Ok((fields.u32()?, row))
-    })
 }
 
 impl Balances {

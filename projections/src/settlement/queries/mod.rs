@@ -1,15 +1,14 @@
 //! Reads of settlement's rows, for answers and for proofs. Each takes one consistent look and never sees another moment.
 
 mod accounts;
+mod control;
 mod journal;
 mod orders;
 mod page;
 mod withdrawals;
 
-pub use accounts::{
-    Balances, accounts, balances, balances_as_of, exists, fee_schedule, fee_schedules, sums_by_partition,
-    system_accounts,
-};
+pub use accounts::{Balances, accounts, balances, balances_as_of, exists, sums_by_partition, system_accounts};
+pub use control::{fee_schedule, fee_schedules, rules_version, rules_versions};
 pub use journal::{FillRow, PostingRow, fills, postings};
 pub use orders::{
     OrdersFilter, RequestOutcome, StatusFilter, open_orders, order, order_events, orders, orders_by_id, request_outcome,

@@ -1,0 +1,79 @@
+//! The versions of the stages' rules: what each decides or writes differently from the one before.
+//!
+//! A version takes effect in a partition at its RulesVersionSet there. All of them stay in the code, so that a replay
+//! decides and writes what was decided and written then.
+
+use serde::{Deserialize, Serialize};
+
+use crate::book::SelfTrade;
+
+/// A version of the rules that this program knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "u32", try_from = "u32")]
+pub enum Rules {
+    /// In force until another is set.
+    #[default]
+    V1,
+    /// Self-trade prevention expires the resting order and lets the incoming one go on.
+    V2,
+}
+
+/// A version that this program doesn't know: a newer one set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this program knows the rules' versions 1 to {newest}, not {0}", newest = Rules::NEWEST.version())]
+pub struct UnknownRules(pub u32);
+
+impl Rules {
+    /// The newest version known.
+    pub const NEWEST: Rules = Rules::V2;
+
+    /// The version's number, as control events name it.
+    pub const fn version(self) -> u32 {
+        match self {
+            Rules::V1 => 1,
+            Rules::V2 => 2,
+        }
+    }
+
+    /// Which of two orders of one owner gives way.
+    pub const fn self_trade(self) -> SelfTrade {
+        match self {
+            Rules::V1 => SelfTrade::ExpireIncoming,
+            Rules::V2 => SelfTrade::ExpireResting,
+        }
+    }
+}
+
+impl TryFrom<u32> for Rules {
+    type Error = UnknownRules;
+
+    fn try_from(version: u32) -> Result<Rules, UnknownRules> {
+        match version {
+            1 => Ok(Rules::V1),
+            2 => Ok(Rules::V2),
+            other => Err(UnknownRules(other)),
+        }
+    }
+}
+
+impl From<Rules> for u32 {
+    fn from(rules: Rules) -> u32 {
+        rules.version()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_is_known_by_its_number_and_no_other_is() {
+        for number in 0..100 {
+            let known = Rules::try_from(number).map(Rules::version);
+            let expected =
+                if (1..=Rules::NEWEST.version()).contains(&number) { Ok(number) } else { Err(UnknownRules(number)) };
+            assert_eq!(known, expected);
+        }
+        assert_eq!(UnknownRules(3).to_string(), "this program knows the rules' versions 1 to 2, not 3");
+    }
+}

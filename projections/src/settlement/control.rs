@@ -1,0 +1,78 @@
+//! What control events set, as it stands in each partition: the fee schedule and the version of the stages' rules.
+
+use std::collections::BTreeMap;
+
+use orderledger_domain::event::{Event, FeeSchedule};
+use orderledger_domain::position::Position;
+use orderledger_domain::rules::Rules;
+use orderledger_store::Error;
+use orderledger_store::views::{Changes, ViewReader};
+use serde::Serialize;
+
+use super::rows::{self, FeeScheduleRow, RulesRow};
+use super::{Kept, queries};
+
+/// By partition of `orders`.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    fees: BTreeMap<u32, Kept<FeeScheduleRow>>,
+    rules: BTreeMap<u32, Kept<RulesRow>>,
+}
+
+impl Control {
+    pub(super) fn load(reader: &ViewReader) -> Result<Control, Error> {
+        let mut control = Control::default();
+        for row in queries::fee_schedules(reader) {
+            let (partition, row) = row?;
+            control.fees.insert(partition, Kept { row, changed: false });
+        }
+        for row in queries::rules_versions(reader) {
+            let (partition, row) = row?;
+            control.rules.insert(partition, Kept { row, changed: false });
+        }
+        Ok(control)
+    }
+
+    /// The fee rates as they stand in partition 0, where they are requested.
+    pub(super) fn fee_schedule(&self) -> FeeSchedule {
+        self.fees.get(&0).map_or_else(FeeSchedule::default, |kept| kept.row.schedule)
+    }
+
+    /// Takes what a control event at that position sets; false if it is none that sets anything.
+    pub(super) fn set(&mut self, at: Position, event: &Event) -> bool {
+        let (partition, offset) = (at.partition, at.offset);
+        match event {
+            Event::FeeScheduleSet(schedule) => {
+                let row = FeeScheduleRow { schedule: *schedule, offset };
+                self.fees.insert(partition, Kept { row, changed: true });
+            }
+            Event::RulesVersionSet(set) => {
+                let version = set.rules_version;
+                // The first version is in force anyway: views of before this row existed have none for it either.
+                if version != Rules::default().version() || self.rules.contains_key(&partition) {
+                    self.rules.insert(partition, Kept { row: RulesRow { version, offset }, changed: true });
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn write_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {
+        write_changed(rows::FEES, &mut self.fees, changes)?;
+        write_changed(rows::RULES, &mut self.rules, changes)
+    }
+}
+
+fn write_changed<R: Serialize>(
+    name: &str,
+    kept: &mut BTreeMap<u32, Kept<R>>,
+    changes: &mut Changes,
+) -> Result<(), Error> {
+    for (partition, kept) in kept {
+        if std::mem::take(&mut kept.changed) {
+            changes.put_row(rows::control_key(name, *partition), &kept.row)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Reads of what control events have set.
+
+use orderledger_store::Error;
+use orderledger_store::keys::{self, KeyReader};
+use orderledger_store::views::{Direction, ViewReader};
+use serde::de::DeserializeOwned;
+
+use super::super::rows::{FEES, FeeScheduleRow, RULES, RulesRow, control_key};
+
+/// The fee rates of orders accepted from now on, as they stand in partition 0; none until they are set.
+pub fn fee_schedule(reader: &ViewReader) -> Result<Option<FeeScheduleRow>, Error> {
+    reader.get_row(&control_key(FEES, 0))
+}
+
+/// The fee rates as they stand in every partition.
+pub fn fee_schedules(reader: &ViewReader) -> impl Iterator<Item = Result<(u32, FeeScheduleRow), Error>> + use<> {
+    by_partition(reader, FEES)
+}
+
+/// The version of the stages' rules as it stands in partition 0; none until another than the first is set.
+pub fn rules_version(reader: &ViewReader) -> Result<Option<RulesRow>, Error> {
+    reader.get_row(&control_key(RULES, 0))
+}
+
+/// The version of the stages' rules as it stands in every partition.
+pub fn rules_versions(reader: &ViewReader) -> impl Iterator<Item = Result<(u32, RulesRow), Error>> + use<> {
+    by_partition(reader, RULES)
+}
+
+fn by_partition<R: DeserializeOwned>(
+    reader: &ViewReader,
+    name: &str,
+) -> impl Iterator<Item = Result<(u32, R), Error>> + use<R> {
+    let prefix = keys::KeyBuilder::new(keys::CONTROL).name(name).build();
+    reader.scan_prefix_rows::<R>(&prefix, Direction::Ascending).map(|row| {
+        let (key, row) = row?;
+        let mut fields = KeyReader::new(keys::CONTROL, &key)?;
+        fields.name()?;
+        Ok((fields.u32()?, row))
+    })
+}
