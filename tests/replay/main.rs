@@ -51,7 +51,7 @@ fn whatever_crashes_the_log_tells_one_story_and_every_fold_tells_it_alike() {
         ("OrderAmended", 5),
         ("AmendRejected", 5),
         ("OrderExpired", 5),
-        ("OrderCanceled", 5),
+        ("OrderCanceled", 4),
         ("DuplicateIgnored", 3),
         ("RecordRefused", 5),
         ("WithdrawalRejected", 1),

@@ -174,12 +174,13 @@ pub fn append(log: &MemoryLog, records: Vec<NewRecord>) {
     acknowledged.recv_timeout(PATIENCE).unwrap().unwrap();
 }
 
-/// An outside record of a user's event.
+/// An outside record of a user's event, or of an operator's request.
 pub fn outside(event_id: Uuid, event: &Event) -> NewRecord {
-    let user = event.user_id().unwrap().as_str();
+    let user = event.user_id().map_or("_control", UserId::as_str);
+    let home = if user == "_control" { 0 } else { of_key(user.as_bytes(), PARTITIONS) };
     let value = envelope::write_outside(event_id, Timestamp::from_millis(1_700_000_000_000), event, "test");
     NewRecord {
-        to: Topic::Orders.at(of_key(user.as_bytes(), PARTITIONS)),
+        to: Topic::Orders.at(home),
         key: Some(bytes::Bytes::copy_from_slice(user.as_bytes())),
         value: Some(value.into()),
         headers: Vec::new(),
