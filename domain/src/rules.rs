@@ -42,6 +42,14 @@ impl Rules {
             Rules::V2 => SelfTrade::ExpireResting,
         }
     }
+
+    /// Why a version that this program doesn't know is refused: the same words for ever, as they stand in records.
+    pub const fn refusal_of_unknown(self) -> &'static str {
+        match self {
+            Rules::V1 => "this program knows rules version 1 alone",
+            Rules::V2 => "no such version of the rules was known when it was asked for",
+        }
+    }
 }
 
 impl TryFrom<u32> for Rules {

@@ -175,7 +175,7 @@ impl StageFold for Intake {
 
 impl Intake {
     fn judge(&mut self, read: &Read, identities: &mut Identities, outputs: &mut Vec<Output>) -> Result<(), Failure> {
-        let (envelope, event) = match judge::usable(read, self.partitions) {
+        let (envelope, event) = match judge::usable(read, self.partitions, self.rules) {
             Ok(usable) => usable,
             Err(refusal) => {
                 self.refuse(read, refusal, None, outputs);

@@ -21,7 +21,7 @@ const CLOSED_SYMBOLS_MAX: usize = 10_000;
 const FUTURE_SECONDS: i64 = 300;
 
 /// The usable envelope and event of an outside record, or why it is refused.
-pub(crate) fn usable(read: &Read, partitions: u32) -> Result<(&Envelope, &Event), Refusal> {
+pub(crate) fn usable(read: &Read, partitions: u32, rules: Rules) -> Result<(&Envelope, &Event), Refusal> {
     strict::check(read.value.as_deref())?;
     let envelope = read.envelope.as_ref().map_err(Clone::clone)?;
     if matches!(envelope.event_type.origin(), Origin::Derived | Origin::Operator) {
@@ -34,7 +34,7 @@ pub(crate) fn usable(read: &Read, partitions: u32) -> Result<(&Envelope, &Event)
     }
     let event = envelope.event.as_ref().map_err(Clone::clone)?;
     check_place(read, event, partitions)?;
-    check_bounds(event)?;
+    check_bounds(event, rules)?;
     Ok((envelope, event))
 }
 
@@ -52,7 +52,7 @@ fn check_place(read: &Read, event: &Event, partitions: u32) -> Result<(), Refusa
     Ok(())
 }
 
-fn check_bounds(event: &Event) -> Result<(), Refusal> {
+fn check_bounds(event: &Event, in_force: Rules) -> Result<(), Refusal> {
     let out_of_range = |what: &str| Err(Refusal::new(RefuseReason::OutOfRange, what.to_owned()));
     match event {
         Event::DepositMade(moved) => check_moved(moved.asset, moved.amount),
@@ -70,7 +70,7 @@ fn check_bounds(event: &Event) -> Result<(), Refusal> {
         }
         Event::RulesVersionRequested(rules) => match Rules::try_from(rules.rules_version) {
             Ok(_) => Ok(()),
-            Err(unknown) => out_of_range(&unknown.to_string()),
+            Err(_) => out_of_range(in_force.refusal_of_unknown()),
         },
         _ => Ok(()),
     }
