@@ -79,6 +79,7 @@ impl From<fold::Failure> for Failure {
         match failure {
             fold::Failure::View(error) => error.into(),
             fold::Failure::Record(error) => Failure::failed(error),
+            fold::Failure::Halt(why) => Failure::failed(why),
         }
     }
 }
