@@ -128,3 +128,30 @@ impl<F: Fold> Folding<F> {
         &self.view
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use orderledger_store::event_log::MemoryLog;
+    use orderledger_store::views::Schema;
+
+    use super::*;
+    use crate::market::Market;
+
+    fn halts(spoil: impl FnOnce(&mut PartitionState)) -> String {
+        let log = MemoryLog::new(1).unwrap();
+        let view = Arc::new(View::in_memory(Schema { name: Market::NAME, version: Market::SCHEMA }));
+        let mut folding = Folding::<Market>::resume(view, &log, &StreamKey::default(), "memory").unwrap();
+        folding.commit().unwrap();
+        spoil(folding.states.get_mut(&Topic::Trades.at(0)).unwrap());
+        folding.commit().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn numbers_that_don_t_add_up_halt_it() {
+        let lost = halts(|state| state.consumed = 1);
+        assert!(lost.starts_with("trades-0: 1 records were consumed, but what became of them sums up to 0:"), "{lost}");
+        let forgotten = halts(|state| (state.consumed, state.accounting.parked) = (2, 2));
+        assert!(forgotten.starts_with("trades-0: 2 records are counted as parked, but 0 wait:"), "{forgotten}");
+    }
+}

@@ -18,7 +18,7 @@ pub struct Stepped<F: Fold> {
 }
 
 enum Doing<F> {
-    Running(Attempt<F>),
+    Running(Box<Attempt<F>>),
     Pausing(Duration),
     Ended,
 }
@@ -53,7 +53,7 @@ impl<F: Fold> Stepped<F> {
 
     fn go_on(&mut self, folding: Result<Folding<F>, Failure>) {
         match folding.and_then(|folding| Attempt::begin(&self.setup, folding)) {
-            Ok(attempt) => self.doing = Doing::Running(attempt),
+            Ok(attempt) => self.doing = Doing::Running(Box::new(attempt)),
             Err(failure) => self.after(failure),
         }
     }

@@ -31,6 +31,7 @@ mod history;
 mod money;
 mod orders;
 mod placeholders;
+mod refusals;
 
 pub(super) const HOME: TopicPartition = Topic::Orders.at(0);
 pub(super) const AAPL: &str = "AAPL";
