@@ -29,6 +29,13 @@ pub fn program() -> PathBuf {
     built.into_iter().max_by_key(age).unwrap_or_default()
 }
 
+/// The same program with faults on demand: it is built with the tests and lies beside them.
+pub fn faulty_program() -> PathBuf {
+    let beside =
+        std::env::current_exe().ok().and_then(|test| Some(test.parent()?.parent()?.join("orderledger-faults")));
+    beside.unwrap_or_default()
+}
+
 /// The root of this checkout.
 pub fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))

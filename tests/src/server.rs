@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -145,9 +145,19 @@ impl Home {
 
     /// Starts a server here with these options, and doesn't wait for it.
     pub fn start(&self, arguments: &[&str]) -> Server<'_> {
+        self.start_program(&crate::program(), arguments, &[])
+    }
+
+    /// The same with the program that has faults on demand, and the environment that says which.
+    pub fn start_faulty(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Server<'_> {
+        self.start_program(&crate::faulty_program(), arguments, environment)
+    }
+
+    fn start_program(&self, program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Server<'_> {
         let port = free_port();
         let said = File::options().create(true).append(true).open(self.directory.path().join("said")).unwrap();
-        let mut command = Command::new(crate::program());
+        let mut command = Command::new(program);
+        command.envs(environment.iter().copied());
         command.arg("serve").arg("--data").arg(self.data()).args(self.log_options(arguments)).args(arguments);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", &format!("127.0.0.1:{port}")]);

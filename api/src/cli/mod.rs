@@ -8,10 +8,12 @@ mod exit;
 mod import;
 mod log_dump;
 mod output;
+mod parked;
 pub(crate) mod progress;
 mod rebuild;
 mod scratch;
 mod serve;
+mod server;
 mod status;
 mod topics;
 mod verify;
@@ -53,6 +55,9 @@ enum Command {
     Verify(verify::Args),
     /// Shows a running server's positions, lag, accounting and generations.
     Status(status::Args),
+    /// Shows and decides what waits behind records that a projection can't apply.
+    #[command(subcommand)]
+    Parked(parked::Parked),
     /// Looks into the event log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -82,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Parked(parked) => parked::run(&parked),
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
         Command::Topics(topics) => topics::run(&topics),
     };

@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::server::ServerArgs;
 use super::{Failure, print, print_json};
-
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The server.
-    #[arg(long, env = "ORDERLEDGER_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Again every second, until interrupted.
     #[arg(long, conflicts_with = "json")]
     watch: bool,
@@ -24,10 +21,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
+    let server = args.server.open();
     loop {
-        let status = ask(&agent, &args.server)?;
+        let status = server.get("/v1/projections")?;
         if args.json {
             return print_json(&status);
         }
@@ -38,15 +34,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
         std::thread::park_timeout(Duration::from_secs(1));
     }
-}
-
-fn ask(agent: &ureq::Agent, server: &str) -> Result<Value, Failure> {
-    let url = format!("{}/v1/projections", server.trim_end_matches('/'));
-    let unreachable = |error: ureq::Error| {
-        Failure::failed(format!("{url} can't be asked: {error}; start the server, or name it with --server"))
-    };
-    let mut answer = agent.get(&url).call().map_err(unreachable)?;
-    answer.body_mut().read_json().map_err(unreachable)
 }
 
 fn table(status: &Value) -> String {

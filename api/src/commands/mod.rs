@@ -1,10 +1,12 @@
 //! Calls that write: each becomes one outside record, answered with what intake said of it.
 //!
+//! - [`parked`]: decisions about what a projection can't apply, which no stage judges
 //! - [`submit`]: from an event to intake's answer
 //! - [`decided`]: waiting until the book has decided too
 
 pub(crate) mod accounts;
 pub(crate) mod fees;
+pub(crate) mod parked;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 

@@ -67,7 +67,7 @@ fn accepts_writes(ledger: &Ledger) -> Result<(), Problem> {
     }
 }
 
-async fn append(ledger: &Arc<Ledger>, record: NewRecord, deadline: Instant) -> Result<u64, Problem> {
+pub(super) async fn append(ledger: &Arc<Ledger>, record: NewRecord, deadline: Instant) -> Result<u64, Problem> {
     // Records that nobody takes would fill the log's queue, and whoever appends would wait for room.
     if let Err(error) = ledger.log.reachable() {
         tracing::debug!(%error, "nothing is appended");

@@ -13,13 +13,12 @@ use super::problem::Problem;
 /// One row and what it rests on.
 pub(crate) fn object(headers: &HeaderMap, row: &impl Serialize, as_of: &AsOf) -> Result<Response, Problem> {
     let mut body = to_json(row)?;
-    let tag = tag_of(&body);
     // The row is an object: its last byte closes it.
     body.pop();
     if body.len() > 1 {
         body.push(b',');
     }
-    finish(headers, body, &tag, as_of)
+    finish(headers, body, as_of)
 }
 
 /// A list that has one page only.
@@ -38,12 +37,18 @@ pub(crate) fn list<R: Serialize>(
     body.extend_from_slice(&to_json(rows)?);
     body.extend_from_slice(b",\"nextCursor\":");
     body.extend_from_slice(&to_json(&next)?);
-    let tag = tag_of(&body);
     body.push(b',');
-    finish(headers, body, &tag, as_of)
+    finish(headers, body, as_of)
 }
 
-fn finish(headers: &HeaderMap, mut body: Vec<u8>, tag: &str, as_of: &AsOf) -> Result<Response, Problem> {
+/// Ends the body, whose object is still open, with what is said beside the rows.
+fn finish(headers: &HeaderMap, mut body: Vec<u8>, as_of: &AsOf) -> Result<Response, Problem> {
+    if let Some(parked) = &as_of.parked {
+        let parked = to_json(parked)?;
+        body.extend_from_slice(parked.get(1..parked.len().saturating_sub(1)).unwrap_or_default());
+        body.push(b',');
+    }
+    let tag = &tag_of(&body);
     let mut response = Response::new(Body::empty());
     if names_tag(headers, tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use orderledger_domain::position::TopicPartition;
+use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_projections::parking::queries::Parked;
 use orderledger_projections::worker::progress::PartitionProgress;
 use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
@@ -24,6 +25,26 @@ pub(crate) struct AsOf {
     lag_records: u64,
     /// How long the oldest of them has been waiting.
     lag_ms: i64,
+    /// Set if the rows are of an entity that is parked.
+    #[serde(skip)]
+    pub(crate) parked: Option<ParkedState>,
+}
+
+/// What every answer about a parked entity says beside its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ParkedState {
+    state: &'static str,
+    /// The rows are right up to here; null if the entity's partition has nothing before its first waiting record.
+    last_good_position: Option<Position>,
+    /// How many records wait.
+    waiting: u64,
+}
+
+impl From<&Parked> for ParkedState {
+    fn from(parked: &Parked) -> ParkedState {
+        ParkedState { state: "parked", last_good_position: parked.last_good(), waiting: parked.row.waiting }
+    }
 }
 
 fn by_name<S: Serializer>(positions: &BTreeMap<TopicPartition, u64>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,6 +65,21 @@ impl AsOf {
         self.lag_records = self.lag_records.saturating_add(lag.records);
         self.lag_ms = self.lag_ms.max(lag.millis);
         Ok(())
+    }
+
+    /// What rests on both.
+    pub(crate) fn and(mut self, other: AsOf) -> AsOf {
+        self.positions.extend(other.positions);
+        self.time = self.time.max(other.time);
+        self.lag_records = self.lag_records.saturating_add(other.lag_records);
+        self.lag_ms = self.lag_ms.max(other.lag_ms);
+        self
+    }
+
+    /// The same, of an entity that may be parked.
+    #[must_use]
+    pub(crate) fn of_entity(self, parked: Option<&Parked>) -> AsOf {
+        AsOf { parked: parked.map(ParkedState::from), ..self }
     }
 
     /// Of these partitions.

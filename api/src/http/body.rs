@@ -35,7 +35,7 @@ pub(crate) async fn none(headers: &HeaderMap, body: Body) -> Result<(), Problem>
     }
 }
 
-fn check(text: &[u8]) -> Result<(), Problem> {
+pub(crate) fn check(text: &[u8]) -> Result<(), Problem> {
     strict::check(Some(text)).map_err(|refusal| match refusal.reason {
         RefuseReason::DuplicateField => Problem::invalid(vec![FieldError::body(refusal.detail)]),
         _ => Problem::unreadable(refusal.detail),

@@ -92,6 +92,9 @@ const MARKET: &[&str] = &[
 ];
 const RECORD: &[&str] = &["topic", "partition", "offset", "position", "recordedAt", "key", "event", "asOf"];
 
+const PARKED: &[&str] = &["projection", "limit", "order", "cursor"];
+const DECIDED: &[&str] = &["entity", "projection", "position", "state", "firstPosition", "waiting", "error"];
+
 /// A call that reads.
 const fn read(
     path: &'static str,
@@ -288,6 +291,39 @@ pub(crate) const CALLS: &[Call] = &[
         &["202"],
         &["position"],
         || routing::post(commands::sessions::close),
+    ),
+    read("/v1/parked", "parked", "What waits behind records that can't be applied.", PARKED, LIST, || {
+        routing::get(queries::parked::list)
+    }),
+    read(
+        "/v1/parked/{entity}",
+        "parkedEntity",
+        "The records of an entity that wait, in order.",
+        &["limit", "cursor"],
+        &["data", "nextCursor", "state", "lastGoodPosition", "waiting", "asOf"],
+        || routing::get(queries::parked::get),
+    ),
+    Call {
+        query: &["dryRun"],
+        statuses: &["202", "200"],
+        ..write(
+            (Method::Post, "/v1/parked/{entity}/retry"),
+            "retryParked",
+            "Applies what waits, in order, up to the first record that still can't be applied.",
+            &["position", "reason", "actor"],
+            &["202"],
+            DECIDED,
+            || routing::post(commands::parked::retry::post),
+        )
+    },
+    write(
+        (Method::Post, "/v1/parked/{entity}/discard"),
+        "discardParked",
+        "Never applies the first record that waits; what waits behind it is applied.",
+        &["position", "reason", "actor"],
+        &["202"],
+        DECIDED,
+        || routing::post(commands::parked::discard::post),
     ),
     read("/v1/projections", "projections", "How far every worker is.", &[], &["data", "stages"], || {
         routing::get(ops::projections::list)

@@ -2,6 +2,7 @@
 //!
 //! Everything that names concrete parts is here; the workers run beside what this page lists.
 
+mod gates;
 mod open;
 mod rebuild;
 mod settled;
@@ -12,11 +13,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use orderledger_domain::entity::Entity;
 use orderledger_domain::partition;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::intake::answers::Answers;
+use orderledger_projections::parking::dry_run::DryRun;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::partition::PartitionState;
 use orderledger_projections::worker::progress::{PartitionProgress, Progress, Standing};
@@ -25,6 +28,7 @@ use orderledger_store::event_log::{Appender, EventLog};
 use orderledger_store::views::{View, ViewReader};
 use tokio::sync::Semaphore;
 
+pub(crate) use gates::Gates;
 pub(crate) use open::PARTITIONS;
 pub use open::{Opened, Settings, Workers, open_log, open_log_to_look};
 pub use rebuild::{Rebuilt, Verified, fold_from_zero, rebuild, verify};
@@ -55,6 +59,8 @@ pub struct Ledger {
     pub board: Arc<Board>,
     /// Writes on their way to the log; so few that the log's own queue is never full.
     pub writes: Semaphore,
+    /// Operators' decisions about parked entities.
+    pub(crate) decisions: Gates,
     /// How long a write may take until it is `outcome-unknown`.
     pub answer_within: Duration,
 }
@@ -63,11 +69,18 @@ pub struct Ledger {
 pub struct ViewHandle {
     /// The projection's name.
     pub name: &'static str,
+    /// The topics whose records make its rows.
+    pub topics: &'static [Topic],
+    /// Tries what waits of an entity, without writing anything.
+    pub try_parked: TryParked,
     /// The generation that answers.
     pub live: ArcSwap<Generation>,
     /// Reads a view's head.
     pub read_head: fn(&Bytes) -> Result<BTreeMap<TopicPartition, PartitionState>, Error>,
 }
+
+/// How a projection tries what waits of an entity.
+pub type TryParked = fn(&View, &dyn EventLog, &StreamKey, &Entity, usize) -> Result<Option<DryRun>, Error>;
 
 /// One generation of a projection.
 pub struct Generation {
@@ -107,6 +120,22 @@ impl Ledger {
     /// The three views.
     pub const fn views(&self) -> [&ViewHandle; 3] {
         [&self.settlement, &self.market, &self.audit]
+    }
+
+    /// The view in which such an entity may be parked.
+    pub(crate) fn view_parking(&self, entity: &Entity) -> fn(&Ledger) -> &ViewHandle {
+        match entity {
+            Entity::User(_) => |ledger| &ledger.settlement,
+            Entity::Symbol(_) => |ledger| &ledger.market,
+        }
+    }
+
+    /// The partition that holds all of an entity's records that its view reads.
+    pub(crate) fn home_of(&self, entity: &Entity) -> TopicPartition {
+        match entity {
+            Entity::User(user) => self.orders_of(user.as_str()),
+            Entity::Symbol(symbol) => self.partition_of_symbol(Topic::Trades, symbol.as_str()),
+        }
     }
 
     /// The partition of `orders` that holds all of a user's events.

@@ -13,6 +13,7 @@ use orderledger_projections::intake::{Identities, Intake};
 use orderledger_projections::market::Market;
 use orderledger_projections::matching::Matching;
 use orderledger_projections::parking::breaker::Limits;
+use orderledger_projections::parking::dry_run::dry_run;
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::stage::gate::{Gate, Place};
 use orderledger_projections::stage::runner;
@@ -33,7 +34,7 @@ use orderledger_store::views::{Options, Schema, View};
 use orderledger_store::{DataDir, Error, IdIndex, LogIdentity};
 use tokio::sync::Semaphore;
 
-use super::{Generation, Ledger, ViewHandle};
+use super::{Gates, Generation, Ledger, ViewHandle};
 
 /// The partition count of a new data directory.
 pub(crate) const PARTITIONS: u32 = 12;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub key: StreamKey,
     /// How long a write waits for its acknowledgement and intake's answer.
     pub answer_within: Duration,
+    /// When a projection stops instead of parking still more.
+    pub parking: Limits,
     /// The Kafka cluster that holds the log; absent: the embedded log in the data directory.
     pub kafka: Option<KafkaSettings>,
 }
@@ -63,6 +66,7 @@ impl Settings {
             partitions: None,
             key: StreamKey::default(),
             answer_within: Duration::from_secs(5),
+            parking: Limits::default(),
             kafka: None,
         }
     }
@@ -165,7 +169,7 @@ impl Workers {
     fn start(&mut self, settings: &Settings, log: Arc<dyn EventLog>) -> Result<Ledger, Error> {
         let (key, board) = (settings.key, Arc::new(Board::default()));
         let answers = Arc::new(Answers::new(log.partitions()));
-        let start = Start { log: &log, data: &self.data, key, stop: &self.stop };
+        let start = Start { log: &log, data: &self.data, key, stop: &self.stop, limits: settings.parking };
         let ids = open_ids(&self.data.ids_path(), &*log, &key)?;
         let mut projection = |(handle, running): (ViewHandle, projection::Running)| {
             self.projections.push(running);
@@ -196,6 +200,7 @@ impl Workers {
             audit,
             board,
             writes: Semaphore::new(WRITES_MAX),
+            decisions: Gates::default(),
             answer_within: settings.answer_within,
         })
     }
@@ -218,6 +223,7 @@ struct Start<'a> {
     data: &'a DataDir,
     key: StreamKey,
     stop: &'a Stop,
+    limits: Limits,
 }
 
 impl Start<'_> {
@@ -269,12 +275,21 @@ impl Start<'_> {
             view: Arc::clone(&generation.view),
             kept: path.display().to_string(),
             progress: generation.progress.clone(),
-            limits: Limits::default(),
+            limits: self.limits,
             stop: self.stop.clone(),
             clock: Clock::default(),
         })?;
         let live = ArcSwap::from_pointee(generation);
-        Ok((ViewHandle { name: F::NAME, live, read_head: |head| states_of(head) }, running))
+        Ok((
+            ViewHandle {
+                name: F::NAME,
+                topics: F::TOPICS,
+                try_parked: dry_run::<F>,
+                live,
+                read_head: |head| states_of(head),
+            },
+            running,
+        ))
     }
 }
 

@@ -45,6 +45,8 @@ struct Row {
     rejected: u64,
     parked: u64,
     ignored: u64,
+    /// Entities of which records wait.
+    parked_entities: u64,
 }
 
 /// Another server that writes to the same topics, as a stage saw it.
@@ -132,7 +134,11 @@ fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing:
     Ok(Row {
         name,
         view,
-        state: standing.state.as_str(),
+        state: match standing.state {
+            WorkerState::Live if standing.parked_entities > 0 => "parked",
+            ref state => state.as_str(),
+        },
+        parked_entities: standing.parked_entities,
         error,
         twin: None,
         positions,

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod fees;
 pub(crate) mod markets;
 pub(crate) mod orders;
+pub(crate) mod parked;
 pub(crate) mod rules;
 
 use std::sync::Arc;

@@ -3,11 +3,13 @@
 mod accounts;
 mod markets;
 mod order;
+mod parked;
 mod record;
 
 pub(crate) use accounts::{BalanceRow, FillRow, PostingRow, WithdrawalRow};
 pub(crate) use markets::{BookRow, CandleRow, MarketRow, TradeRow};
 pub(crate) use order::OrderRow;
+pub(crate) use parked::{ParkedEntityRow, WaitingRow};
 pub(crate) use record::{AuditRow, RecordRow};
 
 use serde::{Serialize, Serializer};

@@ -41,7 +41,7 @@ pub(crate) struct AuditRow {
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ValueRow {
+pub(super) struct ValueRow {
     /// The record's text itself, if it is JSON.
     event: Option<Box<RawValue>>,
     /// All of its bytes, where `event` does not show them.
@@ -73,7 +73,7 @@ impl From<&StoredRecord> for AuditRow {
 }
 
 impl ValueRow {
-    fn of(value: &Option<Bytes>) -> ValueRow {
+    pub(super) fn of(value: &Option<Bytes>) -> ValueRow {
         let Some(value) = value else { return ValueRow { event: None, value_base64: None } };
         let event = json_of(value);
         // White space around the JSON is not part of it.

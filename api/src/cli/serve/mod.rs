@@ -6,6 +6,7 @@ mod watchdog;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use orderledger_projections::parking::breaker::Limits;
 use orderledger_projections::worker::progress::WorkerState;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -27,12 +28,27 @@ pub(super) struct Args {
     /// How many milliseconds a write waits for its acknowledgement and for intake's answer.
     #[arg(long, env = "ORDERLEDGER_ANSWER_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     answer_timeout_ms: u64,
+    #[command(flatten)]
+    parking: ParkingArgs,
+}
+
+/// When a projection stops instead of parking still more.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct ParkingArgs {
+    /// A projection stops when so many entities in a row have a record that can't be applied.
+    #[arg(long, env = "ORDERLEDGER_PARKING_CONSECUTIVE", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    parking_consecutive: u32,
+    /// A projection stops when more than so many percent of the last 1,000 records can't be applied.
+    #[arg(long, env = "ORDERLEDGER_PARKING_RATIO", default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    parking_ratio: u32,
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     check_address(args.listen)?;
     let mut settings = args.log.settings()?;
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
+    let ParkingArgs { parking_consecutive: consecutive, parking_ratio: ratio_percent } = args.parking;
+    settings.parking = Limits { consecutive, ratio_percent };
     if args.log.can_be_forged() {
         tracing::warn!(
             "no stream key is set: whoever may write to the topics can write records that pass for this ledger's own; \

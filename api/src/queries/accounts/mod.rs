@@ -9,8 +9,10 @@ pub(crate) mod withdrawals;
 
 use std::sync::Arc;
 
+use orderledger_domain::entity::Entity;
 use orderledger_domain::ids::UserId;
 use orderledger_domain::position::Topic;
+use orderledger_projections::parking::queries::parked;
 use orderledger_projections::settlement::queries;
 use orderledger_store::Error;
 use orderledger_store::views::ViewReader;
@@ -24,7 +26,7 @@ use crate::ledger::Ledger;
 /// The topics that settlement reads.
 const TOPICS: &[Topic] = &[Topic::Orders];
 
-/// Reads settlement about one account; 404 if no event names it.
+/// Reads settlement about one account, and whether it is parked; 404 if no event names it.
 async fn of_account<T: Send + 'static>(
     ledger: &Arc<Ledger>,
     user: UserId,
@@ -32,9 +34,14 @@ async fn of_account<T: Send + 'static>(
     rows: impl FnOnce(&ViewReader, &UserId) -> Result<T, Error> + Send + 'static,
 ) -> Result<(T, AsOf), Problem> {
     let rests_on = vec![ledger.orders_of(user.as_str())];
-    let (rows, as_of) = read(ledger, SETTLEMENT, min, rests_on, move |view| {
-        if queries::exists(view, &user)? { rows(view, &user).map(Some) } else { Ok(None) }
+    let (read, as_of) = read(ledger, SETTLEMENT, min, rests_on, move |view| {
+        let parked = parked(view, &Entity::User(user.clone()))?;
+        if parked.is_none() && !queries::exists(view, &user)? {
+            return Ok(None);
+        }
+        Ok(Some((rows(view, &user)?, parked)))
     })
     .await?;
-    Ok((rows.ok_or_else(unknown_account)?, as_of))
+    let (rows, parked) = read.ok_or_else(unknown_account)?;
+    Ok((rows, as_of.of_entity(parked.as_ref())))
 }

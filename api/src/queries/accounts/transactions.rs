@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use orderledger_domain::entity::Entity;
 use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_projections::audit::TypeSet;
 use orderledger_projections::audit::queries::{HistoryPage, HistoryQuery, has_history, history};
+use orderledger_projections::parking::queries::{Parked, parked};
 use orderledger_projections::settlement::queries::exists;
 
 use super::TOPICS;
@@ -73,10 +75,12 @@ impl Stretch {
             history(view, &query).map(Some)
         })
         .await?;
+        let (known, parked) = in_settlement(ledger, &asked).await?;
+        let as_of = as_of.of_entity(parked.as_ref());
         match page {
             Some(page) => Ok((page, as_of)),
             // The audit trail may be behind settlement.
-            None if is_known(ledger, &asked).await? => {
+            None if known => {
                 let of = ledger.orders_of(asked.as_str());
                 Ok((HistoryPage { of, records: Vec::new(), next: None }, as_of))
             }
@@ -102,7 +106,13 @@ pub(crate) fn types(params: &mut Params) -> TypeSet {
     params.query("type", read).unwrap_or(TypeSet::ALL)
 }
 
-async fn is_known(ledger: &Arc<Ledger>, user: &UserId) -> Result<bool, Problem> {
+/// Whether settlement knows the user, and where it is parked there.
+async fn in_settlement(ledger: &Arc<Ledger>, user: &UserId) -> Result<(bool, Option<Parked>), Problem> {
     let (ledger, user) = (Arc::clone(ledger), user.clone());
-    Ok(blocking(move || exists(&ledger.settlement.live.load().view.reader()?, &user)).await?)
+    let look = move || {
+        let reader = ledger.settlement.live.load().view.reader()?;
+        let parked = parked(&reader, &Entity::User(user.clone()))?;
+        Ok::<_, orderledger_store::Error>((parked.is_some() || exists(&reader, &user)?, parked))
+    };
+    Ok(blocking(look).await?)
 }

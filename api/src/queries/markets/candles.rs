@@ -11,12 +11,11 @@ use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::market::interval::Interval;
 use orderledger_projections::market::queries::{Page, Within, candles};
 
-use super::book_of;
+use super::{book_of, of_symbol};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::{answer, cursor};
 use crate::ledger::Ledger;
-use crate::queries::{MARKET, read};
 use crate::rows::CandleRow;
 
 pub(crate) async fn list(
@@ -32,9 +31,8 @@ pub(crate) async fn list(
     let interval = params.query("interval", read_interval).unwrap_or(Interval::Minute);
     let symbol = params.finish(symbol)?;
     let page = Page { direction: wanted.direction, after: wanted.after, limit: wanted.limit };
-    let tape = ledger.partition_of_symbol(Topic::Trades, symbol.as_str());
     let (listed, as_of) =
-        read(&ledger, MARKET, min, vec![tape], move |view| candles(view, symbol, interval, within, page)).await?;
+        of_symbol(&ledger, symbol, min, move |view| candles(view, symbol, interval, within, page)).await?;
     book_of(&ledger, symbol)?;
     let rows: Vec<CandleRow> = listed.rows.iter().map(|(open, candle)| CandleRow::new(*open, candle)).collect();
     let next = listed.next.map(|place| cursor::write(&wanted.scope, &place));

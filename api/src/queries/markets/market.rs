@@ -9,12 +9,11 @@ use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::Topic;
 use orderledger_projections::market::queries::day;
 
-use super::{book_of, book_progress, wait_for_books};
+use super::{book_of, book_progress, of_symbol, wait_for_books};
 use crate::http::answer;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::queries::{MARKET, read};
 use crate::rows::MarketRow;
 
 pub(crate) async fn get(
@@ -26,8 +25,7 @@ pub(crate) async fn get(
     let min = params.min_position(&[Topic::Trades, Topic::Books])?;
     let symbol = params.finish(symbol)?;
     let min = wait_for_books(&ledger, min).await?;
-    let tape = ledger.partition_of_symbol(Topic::Trades, symbol.as_str());
-    let (day, mut as_of) = read(&ledger, MARKET, min, vec![tape], move |view| day(view, symbol)).await?;
+    let (day, mut as_of) = of_symbol(&ledger, symbol, min, move |view| day(view, symbol)).await?;
     let book = book_of(&ledger, symbol)?;
     as_of.add(&*ledger.log, book.partition, book_progress(&ledger, &book))?;
     answer::object(&headers, &MarketRow::new(&book, day.as_ref()), &as_of)

@@ -9,12 +9,18 @@ pub(crate) mod trades;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orderledger_domain::entity::Entity;
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::{Position, Topic};
+use orderledger_projections::parking::queries::parked;
 use orderledger_projections::worker::board::BookView;
 use orderledger_projections::worker::progress::PartitionProgress;
 
-use super::{exist, not_reached};
+use orderledger_store::Error;
+use orderledger_store::views::ViewReader;
+
+use super::{MARKET, exist, not_reached, read};
+use crate::http::as_of::AsOf;
 use crate::http::params::MinPosition;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -23,6 +29,20 @@ use crate::ledger::Ledger;
 fn book_of(ledger: &Ledger, symbol: Symbol) -> Result<Arc<BookView>, Problem> {
     let unknown = || Problem::not_found("unknown-market", "no order of this symbol was ever accepted");
     ledger.board.get(symbol).ok_or_else(unknown)
+}
+
+/// Reads the tape of one symbol, and whether it is parked.
+async fn of_symbol<T: Send + 'static>(
+    ledger: &Arc<Ledger>,
+    symbol: Symbol,
+    min: MinPosition,
+    rows: impl FnOnce(&ViewReader) -> Result<T, Error> + Send + 'static,
+) -> Result<(T, AsOf), Problem> {
+    let rests_on = vec![ledger.partition_of_symbol(Topic::Trades, symbol.as_str())];
+    let read =
+        read(ledger, MARKET, min, rests_on, move |view| Ok((rows(view)?, parked(view, &Entity::Symbol(symbol))?)));
+    let ((rows, parked), as_of) = read.await?;
+    Ok((rows, as_of.of_entity(parked.as_ref())))
 }
 
 /// How far the published books of a partition are.

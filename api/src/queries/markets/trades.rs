@@ -9,12 +9,11 @@ use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::Topic;
 use orderledger_projections::market::queries::{Page, Within, trades};
 
-use super::book_of;
+use super::{book_of, of_symbol};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::{answer, cursor};
 use crate::ledger::Ledger;
-use crate::queries::{MARKET, read};
 use crate::rows::TradeRow;
 
 pub(crate) async fn list(
@@ -28,9 +27,7 @@ pub(crate) async fn list(
     let within = Within { from: params.moment("from"), to: params.moment("to") };
     let symbol = params.finish(symbol)?;
     let page = Page { direction: wanted.direction, after: wanted.after, limit: wanted.limit };
-    let tape = ledger.partition_of_symbol(Topic::Trades, symbol.as_str());
-    let (listed, as_of) =
-        read(&ledger, MARKET, min, vec![tape], move |view| trades(view, symbol, within, page)).await?;
+    let (listed, as_of) = of_symbol(&ledger, symbol, min, move |view| trades(view, symbol, within, page)).await?;
     book_of(&ledger, symbol)?;
     let row = |(book_seq, trade)| TradeRow::new(symbol, book_seq, trade);
     let rows: Vec<TradeRow> = listed.rows.into_iter().map(row).collect();

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use orderledger_domain::entity::Entity;
 use orderledger_domain::ids::OrderId;
 use orderledger_domain::position::Topic;
+use orderledger_projections::parking::queries::parked;
 use orderledger_projections::settlement::queries::orders_by_id;
 use orderledger_projections::settlement::rows::OrderRow as Settled;
 
@@ -51,12 +53,18 @@ pub(crate) async fn transactions(
 /// The order of that id, if there is exactly one.
 async fn find(ledger: &Arc<Ledger>, order_id: OrderId, min: MinPosition) -> Result<(Settled, AsOf), Problem> {
     let everywhere = ledger.all_of(Topic::Orders).collect();
-    let (mut rows, as_of) =
-        read(ledger, SETTLEMENT, min, everywhere, move |view| orders_by_id(view, &order_id)).await?;
+    let (found, as_of) = read(ledger, SETTLEMENT, min, everywhere, move |view| {
+        let rows = orders_by_id(view, &order_id)?;
+        let owner = rows.last().map(|row| Entity::User(row.order.user_id.clone()));
+        let parked = owner.map(|owner| parked(view, &owner)).transpose()?.flatten();
+        Ok((rows, parked))
+    })
+    .await?;
+    let (mut rows, parked) = found;
     if rows.len() > 1 {
         let detail = "several accounts have an order of this id; ask for /v1/accounts/{userId}/orders/{orderId}";
         return Err(Problem::new(StatusCode::CONFLICT, "order-id-ambiguous", detail));
     }
     let row = rows.pop().ok_or_else(|| Problem::not_found("unknown-order", "no account has an order of this id"))?;
-    Ok((row, as_of))
+    Ok((row, as_of.of_entity(parked.as_ref())))
 }

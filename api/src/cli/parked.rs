@@ -1,0 +1,219 @@
+//! `parked`: what waits behind records that a projection can't apply, and deciding about it on a running server.
+
+use std::fmt::Write;
+
+use orderledger_domain::entity::Entity;
+use orderledger_domain::position::Position;
+use serde_json::{Value, json};
+
+use super::server::{Server, ServerArgs};
+use super::{Failure, print, print_json};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Parked {
+    /// Lists the entities that are parked.
+    List(List),
+    /// Shows the records of an entity that wait, in order.
+    Show(Show),
+    /// Applies what waits, in order, up to the first record that still can't be applied.
+    Retry(Retry),
+    /// Never applies the first record that waits; what waits behind it is applied.
+    Discard(Discard),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// One JSON value on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    /// The entity, as in user:u1 or symbol:AAPL.
+    entity: Entity,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// One JSON value on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "which", required = true, args = ["entity", "all"])]
+pub(super) struct Retry {
+    /// The entity, as in user:u1 or symbol:AAPL.
+    entity: Option<Entity>,
+    /// Every entity that is parked.
+    #[arg(long)]
+    all: bool,
+    /// The first record that waits [default: whichever it is now]
+    #[arg(long, value_name = "POSITION", requires = "entity")]
+    position: Option<Position>,
+    /// Says what would happen, and does nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// One JSON value on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Discard {
+    /// The entity, as in user:u1 or symbol:AAPL.
+    entity: Entity,
+    /// The record to discard: the first that waits. There is no default, for this can't be taken back.
+    #[arg(long, value_name = "POSITION")]
+    position: Position,
+    /// Why; it stands in the log for ever.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// One JSON value on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Who {
+    /// Who decides; it stands in the log for ever.
+    #[arg(long, env = "USER", default_value = "operator", hide_env = true)]
+    actor: String,
+}
+
+pub(super) fn run(parked: &Parked) -> Result<(), Failure> {
+    match parked {
+        Parked::List(args) => list(args),
+        Parked::Show(args) => show(args),
+        Parked::Retry(args) => retry(args),
+        Parked::Discard(args) => discard(args),
+    }
+}
+
+fn list(args: &List) -> Result<(), Failure> {
+    let rows = args.server.open().all("/v1/parked?order=asc")?;
+    if args.json {
+        return print_json(&rows);
+    }
+    let mut text = line(["entity", "projection", "state", "first", "waiting", "since", "error"]);
+    for row in &rows {
+        let columns = ["entity", "projection", "state", "firstPosition", "waiting", "since", "error"];
+        let cells = columns.map(|name| text_of(row, name));
+        text += &line(cells.each_ref().map(String::as_str));
+    }
+    print(text)
+}
+
+fn line([entity, projection, state, first, waiting, since, error]: [&str; 7]) -> String {
+    format!("{entity:<24} {projection:<10} {state:<9} {first:<20} {waiting:>9} {since:<28} {error}\n")
+}
+
+fn show(args: &Show) -> Result<(), Failure> {
+    let server = args.server.open();
+    let entity = row_of(&server, &args.entity)?;
+    let waiting = server.all(&format!("/v1/parked/{}", args.entity))?;
+    if args.json {
+        let mut whole = entity;
+        if let Some(whole) = whole.as_object_mut() {
+            whole.insert("records".to_owned(), Value::Array(waiting));
+        }
+        return print_json(&whole);
+    }
+    let of = |name: &str| text_of(&entity, name);
+    let mut text = format!(
+        "{} of {}: {} since {}\nfirst     {}\nwaiting   {}\nattempts  {}, the last by version {}\nerror     {}\n\n",
+        args.entity,
+        of("projection"),
+        of("state"),
+        of("since"),
+        of("firstPosition"),
+        of("waiting"),
+        of("attempts"),
+        of("codeVersion"),
+        of("error")
+    );
+    for record in &waiting {
+        // Writing into a string can't fail.
+        let _ = writeln!(text, "{:<20} {}", text_of(record, "position"), text_of(record, "event"));
+    }
+    print(text)
+}
+
+fn retry(args: &Retry) -> Result<(), Failure> {
+    let server = args.server.open();
+    let wanted = match (&args.entity, args.position) {
+        (Some(entity), Some(position)) => vec![(entity.to_string(), position.to_string())],
+        (Some(entity), None) => vec![head_of(&row_of(&server, entity)?)],
+        (None, _) => server.all("/v1/parked?order=asc")?.iter().map(head_of).collect(),
+    };
+    let dry = if args.dry_run { "?dryRun=true" } else { "" };
+    let mut answers = Vec::new();
+    for (entity, position) in wanted {
+        let body = json!({"position": position, "actor": args.who.actor});
+        answers.push(server.post(&format!("/v1/parked/{entity}/retry{dry}"), &body)?);
+    }
+    tell(&answers, args.json)
+}
+
+fn discard(args: &Discard) -> Result<(), Failure> {
+    let body = json!({"position": args.position.to_string(), "reason": args.reason, "actor": args.who.actor});
+    let answer = args.server.open().post(&format!("/v1/parked/{}/discard", args.entity), &body)?;
+    tell(&[answer], args.json)
+}
+
+fn tell(answers: &[Value], json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(&answers);
+    }
+    let mut text = String::new();
+    for answer in answers {
+        let of = |name: &str| text_of(answer, name);
+        // Writing into a string can't fail.
+        let _ = match answer.get("wouldApply") {
+            Some(count) => writeln!(
+                text,
+                "{}: {count} would be applied; stops at {}: {}",
+                of("entity"),
+                of("stopsAt"),
+                of("error")
+            ),
+            None => writeln!(
+                text,
+                "{}: {}, {} wait; first {}: {}",
+                of("entity"),
+                of("state"),
+                of("waiting"),
+                of("firstPosition"),
+                of("error")
+            ),
+        };
+    }
+    print(text)
+}
+
+fn row_of(server: &Server, entity: &Entity) -> Result<Value, Failure> {
+    let rows = server.all("/v1/parked?order=asc")?;
+    let found = rows.into_iter().find(|row| text_of(row, "entity") == entity.to_string());
+    found.ok_or_else(|| Failure::failed(format!("{entity} is not parked; see: orderledger parked list")))
+}
+
+fn head_of(row: &Value) -> (String, String) {
+    (text_of(row, "entity"), text_of(row, "firstPosition"))
+}
+
+fn text_of(row: &Value, name: &str) -> String {
+    match row.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "-".to_owned(),
+        Some(other) => other.to_string(),
+    }
+}

@@ -1,0 +1,81 @@
+//! Asking a running server.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Failure;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which server.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ServerArgs {
+    /// The server.
+    #[arg(long, env = "ORDERLEDGER_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    server: String,
+}
+
+/// A server that can be asked.
+pub(super) struct Server {
+    agent: ureq::Agent,
+    url: String,
+}
+
+impl ServerArgs {
+    /// The server that these options name; it is not asked yet.
+    pub(super) fn open(&self) -> Server {
+        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+        Server { agent: config.build().into(), url: self.server.trim_end_matches('/').to_owned() }
+    }
+}
+
+impl Server {
+    /// What it answers; a problem is a failure.
+    pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.url);
+        let answer = self.agent.get(&url).call().map_err(|error| unreachable(&url, &error))?;
+        read(&url, answer)
+    }
+
+    /// What it answers to a write under a key of its own.
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.url);
+        let request = self.agent.post(&url).header("Idempotency-Key", Uuid::new_v4().to_string());
+        let answer = request.send_json(body).map_err(|error| unreachable(&url, &error))?;
+        read(&url, answer)
+    }
+
+    /// All rows of a list, page by page.
+    pub(super) fn all(&self, path: &str) -> Result<Vec<Value>, Failure> {
+        let begin = if path.contains('?') { '&' } else { '?' };
+        let (mut rows, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let after = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+            let mut page = self.get(&format!("{path}{begin}limit=1000{after}"))?;
+            if let Some(Value::Array(data)) = page.get_mut("data").map(Value::take) {
+                rows.extend(data);
+            }
+            cursor = page.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+}
+
+fn read(url: &str, mut answer: ureq::http::Response<ureq::Body>) -> Result<Value, Failure> {
+    let status = answer.status();
+    let body: Value = answer.body_mut().read_json().map_err(|error| unreachable(url, &error))?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    let detail = body.get("detail").and_then(Value::as_str).unwrap_or("the server gives no reason");
+    Err(Failure::failed(format!("{url} answers {}: {detail}", status.as_u16())))
+}
+
+fn unreachable(url: &str, error: &ureq::Error) -> Failure {
+    Failure::failed(format!("{url} can't be asked: {error}; start the server, or name it with --server"))
+}

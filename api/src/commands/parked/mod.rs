@@ -1,0 +1,227 @@
+//! Operators' decisions about what is parked: each is checked against the view, written to `dead-letters`, and carried out
+//! by the projection when it reads it there.
+
+pub(crate) mod discard;
+pub(crate) mod retry;
+
+mod decision;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use orderledger_domain::entity::Entity;
+use orderledger_domain::envelope;
+use orderledger_domain::event::{Event, ParkedDecision};
+use orderledger_domain::position::{Position, Topic};
+use orderledger_projections::parking::queries::{self, Parked};
+use orderledger_projections::parking::rows::{DecisionRow, Verdict};
+use orderledger_projections::worker::progress::WorkerState;
+use orderledger_store::event_log::NewRecord;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::submit::append;
+use crate::http::answer::{self, Written};
+use crate::http::problem::Problem;
+use crate::ledger::{self, Ledger, ViewHandle, blocking};
+use decision::Decision;
+
+/// How many records a trial looks at.
+const TRIED_MAX: usize = 10_000;
+
+/// What became of the entity.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Answer {
+    entity: Entity,
+    projection: &'static str,
+    /// Where the decision stands.
+    position: Position,
+    /// `released`, `releasing` while what waits is still being applied, or `parked` at the next record that can't be applied.
+    state: &'static str,
+    first_position: Option<Position>,
+    waiting: u64,
+    error: Option<String>,
+}
+
+impl Answer {
+    fn written(self, replayed: bool) -> Result<Response, Problem> {
+        let written = Written {
+            status: StatusCode::ACCEPTED,
+            position: self.position.to_string(),
+            location: Some(format!("/v1/parked/{}", self.entity)),
+            replayed,
+            waited: false,
+        };
+        written.answer(&self)
+    }
+}
+
+/// What a retry would do now.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Trial {
+    entity: Entity,
+    projection: &'static str,
+    /// How many of those that wait would be applied, from the first on.
+    would_apply: u64,
+    /// How many were discarded before and would be passed over.
+    discarded: u64,
+    /// How many were not tried: behind the one that stops, or beyond the first 10,000.
+    untried: u64,
+    /// The record at which it would stop, and why; null if none.
+    stops_at: Option<Position>,
+    error: Option<String>,
+}
+
+/// Tries what waits on a copy of the entity's rows; nothing is written.
+async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, Problem> {
+    let handle = ledger.view_parking(&decision.entity);
+    check_head(handle(ledger), decision)?;
+    let (of, entity) = (Arc::clone(ledger), decision.entity.clone());
+    let tried = blocking(move || {
+        let handle = handle(&of);
+        (handle.try_parked)(&handle.live.load().view, &*of.log, &of.key, &entity, TRIED_MAX)
+    });
+    let Some(tried) = tried.await? else { return Err(not_parked(&decision.entity)) };
+    let trial = Trial {
+        entity: decision.entity.clone(),
+        projection: handle(ledger).name,
+        would_apply: tried.applied,
+        discarded: tried.discarded,
+        untried: tried.untried,
+        stops_at: tried.stops.as_ref().map(|(position, _)| *position),
+        error: tried.stops.map(|(_, error)| error),
+    };
+    Ok(answer::json(StatusCode::OK, answer::to_json(&trial)?))
+}
+
+/// Makes the decision, once, and waits until the projection has carried it out.
+async fn decide(ledger: &Arc<Ledger>, decision: &Decision) -> Result<(Answer, bool), Problem> {
+    let handle = ledger.view_parking(&decision.entity)(ledger);
+    let deadline = Instant::now() + ledger.answer_within;
+    accepts_decisions(handle)?;
+    let mut last = ledger.decisions.of(&decision.entity).lock().await;
+    if let Some(before) = *last {
+        carried_out(handle, before, deadline).await?;
+    }
+    let (at, replayed) = match known(handle, decision)? {
+        Some(at) => (at, true),
+        None => {
+            check_head(handle, decision)?;
+            let record = record_of(handle, decision);
+            let of = record.to;
+            let at = of.offset(append(ledger, record, deadline).await?);
+            *last = Some(at);
+            carried_out(handle, at, deadline).await?;
+            (at, false)
+        }
+    };
+    drop(last);
+    Ok((settled(handle, decision, at, deadline).await?, replayed))
+}
+
+/// A projection that is behind doesn't know yet what was decided before.
+fn accepts_decisions(handle: &ViewHandle) -> Result<(), Problem> {
+    let standing = handle.live.load().progress.standing();
+    match &standing.state {
+        WorkerState::Live => Ok(()),
+        state => {
+            let detail = format!("{} is {}; nothing was decided", handle.name, state.as_str());
+            Err(Problem::unavailable("not-ready", detail))
+        }
+    }
+}
+
+/// Where the same decision stands already; another one under the same key is a mistake.
+fn known(handle: &ViewHandle, decision: &Decision) -> Result<Option<Position>, Problem> {
+    let reader = handle.live.load().view.reader()?;
+    let Some(row) = queries::decision(&reader, decision.event_id)? else { return Ok(None) };
+    let DecisionRow { at, verdict, entity, about, reason, actor } = row;
+    let same = (verdict, &entity, about, &reason, &actor)
+        == (decision.verdict, &decision.entity, decision.about, &decision.reason, &decision.actor);
+    if same {
+        return Ok(Some(at));
+    }
+    let detail = "this Idempotency-Key was used before with another body or path; use a new key";
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
+}
+
+fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<(), Problem> {
+    let entity = &decision.entity;
+    let parked = parked(handle, entity)?.ok_or_else(|| not_parked(entity))?;
+    if parked.note.releasing {
+        let detail = format!("what waits of {entity} is being applied; look again before deciding");
+        return Err(Problem::new(StatusCode::CONFLICT, "head-moved", detail).retry_after(1));
+    }
+    if parked.row.head != decision.about {
+        let detail = format!("the first that waits of {entity} is {}; look at it before deciding", parked.row.head);
+        return Err(Problem::new(StatusCode::CONFLICT, "head-moved", detail));
+    }
+    Ok(())
+}
+
+fn parked(handle: &ViewHandle, entity: &Entity) -> Result<Option<Parked>, Problem> {
+    Ok(queries::parked(&handle.live.load().view.reader()?, entity)?)
+}
+
+/// 404 of an entity that is not parked.
+fn not_parked(entity: &Entity) -> Problem {
+    Problem::not_found("not-parked", format!("{entity} is not parked; GET /v1/parked lists what is"))
+}
+
+/// It stands in the partition of `dead-letters` with the number of the parked record's own.
+fn record_of(handle: &ViewHandle, decision: &Decision) -> NewRecord {
+    let said = ParkedDecision {
+        projection: handle.name.to_owned(),
+        position: decision.about,
+        reason: decision.reason.clone(),
+        actor: decision.actor.clone(),
+    };
+    let event = match decision.verdict {
+        Verdict::Retried => Event::ParkedRetried(said),
+        Verdict::Discarded => Event::ParkedDiscarded(said),
+    };
+    NewRecord {
+        to: Topic::DeadLetters.at(decision.about.partition),
+        key: Some(Bytes::from(decision.entity.to_string())),
+        value: Some(Bytes::from(envelope::write_outside(decision.event_id, ledger::now(), &event, "http"))),
+        headers: Vec::new(),
+    }
+}
+
+async fn carried_out(handle: &ViewHandle, at: Position, deadline: Instant) -> Result<(), Problem> {
+    let end = at.offset.saturating_add(1);
+    let within = deadline.saturating_duration_since(Instant::now());
+    let reached = handle.wait(within, |standing| standing.has_applied_below(at.topic_partition(), end)).await;
+    if reached { Ok(()) } else { Err(Problem::outcome_unknown()) }
+}
+
+/// How the entity stands once nothing of it is being applied any more, or as it is at the deadline.
+async fn settled(handle: &ViewHandle, decision: &Decision, at: Position, deadline: Instant) -> Result<Answer, Problem> {
+    const LOOK_EVERY: Duration = Duration::from_millis(10);
+    loop {
+        let parked = parked(handle, &decision.entity)?;
+        let releasing = parked.as_ref().is_some_and(|parked| parked.note.releasing);
+        if releasing && Instant::now() < deadline {
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        }
+        return Ok(Answer {
+            entity: decision.entity.clone(),
+            projection: handle.name,
+            position: at,
+            state: match &parked {
+                None => "released",
+                Some(_) if releasing => "releasing",
+                Some(_) => "parked",
+            },
+            first_position: parked.as_ref().map(|parked| parked.row.head),
+            waiting: parked.as_ref().map_or(0, |parked| parked.row.waiting),
+            error: parked.filter(|_| !releasing).map(|parked| parked.note.error),
+        });
+    }
+}

@@ -1,0 +1,76 @@
+//! A user parked in settlement.
+
+use orderledger_tests::client::until;
+use serde_json::{Value, json};
+
+use crate::ground::{Ground, after, parked, projection};
+
+/// On a partition of one user, a deposit is DepositMade and AccountCredited: the credit of the next one stands 3 behind
+/// the position of this one (its request first).
+fn next_credit(position: &Value) -> String {
+    after(position, 2)
+}
+
+#[test]
+fn a_failing_record_parks_its_user_and_nobody_else() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let client = &server.client;
+    let first = client.deposit("alice", "USD", "100");
+    let poisoned = next_credit(&first);
+    ground.poison(&[format!("settlement:{poisoned}")]);
+    let second = client.deposit("alice", "USD", "50");
+    assert_eq!(second, json!(poisoned), "the answer comes from intake, which is never parked");
+    let third = client.deposit("alice", "USD", "7");
+    let row = until(|| parked(client, "user:alice"), |row| row["waiting"].as_u64() >= Some(3));
+    assert_eq!((&row["firstPosition"], &row["projection"]), (&second, &json!("settlement")), "{row}");
+    assert_eq!(row["attempts"], 1, "{row}");
+
+    // Reads tell the truth: what there is, up to where it is right, and how much waits.
+    let balances = client.get_at("/v1/accounts/alice/balances", &third);
+    assert!(balances["data"][0]["total"].as_str().unwrap().starts_with("100"), "{balances}");
+    assert_eq!(balances["state"], "parked", "{balances}");
+    assert_eq!(balances["waiting"], row["waiting"], "{balances}");
+    assert!(balances["lastGoodPosition"].is_string(), "{balances}");
+    for path in ["orders", "fills", "postings", "withdrawals", "transactions"] {
+        let answer = client.get(format!("/v1/accounts/alice/{path}")).expect(200);
+        assert_eq!(answer["state"], "parked", "{path}: {answer}");
+    }
+
+    // Everyone else goes on, and the worker is live and ready.
+    let bobs = client.deposit("bob", "USD", "5");
+    let balances = client.get_at("/v1/accounts/bob/balances", &bobs);
+    assert_eq!(balances.get("state"), None, "{balances}");
+    assert_eq!(client.get("/readyz").status, 200);
+    let settlement = projection(client, "settlement");
+    assert_eq!((&settlement["state"], &settlement["parkedEntities"]), (&json!("parked"), &json!(1)), "{settlement}");
+    let sum: u64 = ["applied", "duplicate", "rejected", "parked", "ignored"]
+        .map(|of| settlement[of].as_u64().unwrap())
+        .iter()
+        .sum();
+    assert_eq!(settlement["consumed"].as_u64(), Some(sum), "{settlement}");
+
+    // The queue shows the very records, in order, the first with its error.
+    let queue = client.get("/v1/parked/user:alice").expect(200);
+    let waiting = queue["data"].as_array().unwrap();
+    assert_eq!(waiting.len() as u64, queue["waiting"].as_u64().unwrap(), "{queue}");
+    assert_eq!(waiting[0]["position"], second, "{queue}");
+    assert!(waiting[0]["error"].is_string() && waiting[1]["error"].is_null(), "{queue}");
+    assert_eq!(waiting[0]["event"]["eventType"], "AccountCredited", "{queue}");
+
+    // Fixed, but not retried: still parked. Retried: all of it is there, in order.
+    ground.poison(&[]);
+    let body = json!({"position": second});
+    let trial = client.post("/v1/parked/user:alice/retry?dryRun=true", &body).send().expect(200);
+    assert_eq!((trial["wouldApply"].as_u64(), &trial["stopsAt"]), (queue["waiting"].as_u64(), &Value::Null), "{trial}");
+    assert_eq!(parked(client, "user:alice")["waiting"], queue["waiting"], "a trial changes nothing");
+    let answer = client.post("/v1/parked/user:alice/retry", &body).send().expect(202);
+    assert_eq!(answer["state"], "released", "{answer}");
+    let balances = client.get_at("/v1/accounts/alice/balances", &third);
+    assert!(balances["data"][0]["total"].as_str().unwrap().starts_with("157"), "{balances}");
+    assert_eq!(balances.get("state"), None, "{balances}");
+    server.stop();
+    ground.home().verify();
+    let (code, said) = ground.home().run(&["rebuild", "all"]);
+    assert_eq!(code, Some(0), "{said}");
+}
