@@ -8,6 +8,7 @@ pub mod auditor;
 pub mod client;
 pub mod dice;
 pub mod kafka;
+pub mod laboratory;
 pub mod ports;
 pub mod proxy;
 pub mod server;

@@ -119,6 +119,15 @@ impl Log {
         self.len() == 0
     }
 
+    /// Another log, with what becomes of each record of this one.
+    #[must_use]
+    pub fn changed(&self, change: impl Fn(&'static str, u32, &Record) -> Vec<Record>) -> Log {
+        let of_one = |(of, records): (&Of, &Vec<Record>)| {
+            (*of, records.iter().flat_map(|record| change(of.0, of.1, record)).collect())
+        };
+        Log { partitions: self.partitions, records: self.records.iter().map(of_one).collect() }
+    }
+
     /// Whether this log begins with all that another holds, record for record; where not, if so.
     pub fn begins_with(&self, earlier: &Log) -> Result<(), String> {
         for ((topic, partition), records) in &earlier.records {

@@ -116,8 +116,11 @@ fn check_orders(all: &[Rec], partition: u32, partitions: u32, outputs: &outputs:
     let Audit { findings, story, seen } = audit;
     for rec in all {
         match rec.kind {
-            Kind::Repeat => *seen.entry("repeats in the log".to_owned()).or_default() += 1,
-            Kind::Early => {}
+            Kind::Repeat => {
+                *seen.entry("repeats in the log".to_owned()).or_default() += 1;
+                story.note_again(rec);
+            }
+            Kind::Early => story.note_again(rec),
             Kind::Outside => {
                 let caused = outputs.get(&(rec.of, rec.offset)).map_or(&[][..], Vec::as_slice);
                 match caused.first().filter(|answer| answer.of == rec.of) {

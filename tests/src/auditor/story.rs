@@ -75,6 +75,16 @@ pub struct Request {
     pub reused: u64,
 }
 
+impl std::fmt::Display for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Request { event_type, partition, offset, answer_offset, answer_type, answer, .. } = self;
+        write!(
+            f,
+            "{event_type} stands at orders-{partition}@{offset}, answered at {answer_offset}: {answer_type} {answer}"
+        )
+    }
+}
+
 /// What the log tells.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
@@ -89,6 +99,8 @@ pub struct Story {
     pub trades: BTreeMap<String, Vec<Trade>>,
     /// The requests that could be used, by account and event id.
     pub requests: BTreeMap<Who, Request>,
+    /// Where intake's answers stand once more, by partition and offset of what they answer.
+    pub(super) again: BTreeMap<(u32, u64), Vec<u64>>,
     /// What came in less what went out, per asset.
     moved: BTreeMap<String, i128>,
 }
@@ -136,6 +148,13 @@ impl Story {
                 };
                 self.requests.insert(who, request);
             }
+        }
+    }
+
+    /// A record of `orders` that its stage wrote once more, or too early: a repeat of an answer says what the answer says.
+    pub(super) fn note_again(&mut self, rec: &Rec) {
+        if let Some(stamp) = rec.stamp.as_ref().filter(|stamp| stamp.source == rec.of) {
+            self.again.entry((rec.of.1, stamp.cause_offset)).or_default().push(rec.offset);
         }
     }
 

@@ -1,0 +1,77 @@
+//! When a server ends.
+
+use std::time::Duration;
+
+use crate::dice::Dice;
+
+/// Fail points with the most passes that one life sees of them.
+const EMBEDDED: [(&str, u64); 23] = [
+    ("log.before-write", 120),
+    ("log.after-write", 120),
+    ("log.before-acknowledgement", 120),
+    ("stage.before-append", 120),
+    ("stage.after-append", 120),
+    ("stage.acknowledged", 120),
+    ("view.before-commit", 120),
+    ("view.after-commit", 120),
+    ("view.before-batch", 4),
+    ("view.after-batch", 4),
+    ("view.before-sync", 2),
+    ("view.after-sync", 2),
+    ("snapshot.before-write", 6),
+    ("snapshot.after-write", 6),
+    ("mark.before-write", 6),
+    ("mark.after-write", 6),
+    ("file.before-sync", 14),
+    ("file.before-rename", 14),
+    ("file.after-rename", 14),
+    ("ids.before-commit", 4),
+    ("ids.after-commit", 4),
+    ("ids.before-commit", 2),
+    ("ids.after-commit", 2),
+];
+/// On Kafka the log is written elsewhere, and the groups' positions are told.
+const KAFKA_ALONE: [(&str, u64); 2] = [("group.before-commit", 3), ("group.after-commit", 3)];
+/// While views are rebuilt.
+pub(super) const REBUILDING: [&str; 4] =
+    ["generation.before-promotion", "generation.after-promotion", "file.before-rename", "file.after-rename"];
+
+/// How a life of a server ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// kill -9 so long after it was ready.
+    AfterReady(Duration),
+    /// kill -9 so long after it was started, ready or not.
+    WhileStarting(Duration),
+    /// At the so-many-th pass of a fail point; by kill -9 if it doesn't come there.
+    AtPoint(&'static str, u64),
+    /// SIGTERM.
+    InOrder,
+    /// It is stopped for so long while another goes on, then continues, and is killed so long after that.
+    Zombie(Duration, Duration),
+}
+
+/// Chooses an end.
+pub(super) fn choose(dice: &mut Dice, kafka: bool, several: bool) -> End {
+    let millis = |dice: &mut Dice, from, to| Duration::from_millis(dice.range(from, to));
+    match dice.range(0, 100) {
+        0..45 => point(dice, kafka),
+        45..57 => End::WhileStarting(millis(dice, 1, 400)),
+        57..60 => End::InOrder,
+        60..85 if several => End::Zombie(millis(dice, 100, 1500), millis(dice, 1, 800)),
+        _ => End::AfterReady(millis(dice, 1, 500)),
+    }
+}
+
+fn point(dice: &mut Dice, kafka: bool) -> End {
+    let points: Vec<(&'static str, u64)> = if kafka {
+        let elsewhere = |point: &&(&'static str, u64)| !matches!(point.0, "log.before-write" | "log.after-write");
+        EMBEDDED.iter().filter(elsewhere).chain(&KAFKA_ALONE).copied().collect()
+    } else {
+        EMBEDDED.to_vec()
+    };
+    let (name, most) = dice.choose(&points).copied().unwrap_or(("stage.acknowledged", 1));
+    // Early passes are those of a start: half of the kills come there.
+    let most = if dice.percent(50) { most.min(8) } else { most };
+    End::AtPoint(name, dice.range(1, most + 1))
+}
