@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use orderledger_domain::entity::{Entity, name_in_key};
-use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_domain::entity::Entity;
+use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::Error;
-use orderledger_store::event_log::EventLog;
 use orderledger_store::views::{Changes, Direction, View, ViewReader};
 
 use super::decisions::Ahead;
@@ -36,9 +35,6 @@ pub(crate) struct Parking {
     releasing: BTreeSet<(TopicPartition, u64, String)>,
     /// Where `dead-letters` doesn't say yet that the head can't be applied.
     pub(super) unnoticed: BTreeSet<String>,
-    /// Records from outside that wait, until intake's answer waits behind them: an answer whose key names nobody belongs
-    /// to the entity whose record it answers.
-    asked: BTreeMap<(TopicPartition, u64), String>,
     /// What was said of records that are not met yet, or wait.
     pub(super) ahead: BTreeMap<(TopicPartition, u64, String), Ahead>,
     /// Decisions that are not in the view yet.
@@ -59,11 +55,7 @@ pub(crate) struct New {
 
 impl Parking {
     /// What is parked as the view's rows say; `states` is how far each partition is known.
-    pub(crate) fn load(
-        view: &View,
-        log: &dyn EventLog,
-        states: &BTreeMap<TopicPartition, PartitionState>,
-    ) -> Result<Parking, Error> {
+    pub(crate) fn load(view: &View, states: &BTreeMap<TopicPartition, PartitionState>) -> Result<Parking, Error> {
         let reader = view.reader()?;
         let mut parking = Parking::default();
         for parked in queries::parked_entities(&reader, None, usize::MAX, Direction::Ascending)? {
@@ -76,7 +68,6 @@ impl Parking {
                 parking.say_ahead(&row);
             }
         }
-        parking.load_asked(log, states)?;
         Ok(parking)
     }
 
@@ -90,28 +81,6 @@ impl Parking {
         }
         let queue = Queue::load(reader, &entity, row.head.offset)?;
         self.entities.insert(name, Waiting { entity, row, note, queue, changed: false });
-        Ok(())
-    }
-
-    /// Of the records that intake has not answered: those that wait.
-    fn load_asked(
-        &mut self,
-        log: &dyn EventLog,
-        states: &BTreeMap<TopicPartition, PartitionState>,
-    ) -> Result<(), Error> {
-        if self.entities.is_empty() {
-            return Ok(());
-        }
-        for (of, state) in states {
-            for offset in &state.unanswered {
-                let records = log.read(*of, *offset, 1)?;
-                let record = records.first().filter(|record| record.offset == *offset);
-                let Some(name) = record.and_then(|record| name_in_key(record.key.as_deref())) else { continue };
-                if self.entities.get(name).is_some_and(|waiting| waiting.holds(of.offset(*offset))) {
-                    self.asked.insert((*of, *offset), name.to_owned());
-                }
-            }
-        }
         Ok(())
     }
 
@@ -130,14 +99,6 @@ impl Parking {
         !self.releasing.is_empty()
     }
 
-    /// The name of the entity whose record it is.
-    pub(crate) fn whose(&self, read: &Read) -> Option<String> {
-        name_in_key(read.key.as_deref()).map(str::to_owned).or_else(|| {
-            let cause = read.stamp?.cause.position;
-            self.asked.get(&(cause.topic_partition(), cause.offset)).cloned()
-        })
-    }
-
     /// Whether the entity is parked.
     pub(crate) fn is_parked(&self, name: &str) -> bool {
         self.entities.contains_key(name)
@@ -154,25 +115,6 @@ impl Parking {
         waiting.queue.push(read.position.offset, kind);
         waiting.row.waiting = waiting.row.waiting.saturating_add(1);
         waiting.changed = true;
-        let of = read.position.topic_partition();
-        match kind {
-            Kind::Outside => self.ask(of, read.position.offset, name),
-            // The answer waits behind what it answers: no other will come.
-            Kind::Derived => self.forget_asked(read),
-        }
-    }
-
-    fn ask(&mut self, of: TopicPartition, offset: u64, name: &str) {
-        if of.topic == Topic::Orders {
-            self.asked.insert((of, offset), name.to_owned());
-        }
-    }
-
-    fn forget_asked(&mut self, read: &Read) {
-        if let Some(stamp) = read.stamp {
-            let cause = stamp.cause.position;
-            self.asked.remove(&(cause.topic_partition(), cause.offset));
-        }
     }
 
     /// Parks an entity.
@@ -181,9 +123,6 @@ impl Parking {
         let name = entity.name().to_owned();
         let said = self.ahead.remove(&(head.topic_partition(), head.offset, name.clone())).unwrap_or_default();
         tracing::warn!(%entity, %head, %error, "an entity is parked");
-        if kind == Kind::Outside {
-            self.ask(head.topic_partition(), head.offset, &name);
-        }
         if !said.noticed {
             self.unnoticed.insert(name.clone());
         }
@@ -237,7 +176,6 @@ impl Parking {
         let (of, head) = (waiting.row.head.topic_partition(), waiting.row.head.offset);
         self.releasing.remove(&(of, head, name.to_owned()));
         self.unnoticed.remove(name);
-        self.asked.remove(&(of, head));
         self.ahead.remove(&(of, head, name.to_owned()));
         let Some((offset, kind)) = waiting.queue.pop(view, &waiting.entity, head)? else {
             self.unpark(name);

@@ -10,10 +10,12 @@
 //! - [`queries`]: what HTTP and proofs read
 //! - [`dry_run`]: what a retry would come to
 //! - `entities`, `queue`: what is parked, in memory
+//! - `asked`: whose record an answer answers
 //! - `decisions`: what operators said
 //! - [`notices`]: what `dead-letters` is told
 //! - [`breaker`]: when it is too much
 
+pub(crate) mod asked;
 pub mod breaker;
 pub(crate) mod decisions;
 pub mod dry_run;

@@ -27,8 +27,8 @@ pub(super) struct Withheld {
     heads: BTreeMap<Whose, ParkedRow>,
     /// The key of the record that was discarded, by where it stands.
     discarded: BTreeMap<Position, Bytes>,
-    /// Records that wait, and whose they are: an answer to one of them that names nobody waits behind it.
-    waits: BTreeMap<Position, Whose>,
+    /// Records from outside, and whose they are: an answer that names nobody belongs to whose record it answers.
+    asked: BTreeMap<Position, Whose>,
     waiting: BTreeMap<Whose, u64>,
     partitions: u32,
 }
@@ -80,15 +80,15 @@ impl Withheld {
         let Some(key) = key else { return false };
         let is_own = key.first() == Some(&b'_');
         let answered = cause.filter(|cause| is_own && cause.topic_partition() == at.topic_partition());
-        let answers = answered.and_then(|cause| self.waits.get(&cause)).cloned();
+        let answers = answered.and_then(|cause| self.asked.remove(&cause));
         let whose = answers.unwrap_or_else(|| (at.topic, key.clone()));
+        if cause.is_none() && !is_own && !self.heads.is_empty() {
+            self.asked.insert(at, whose.clone());
+        }
         if self.heads.get(&whose).is_some_and(|row| row.head.topic_partition() == at.topic_partition())
             && self.heads.get(&whose).is_some_and(|row| row.head.offset <= at.offset)
         {
-            *self.waiting.entry(whose.clone()).or_default() += 1;
-            if cause.is_none() {
-                self.waits.insert(at, whose);
-            }
+            *self.waiting.entry(whose).or_default() += 1;
             return true;
         }
         self.discarded.get(&at) == Some(key)

@@ -14,6 +14,7 @@ use super::head::Head;
 use super::partition::PartitionState;
 use super::progress::{PartitionProgress, Standing, WorkerState};
 use super::standing::check_standing;
+use crate::parking::asked::Asked;
 use crate::parking::breaker::{Breaker, Limits};
 use crate::parking::entities::Parking;
 
@@ -26,6 +27,7 @@ pub struct Folding<F> {
     pub(super) view: Arc<View>,
     pub(super) states: BTreeMap<TopicPartition, PartitionState>,
     pub(super) parking: Parking,
+    pub(super) asked: Asked,
     pub(super) breaker: Breaker,
     /// How many records the next look into the log takes, where what waits is applied.
     pub(super) reach: usize,
@@ -52,8 +54,11 @@ impl<F: Fold> Folding<F> {
             }
         }
         let fold = F::load(&view, log.partitions())?;
-        let parking = if F::PARKS.is_some() { Parking::load(&view, log, &states)? } else { Parking::default() };
-        Ok(Folding { fold, view, states, parking, breaker: Breaker::new(consecutive), reach: 1 })
+        let (parking, asked) = match F::PARKS {
+            Some(_) => (Parking::load(&view, &states)?, Asked::load(log, &states)?),
+            None => <(Parking, Asked)>::default(),
+        };
+        Ok(Folding { fold, view, states, parking, asked, breaker: Breaker::new(consecutive), reach: 1 })
     }
 
     /// From now on too many entities parked by records that are taken stop the fold.

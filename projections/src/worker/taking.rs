@@ -50,20 +50,22 @@ impl<F: Fold> Folding<F> {
         if !F::TOPICS.contains(&read.position.topic) {
             return if kind == Kind::Outside { self.hear(read) } else { Ok(Fate::Ignored) };
         }
+        let owner = self.asked.take(read, arrived);
+        let whose = name_in_key(read.key.as_deref()).or(owner.as_deref());
         if self.parking.is_quiet() {
-            return self.try_first(read, kind);
+            return self.try_first(read, kind, whose);
         }
-        if let Some(name) = self.parking.whose(read) {
-            if self.parking.is_parked(&name) {
-                self.parking.wait(&name, read, kind);
+        if let Some(name) = whose {
+            if self.parking.is_parked(name) {
+                self.parking.wait(name, read, kind);
                 return Ok(Fate::Parked);
             }
-            if self.parking.is_discarded(read.position, &name) {
+            if self.parking.is_discarded(read.position, name) {
                 self.parking.forget_ahead(read.position);
                 return Ok(Fate::Rejected);
             }
         }
-        let fate = self.try_first(read, kind)?;
+        let fate = self.try_first(read, kind, whose)?;
         self.parking.forget_ahead(read.position);
         Ok(fate)
     }
@@ -76,7 +78,7 @@ impl<F: Fold> Folding<F> {
     }
 
     /// Applies a record that nothing holds up; where that can't be, its entity is parked.
-    fn try_first(&mut self, read: &Read, kind: Kind) -> Result<Fate, Failure> {
+    fn try_first(&mut self, read: &Read, kind: Kind, whose: Option<&str>) -> Result<Fate, Failure> {
         let error = match self.apply(read, kind.into()) {
             Ok(outcome) => {
                 if kind == Kind::Derived {
@@ -87,8 +89,7 @@ impl<F: Fold> Folding<F> {
             Err(Failure::Record(error)) => error,
             Err(failure) => return Err(failure),
         };
-        let name = name_in_key(read.key.as_deref());
-        let Some(entity) = name.and_then(|name| F::PARKS.and_then(|kind| kind.named(name))) else {
+        let Some(entity) = whose.and_then(|name| F::PARKS.and_then(|kind| kind.named(name))) else {
             return Err(error.into());
         };
         if let Some(why) = self.breaker.failed() {

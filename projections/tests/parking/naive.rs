@@ -40,8 +40,8 @@ fn one_partition<F: Fold>(
     parked: &mut BTreeMap<String, (Position, u64)>,
 ) {
     let mut state = PartitionState::default();
-    // Whose record waits at an offset.
-    let mut waits: BTreeMap<u64, String> = BTreeMap::new();
+    // Whose record stands at an offset.
+    let mut owners: BTreeMap<u64, String> = BTreeMap::new();
     for record in log.read(of, 0, usize::MAX).unwrap() {
         let read = Read::new(of, record, &StreamKey::default());
         let arrived = state.take(&read).unwrap();
@@ -50,15 +50,17 @@ fn one_partition<F: Fold>(
         }
         let key = String::from_utf8(read.key.clone().unwrap().to_vec()).unwrap();
         let answers = read.stamp.map(|stamp| stamp.cause.position).filter(|cause| cause.topic_partition() == of);
+        if arrived == Arrived::Outside && !key.starts_with('_') {
+            owners.insert(read.position.offset, key.clone());
+        }
         let whose = if key.starts_with('_') {
-            answers.and_then(|cause| waits.get(&cause.offset).cloned()).unwrap_or(key)
+            answers.and_then(|cause| owners.get(&cause.offset).cloned()).unwrap_or(key)
         } else {
             key
         };
         let waiting = parked.get_mut(&whose).map(|(_, waiting)| waiting);
         if let Some(waiting) = waiting {
             *waiting += 1;
-            waits.insert(read.position.offset, whose);
             continue;
         }
         if discards.contains(&read.position) && !whose.starts_with('_') {
@@ -71,8 +73,7 @@ fn one_partition<F: Fold>(
                 Err(failure) => panic!("{failure}"),
             };
         if !applied {
-            parked.insert(whose.clone(), (read.position, 1));
-            waits.insert(read.position.offset, whose);
+            parked.insert(whose, (read.position, 1));
         }
     }
 }

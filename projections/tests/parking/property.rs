@@ -87,7 +87,7 @@ fn accounts_are_those_of_the_naive_pass_and_of_a_rebuild_whatever_is_parked_and_
         }
     }
     let Seen { parked, waiting, discarded, fixed, restarts_that_lost } = seen;
-    assert!(parked > 30 && waiting > 2000 && discarded > 20 && fixed > 20 && restarts_that_lost > 50, "{seen:?}");
+    assert!(parked > 30 && waiting > 2000 && discarded > 20 && fixed > 10 && restarts_that_lost > 50, "{seen:?}");
 }
 
 #[test]

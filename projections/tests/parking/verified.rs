@@ -25,8 +25,7 @@ struct Views {
     log: MemoryLog,
     settlement: Arc<View>,
     market: Arc<View>,
-    /// Of accounts, and of markets.
-    discards: [usize; 2],
+    discards: usize,
 }
 
 fn day(seed: u64) -> Views {
@@ -41,7 +40,7 @@ fn day(seed: u64) -> Views {
     let mut markets = Live::<Market>::new(&log, poison, dice.below(1 << 40));
     markets.run(50, 3);
     accounts.finish();
-    let discards = [accounts.discards.len(), markets.discards.len()];
+    let discards = accounts.discards.len() + markets.discards.len();
     let (settlement, market) = (Arc::clone(&accounts.view), Arc::clone(&markets.view));
     Views { log, settlement, market, discards }
 }
@@ -71,7 +70,7 @@ fn what_waits_and_what_was_discarded_is_no_difference() {
         for view in [&day.settlement, &day.market] {
             waiting += parked(view).len();
         }
-        discards += day.discards.iter().sum::<usize>();
+        discards += day.discards;
     }
     assert!(waiting > 5 && discards > 5, "{waiting} parked, {discards} discarded");
 }
@@ -99,14 +98,17 @@ fn a_view_that_applied_what_waits_or_lets_wait_what_it_applied_is_found() {
 #[test]
 fn a_view_that_applied_what_was_discarded_is_found() {
     let _turn = one_at_a_time();
-    let seed = (40..).find(|seed| day(*seed).discards.first().is_some_and(|many| *many > 2)).unwrap();
-    let day = day(seed);
-    // As if nothing had been decided, and everything could be applied.
-    poison::here(BTreeSet::new());
-    let mut market = days::Market::new(seed);
-    market.day();
-    let undecided = rebuilt::<Settlement>(&log_of(&market.log));
-    let found = found_by(&report(&day.log, &undecided, &day.market));
     let of_accounts = [Check::Balances, Check::SystemAccounts, Check::Orders, Check::Fills, Check::Postings];
+    let mut found = Vec::new();
+    for seed in 40..44 {
+        let day = day(seed);
+        // As if nothing had been decided, and everything could be applied.
+        poison::here(BTreeSet::new());
+        let mut market = days::Market::new(seed);
+        market.day();
+        let undecided = rebuilt::<Settlement>(&log_of(&market.log));
+        found.extend(found_by(&report(&day.log, &undecided, &day.market)));
+    }
+    // Of one that changed nothing there is nothing to be found.
     assert!(!found.is_empty() && found.iter().all(|check| of_accounts.contains(check)), "{found:?}");
 }
