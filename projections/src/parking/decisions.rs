@@ -78,7 +78,6 @@ impl Parking {
             // A head that was not tried yet is as one that waits.
             (Some(waiting), Verdict::Retried) if waiting.note.attempts > 0 => {
                 waiting.note.attempts = waiting.note.attempts.saturating_add(1);
-                waiting.changed = true;
                 self.release(name);
             }
             (Some(_), Verdict::Discarded) => {
@@ -110,9 +109,9 @@ impl Parking {
         let name = entity.name();
         match self.entities.get_mut(name).filter(|waiting| waiting.row.head == about && waiting.note.attempts > 0) {
             Some(waiting) => {
-                waiting.changed |= !waiting.note.noticed;
                 waiting.note.noticed = true;
                 self.unnoticed.remove(name);
+                self.change(name);
             }
             None if is_to_come => self.ahead_of(entity, about).noticed = true,
             None => {}

@@ -23,7 +23,6 @@ pub(super) struct Waiting {
     pub(super) row: ParkedRow,
     pub(super) note: NoteRow,
     queue: Queue,
-    pub(super) changed: bool,
 }
 
 /// All of them, and what was decided about records that have not been met yet.
@@ -31,6 +30,10 @@ pub(super) struct Waiting {
 pub(crate) struct Parking {
     /// By name: the key of their records. A projection's entities are all of one kind.
     pub(super) entities: BTreeMap<String, Waiting>,
+    /// Those that differ from their rows.
+    pub(super) changed: BTreeSet<String>,
+    /// How many records of each partition wait: counted by itself, beside the entities' own numbers.
+    waiting: BTreeMap<TopicPartition, u64>,
     /// Where what waits is being applied: the heads.
     releasing: BTreeSet<(TopicPartition, u64, String)>,
     /// Where `dead-letters` doesn't say yet that the head can't be applied.
@@ -80,7 +83,8 @@ impl Parking {
             self.unnoticed.insert(name.clone());
         }
         let queue = Queue::load(reader, &entity, row.head.offset)?;
-        self.entities.insert(name, Waiting { entity, row, note, queue, changed: false });
+        self.count(row.head.topic_partition(), row.waiting);
+        self.entities.insert(name, Waiting { entity, row, note, queue });
         Ok(())
     }
 
@@ -114,7 +118,8 @@ impl Parking {
         let Some(waiting) = self.entities.get_mut(name) else { return };
         waiting.queue.push(read.position.offset, kind);
         waiting.row.waiting = waiting.row.waiting.saturating_add(1);
-        waiting.changed = true;
+        self.change(name);
+        self.count(read.position.topic_partition(), 1);
     }
 
     /// Parks an entity.
@@ -135,15 +140,17 @@ impl Parking {
             releasing: false,
         };
         let row = ParkedRow { head, kind, waiting: 1 };
-        self.entities.insert(name, Waiting { entity, row, note, queue: Queue::default(), changed: true });
+        self.count(head.topic_partition(), 1);
+        self.change(&name);
+        self.entities.insert(name, Waiting { entity, row, note, queue: Queue::default() });
     }
 
     /// From now on what waits is applied.
     pub(super) fn release(&mut self, name: &str) {
         let Some(waiting) = self.entities.get_mut(name) else { return };
         waiting.note.releasing = true;
-        waiting.changed = true;
         let head = waiting.row.head;
+        self.change(name);
         self.unnoticed.remove(name);
         self.releasing.insert((head.topic_partition(), head.offset, name.to_owned()));
     }
@@ -174,6 +181,9 @@ impl Parking {
         accounting.parked = accounting.parked.saturating_sub(1);
         accounting.count(fate);
         let (of, head) = (waiting.row.head.topic_partition(), waiting.row.head.offset);
+        if let Some(count) = self.waiting.get_mut(&of) {
+            *count = count.saturating_sub(1);
+        }
         self.releasing.remove(&(of, head, name.to_owned()));
         self.unnoticed.remove(name);
         self.ahead.remove(&(of, head, name.to_owned()));
@@ -208,20 +218,27 @@ impl Parking {
         note.error = error;
         super::code_version().clone_into(&mut note.code_version);
         note.releasing = false;
-        waiting.changed = true;
         if !note.noticed {
             self.unnoticed.insert(name.to_owned());
         }
+        self.change(name);
     }
 
     /// How many records of each partition wait.
-    pub(crate) fn waiting(&self) -> BTreeMap<TopicPartition, u64> {
-        let mut waiting: BTreeMap<TopicPartition, u64> = BTreeMap::new();
-        for parked in self.entities.values() {
-            let sum = waiting.entry(parked.row.head.topic_partition()).or_default();
-            *sum = sum.saturating_add(parked.row.waiting);
+    pub(crate) const fn waiting(&self) -> &BTreeMap<TopicPartition, u64> {
+        &self.waiting
+    }
+
+    fn count(&mut self, of: TopicPartition, more: u64) {
+        let waiting = self.waiting.entry(of).or_default();
+        *waiting = waiting.saturating_add(more);
+    }
+
+    /// The entity's rows are to be written.
+    pub(super) fn change(&mut self, name: &str) {
+        if !self.changed.contains(name) {
+            self.changed.insert(name.to_owned());
         }
-        waiting
     }
 
     /// Moves what changed into `changes`.
@@ -232,8 +249,9 @@ impl Parking {
         for (key, row) in std::mem::take(&mut self.decisions) {
             changes.put_row(key, &row)?;
         }
-        for waiting in self.entities.values_mut().filter(|waiting| waiting.changed) {
-            waiting.changed = false;
+        for name in std::mem::take(&mut self.changed) {
+            // One that is parked no more was deleted above.
+            let Some(waiting) = self.entities.get_mut(&name) else { continue };
             changes.put_row(parked_key(&waiting.entity), &waiting.row)?;
             changes.put_row(note_key(&waiting.entity), &waiting.note)?;
             waiting.queue.write_rows(&waiting.entity, changes)?;
