@@ -119,7 +119,7 @@ impl Clients {
         self.lock().journal.clone()
     }
 
-    /// Waits until so many requests more have been answered, or so long.
+    /// Lets the clients go on for so long, or until a server says what it may not.
     pub(super) fn wait_for_time(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();

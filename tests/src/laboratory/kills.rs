@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::dice::Dice;
 
 /// Fail points with the most passes that one life sees of them.
-const EMBEDDED: [(&str, u64); 23] = [
+const EMBEDDED: [(&str, u64); 21] = [
     ("log.before-write", 120),
     ("log.after-write", 120),
     ("log.before-acknowledgement", 120),
@@ -27,8 +27,6 @@ const EMBEDDED: [(&str, u64); 23] = [
     ("file.after-rename", 14),
     ("ids.before-commit", 4),
     ("ids.after-commit", 4),
-    ("ids.before-commit", 2),
-    ("ids.after-commit", 2),
 ];
 /// On Kafka the log is written elsewhere, and the groups' positions are told.
 const KAFKA_ALONE: [(&str, u64); 2] = [("group.before-commit", 3), ("group.after-commit", 3)];
@@ -74,4 +72,36 @@ fn point(dice: &mut Dice, kafka: bool) -> End {
     // Early passes are those of a start: half of the kills come there.
     let most = if dice.percent(50) { most.min(8) } else { most };
     End::AtPoint(name, dice.range(1, most + 1))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    fn points_of(dir: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                points_of(&path, found);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                let names = text.split("faults::point(\"").skip(1).filter_map(|after| after.split('"').next());
+                found.extend(names.map(str::to_owned));
+            }
+        }
+    }
+
+    #[test]
+    fn every_fail_point_of_the_program_is_known_here_and_every_one_known_is_there() {
+        let mut there = BTreeSet::new();
+        for member in ["store/src", "projections/src", "api/src"] {
+            points_of(&crate::checkout().join(member), &mut there);
+        }
+        let known = EMBEDDED.iter().chain(&KAFKA_ALONE).map(|(name, _)| *name).chain(REBUILDING);
+        assert_eq!(there, known.map(str::to_owned).collect());
+    }
 }

@@ -111,6 +111,9 @@ impl Lives<'_> {
         let several = self.servers.iter().flatten().next().is_some();
         let end = choose(&mut self.dice, !self.ground.has_log_file(), several);
         let points = if let End::AtPoint(name, pass) = &end { format!("{name}={pass}") } else { String::new() };
+        if let End::AtPoint(name, _) = &end {
+            *self.report.armed.entry(name).or_default() += 1;
+        }
         let mut process = self.ground.serve(server, &points)?;
         if let End::WhileStarting(after) = end {
             process.wait_for_end(after)?;

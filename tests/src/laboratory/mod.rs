@@ -52,6 +52,8 @@ pub struct Report {
     pub kills: u64,
     /// Of these at a fail point, by its name.
     pub at_points: BTreeMap<&'static str, u64>,
+    /// How often each fail point was armed, whether the server then came there or not.
+    pub armed: BTreeMap<&'static str, u64>,
     /// What else happened: audits, requests, answers, damages, each with its number.
     pub counts: BTreeMap<String, u64>,
     /// The slowest start after a kill, from the process to readiness.
@@ -71,9 +73,9 @@ impl std::fmt::Display for Report {
         for (what, number) in &self.counts {
             writeln!(f, "{what}: {number}")?;
         }
-        write!(f, "kills at fail points:")?;
-        for (point, number) in &self.at_points {
-            write!(f, " {point} {number}")?;
+        write!(f, "kills at fail points, of times armed:")?;
+        for (point, armed) in &self.armed {
+            write!(f, " {point} {}/{armed}", self.at_points.get(point).copied().unwrap_or_default())?;
         }
         Ok(())
     }
