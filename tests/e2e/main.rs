@@ -4,6 +4,7 @@
 mod audit;
 mod closing;
 mod control;
+mod disk_full;
 mod idempotency;
 mod kill;
 mod markets;

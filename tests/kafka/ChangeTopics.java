@@ -1,3 +1,4 @@
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -6,6 +7,7 @@ import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -17,7 +19,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * Makes topics wrong, as somebody might with Kafka's own tools; one start of Java does all of it.
  *
  *     java -cp "$(./kafka libs)/*" tests/kafka/ChangeTopics.java BROKERS [set TOPIC NAME VALUE | partitions TOPIC COUNT
- *         | make TOPIC COUNT | delete TOPIC | cut TOPIC]…
+ *         | make TOPIC COUNT | delete TOPIC | cut TOPIC | before TOPIC OFFSET]…
  */
 class ChangeTopics {
     public static void main(String[] arguments) throws Exception {
@@ -53,10 +55,29 @@ class ChangeTopics {
                         cut(admin, properties, topic);
                         at += 2;
                     }
+                    case "before" -> {
+                        before(admin, topic, Long.parseLong(arguments[at + 2]));
+                        at += 3;
+                    }
                     default -> throw new IllegalArgumentException(arguments[at]);
                 }
             }
         }
+    }
+
+    /** Deletes the records below that offset in every partition that reaches it. */
+    static void before(Admin admin, String topic, long offset) throws Exception {
+        Map<TopicPartition, OffsetSpec> latest = new HashMap<>();
+        for (var partition : admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions()) {
+            latest.put(new TopicPartition(topic, partition.partition()), OffsetSpec.latest());
+        }
+        Map<TopicPartition, RecordsToDelete> deleted = new HashMap<>();
+        admin.listOffsets(latest).all().get().forEach((partition, end) -> {
+            if (end.offset() > offset) {
+                deleted.put(partition, RecordsToDelete.beforeOffset(offset));
+            }
+        });
+        admin.deleteRecords(deleted).all().get();
     }
 
     /** Writes two records to the topic's first partition and deletes the first of them. */

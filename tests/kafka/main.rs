@@ -4,6 +4,9 @@
 mod anew;
 mod away;
 mod change;
+mod clocks;
+mod cut;
+mod flow;
 mod foreign;
 mod old_broker;
 mod other_log;
@@ -13,3 +16,4 @@ mod same;
 mod secured;
 mod topics;
 mod twins;
+mod ways;

@@ -1,120 +1,75 @@
-//! The broker dies in the middle of flow, or is slow: nothing lost, nothing twice, and every answer says what is known.
+//! The broker dies or hangs in the middle of flow: nothing lost, nothing twice, and every answer says what is known.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::Topic;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings, topics};
-use orderledger_tests::client::{Client, limit, new_key};
 use orderledger_tests::kafka::{Broker, Setup};
-use orderledger_tests::proxy::{Mode, Proxy};
 use orderledger_tests::server::Home;
+use rustix::process::Signal;
+
+use crate::flow::{self, Flow};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How long the broker is away.
 const OUTAGE: Duration = Duration::from_secs(8);
 /// With `ORDERLEDGER_LONG` set.
 const OUTAGE_LONG: Duration = Duration::from_secs(60);
-const WRITERS: u64 = 4;
 const PARTITIONS: u32 = 3;
 
-fn with_topics(broker: &Broker) -> KafkaSettings {
+pub(crate) fn with_topics(broker: &Broker) -> KafkaSettings {
     let settings = KafkaSettings { brokers: broker.bootstrap(), ..KafkaSettings::default() };
     topics::create(&settings, PARTITIONS, None).unwrap();
     settings
 }
 
-/// Writers that place orders, each insisting on each of its own with the same key until it is judged.
-#[derive(Default)]
-struct Flow {
-    judged: AtomicU64,
-    unknown: AtomicU64,
-    ended: AtomicBool,
+/// Writers that insist, and something that happens to the broker while they do; all that was judged must stand there once.
+fn check_flow(home: &Home, arguments: &[&str], happens: impl FnOnce(&Flow)) {
+    let server = home.serve_with(arguments);
+    let judged = flow::run(&server.client, happens);
+    server.stop();
+    home.verify();
+    let server = home.serve();
+    flow::check(&server.client, &judged);
+    server.stop();
 }
 
-impl Flow {
-    /// The ids of the orders that were judged.
-    fn write(&self, client: &Client, user: &str) -> Vec<String> {
-        let path = format!("/v1/accounts/{user}/orders");
-        let mut ids = Vec::new();
-        for number in 0_u64.. {
-            let side = if (number / 2).is_multiple_of(2) { "buy" } else { "sell" };
-            let (key, body) = (new_key(), limit(side, "AAPL", 1 + number % 3, &format!("{}", 100 + number % 2)));
-            loop {
-                if self.ended.load(Ordering::Acquire) {
-                    return ids;
-                }
-                let answer = client.request("POST", &path).key(&key).json(&body).send();
-                if answer.status < 300 {
-                    ids.push(answer.json()["orderId"].as_str().unwrap().to_owned());
-                    self.judged.fetch_add(1, Ordering::AcqRel);
-                    break;
-                }
-                answer.expect_problem(503, "outcome-unknown");
-                self.unknown.fetch_add(1, Ordering::AcqRel);
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-        ids
-    }
-
-    fn wait(&self, what: &AtomicU64, more: u64) {
-        let (wanted, begun) = (what.load(Ordering::Acquire) + more, Instant::now());
-        while what.load(Ordering::Acquire) < wanted {
-            assert!(begun.elapsed() < PATIENCE, "the flow stands still");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
+fn outage() -> Duration {
+    if std::env::var_os("ORDERLEDGER_LONG").is_some() { OUTAGE_LONG } else { OUTAGE }
 }
 
 #[test]
 fn a_broker_that_dies_in_the_middle_of_flow_costs_nothing_but_time() {
     let Some(broker) = Setup::default().start().unwrap() else { return };
-    let home = Home::on(with_topics(&broker));
-    let server = home.serve();
-    for user in 0..WRITERS {
-        server.client.deposit(&format!("w{user}"), "USD", "100000000");
-        server.client.deposit(&format!("w{user}"), "AAPL", "1000000");
-    }
-    let (flow, client) = (Flow::default(), &server.client);
-    let outage = if std::env::var_os("ORDERLEDGER_LONG").is_some() { OUTAGE_LONG } else { OUTAGE };
-    let judged: BTreeMap<String, Vec<String>> = std::thread::scope(|scope| {
-        let write = |user: String| (user.clone(), flow.write(client, &user));
-        let writers: Vec<_> = (0..WRITERS).map(|user| scope.spawn(move || write(format!("w{user}")))).collect();
-        flow.wait(&flow.judged, 200);
+    check_flow(&Home::on(with_topics(&broker)), &[], |flow| {
+        flow.wait_judged(200);
         broker.kill().unwrap();
         let gone = Instant::now();
-        flow.wait(&flow.unknown, 1);
-        std::thread::sleep(outage.saturating_sub(gone.elapsed()));
+        flow.wait_unknown(1);
+        std::thread::sleep(outage().saturating_sub(gone.elapsed()));
         broker.start().unwrap();
-        flow.wait(&flow.judged, 200);
-        flow.ended.store(true, Ordering::Release);
-        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        flow.wait_judged(200);
     });
-    server.stop();
-    home.verify();
-    let server = home.serve();
-    for (user, ids) in judged {
-        let mut known: Vec<String> = Vec::new();
-        let mut path = format!("/v1/accounts/{user}/orders?limit=1000");
-        loop {
-            let page = server.client.get(path).expect(200);
-            known
-                .extend(page["data"].as_array().unwrap().iter().map(|row| row["orderId"].as_str().unwrap().to_owned()));
-            let Some(cursor) = page["nextCursor"].as_str() else { break };
-            path = format!("/v1/accounts/{user}/orders?limit=1000&cursor={cursor}");
+}
+
+/// Longer than a request may take: the client breaks off, asks again, and the broker finds what it got before it hung.
+#[test]
+fn a_broker_that_hangs_longer_than_a_request_may_take_costs_nothing_but_time() {
+    let Some(broker) = Setup::default().start().unwrap() else { return };
+    let short = ["--answer-timeout-ms", "500", "--kafka-property", "request.timeout.ms=1500"];
+    let sockets = ["--kafka-property", "socket.timeout.ms=1500"];
+    check_flow(&Home::on(with_topics(&broker)), &[&short[..], &sockets[..]].concat(), |flow| {
+        for _ in 0..2 {
+            flow.wait_judged(100);
+            broker.signal(Signal::STOP).unwrap();
+            let hangs = Instant::now();
+            flow.wait_unknown(8);
+            std::thread::sleep((outage() / 2).saturating_sub(hangs.elapsed()));
+            broker.signal(Signal::CONT).unwrap();
         }
-        let mut once = known.clone();
-        once.sort();
-        once.dedup();
-        assert_eq!(once.len(), known.len(), "an order of {user} stands there twice");
-        assert!(ids.iter().all(|id| known.contains(id)), "an order of {user} is lost");
-        // Each writer was stopped at one order at most, which may have been judged.
-        assert!(known.len() <= ids.len() + 1, "{user}: {} orders, {} judged", known.len(), ids.len());
-    }
-    server.stop();
+        flow.wait_judged(100);
+    });
 }
 
 #[test]
@@ -153,30 +108,4 @@ fn a_broker_that_is_restarted_during_an_import_loses_no_record_of_the_file() {
         .sum();
     assert_eq!(total, RECORDS);
     server.stop();
-}
-
-#[test]
-fn a_slow_way_to_the_broker_makes_answers_late_and_connections_that_break_are_made_again() {
-    // The proxy's port is what the broker tells its clients; the broker's own is known before it starts.
-    let port = orderledger_tests::ports::free_port();
-    let proxy = Proxy::to(port).unwrap();
-    let Some(broker) = Setup::on(port).advertise(proxy.port()).start().unwrap() else { return };
-    let home = Home::on(with_topics(&broker));
-    let server = home.serve();
-    server.client.deposit("u", "USD", "1000");
-    proxy.set(Mode::Delay(Duration::from_millis(100)));
-    let begun = Instant::now();
-    let order = server.client.order("u", "buy", "AAPL", 1, "10");
-    assert!(begun.elapsed() >= Duration::from_millis(400), "two hops of 200 ms each can't take {:?}", begun.elapsed());
-    assert_eq!(server.client.balances("u", &order["position"])["USD"], ["1000", "990", "10"]);
-    assert_eq!(server.client.get("/readyz").status, 200);
-    proxy.set(Mode::Pass);
-    for number in 0_u64..5 {
-        proxy.cut();
-        let order = server.client.order("u", "buy", "AAPL", 1, "10");
-        let reserved = (20 + 10 * number).to_string();
-        assert_eq!(server.client.balances("u", &order["position"])["USD"][2], reserved);
-    }
-    server.stop();
-    home.verify();
 }

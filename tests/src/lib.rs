@@ -7,6 +7,7 @@
 pub mod auditor;
 pub mod client;
 pub mod dice;
+pub mod disk;
 pub mod kafka;
 pub mod laboratory;
 pub mod ports;
@@ -44,7 +45,11 @@ pub fn checkout() -> &'static Path {
 
 /// Runs the program to its end.
 pub fn run(arguments: &[&str]) -> std::io::Result<Output> {
-    Command::new(program()).args(arguments).env("ORDERLEDGER_LOG_LEVEL", "error").output()
+    run_as(Command::new(program()), arguments)
+}
+
+fn run_as(mut program: Command, arguments: &[&str]) -> std::io::Result<Output> {
+    program.args(arguments).env("ORDERLEDGER_LOG_LEVEL", "error").output()
 }
 
 /// Runs the program and reads the one JSON value that it prints; an error says what it printed instead.

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::disk::SmallDisk;
 use crate::kafka;
 use crate::ports::free_port;
 
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Home {
     directory: TempDir,
     kafka: Option<Kafka>,
+    disk: Option<SmallDisk>,
 }
 
 /// Topics that are made when the first command names their partition count.
@@ -76,7 +78,7 @@ impl Drop for Kafka {
 
 impl Default for Home {
     fn default() -> Home {
-        Home { directory: tempfile::tempdir().unwrap(), kafka: Kafka::wanted() }
+        Home { directory: tempfile::tempdir().unwrap(), kafka: Kafka::wanted(), disk: None }
     }
 }
 
@@ -88,13 +90,13 @@ impl Home {
 
     /// A fresh one with its log in the directory, whatever the other tests use.
     pub fn embedded() -> Home {
-        Home { directory: tempfile::tempdir().unwrap(), kafka: None }
+        Home { directory: tempfile::tempdir().unwrap(), kafka: None, disk: None }
     }
 
     /// A fresh one with its log on that cluster, whose topics are somebody else's business.
     pub fn on(settings: KafkaSettings) -> Home {
         let made = OnceLock::from(Topics::Others);
-        Home { directory: tempfile::tempdir().unwrap(), kafka: Some(Kafka { settings, made }) }
+        Home { directory: tempfile::tempdir().unwrap(), kafka: Some(Kafka { settings, made }), disk: None }
     }
 
     /// A fresh one on the broker for all tests, whatever the other tests use, with its topics; without Kafka the test is
@@ -103,7 +105,18 @@ impl Home {
         let kafka = Kafka::shared()?;
         kafka.options(&[]);
         let settings = kafka.settings.clone();
-        Some((Home { directory: tempfile::tempdir().unwrap(), kafka: Some(kafka) }, settings))
+        Some((Home { directory: tempfile::tempdir().unwrap(), kafka: Some(kafka), disk: None }, settings))
+    }
+
+    /// The same with its data on that disk.
+    #[must_use]
+    pub fn on_disk(self, disk: SmallDisk) -> Home {
+        Home { disk: Some(disk), ..self }
+    }
+
+    /// The disk that the data lie on, if they have one of their own.
+    pub fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
     }
 
     /// Whether the log is a file of the data directory.
@@ -113,11 +126,15 @@ impl Home {
 
     /// The data directory.
     pub fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.disk.as_ref().map_or(self.directory.path(), SmallDisk::path).join("data")
     }
 
     fn said(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("said")).unwrap_or_default()
+    }
+
+    fn program(&self, program: &Path) -> Command {
+        self.disk.as_ref().map_or_else(|| Command::new(program), |disk| disk.command(program))
     }
 
     fn log_options(&self, others: &[&str]) -> Vec<String> {
@@ -156,7 +173,7 @@ impl Home {
     fn start_program(&self, program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Server<'_> {
         let port = free_port();
         let said = File::options().create(true).append(true).open(self.directory.path().join("said")).unwrap();
-        let mut command = Command::new(program);
+        let mut command = self.program(program);
         command.envs(environment.iter().copied());
         command.arg("serve").arg("--data").arg(self.data()).args(self.log_options(arguments)).args(arguments);
         if !arguments.contains(&"--listen") {
@@ -174,7 +191,7 @@ impl Home {
         all.extend(["--data", data.to_str().unwrap()]);
         let log = self.log_options(arguments);
         all.extend(log.iter().map(String::as_str));
-        let output = crate::run(&all).unwrap();
+        let output = crate::run_as(self.program(&crate::program()), &all).unwrap();
         let mut said = String::from_utf8(output.stdout).unwrap();
         said.push_str(&String::from_utf8_lossy(&output.stderr));
         (output.status.code(), said)

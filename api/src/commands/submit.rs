@@ -11,6 +11,7 @@ use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::reason::RefuseReason;
 use orderledger_projections::intake::answers::{self, Answer};
 use orderledger_projections::worker::progress::WorkerState;
+use orderledger_store::Error;
 use orderledger_store::event_log::NewRecord;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -69,7 +70,7 @@ fn accepts_writes(ledger: &Ledger) -> Result<(), Problem> {
 
 pub(super) async fn append(ledger: &Arc<Ledger>, record: NewRecord, deadline: Instant) -> Result<u64, Problem> {
     // Records that nobody takes would fill the log's queue, and whoever appends would wait for room.
-    if let Err(error) = ledger.log.reachable() {
+    if let Err(error @ Error::Unavailable { .. }) = ledger.log.reachable() {
         tracing::debug!(%error, "nothing is appended");
         return Err(Problem::outcome_unknown());
     }

@@ -118,7 +118,7 @@ pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<dyn E
         Some(kafka) => {
             // Before the cluster is asked: another log stays another one, whether the brokers answer or not.
             data.check(settings.partitions, &identity(kafka, ""))?;
-            let log = open_kafka(kafka, partitions)?;
+            let log = open_kafka(kafka, partitions, data.partitions().is_some())?;
             data.pin(log.partitions(), &identity(kafka, log.cluster_id()))?;
             log.watch_topics(&data.first_records_path())?;
             Ok((data, Arc::new(log)))
@@ -134,9 +134,13 @@ pub fn open_log_to_look(settings: &Settings) -> Result<(Option<DataDir>, Arc<dyn
     }
 }
 
-/// The log on the cluster, if its topics lose nothing.
-fn open_kafka(kafka: &KafkaSettings, partitions: Option<u32>) -> Result<KafkaLog, Error> {
-    let findings = topics::check(kafka, partitions)?;
+/// The log on the cluster, if its topics lose nothing. With data that stand beyond them, records that were deleted from the
+/// topics' beginnings are only a warning: whoever needs them is refused when he begins.
+fn open_kafka(kafka: &KafkaSettings, partitions: Option<u32>, has_data: bool) -> Result<KafkaLog, Error> {
+    let mut findings = topics::check(kafka, partitions)?;
+    for finding in findings.iter_mut().filter(|finding| has_data && finding.property == "first offset") {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
     topics::refuse(&findings)?;
     for warning in topics::told(&findings, Severity::Warning) {
         tracing::warn!("{warning}");

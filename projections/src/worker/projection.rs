@@ -82,7 +82,7 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
     loop {
         let ended = folding.and_then(|folding| run_until_failure(setup, Attempt::begin(setup, folding)?));
         let Err(failure) = ended else { return Ok(()) };
-        let Some(pause) = again::<F>(&failure, &mut pauses, &setup.progress) else { return Err(failure) };
+        let Some(pause) = again::<F>(&failure, &mut pauses, setup) else { return Err(failure) };
         setup.stop.sleep(pause);
         if setup.stop.is_set() {
             return Err(failure);
@@ -109,10 +109,12 @@ pub(super) fn resume<F: Fold>(setup: &Setup) -> Result<Folding<F>, Error> {
     Folding::resume(Arc::clone(&setup.view), &*setup.log, &setup.key, &setup.kept)
 }
 
-/// The pause after which the projection goes on from its view, if that can help: the log or the view gave no answer.
-pub(super) fn again<F: Fold>(failure: &Failure, pauses: &mut Pauses, progress: &Progress) -> Option<Duration> {
+/// The pause after which the projection goes on from its view, if that can help: the log or the view gave no answer, and the
+/// view has not failed for good, on a full disk say.
+pub(super) fn again<F: Fold>(failure: &Failure, pauses: &mut Pauses, setup: &Setup) -> Option<Duration> {
     let Failure::View(error) = failure else { return None };
-    let pause = if is_worth_another(error) { pauses.next(progress) } else { None }?;
+    let can_help = is_worth_another(error) && !setup.view.has_failed();
+    let pause = if can_help { pauses.next(&setup.progress) } else { None }?;
     tracing::warn!(projection = F::NAME, %error, "the projection goes on from its view");
     Some(pause)
 }

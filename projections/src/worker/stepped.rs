@@ -59,7 +59,7 @@ impl<F: Fold> Stepped<F> {
     }
 
     fn after(&mut self, failure: Failure) {
-        self.doing = match again::<F>(&failure, &mut self.pauses, &self.setup.progress) {
+        self.doing = match again::<F>(&failure, &mut self.pauses, &self.setup) {
             Some(pause) => Doing::Pausing(self.setup.clock.now().saturating_add(pause)),
             None => {
                 self.setup.progress.enter(end_state::<F>(Err(failure)));

@@ -129,8 +129,8 @@ pub trait EventLog: Send + Sync {
         Ok(self.read(of, from, 1)?.first().map(|record| record.recorded_at_ms))
     }
 
-    /// Whether the log can be reached; the error says what is wrong. A connection that breaks for a moment doesn't count.
-    /// Never waits.
+    /// Whether the log can be reached and takes records; the error says what is wrong. A connection that breaks for a moment
+    /// doesn't count. Never waits.
     fn reachable(&self) -> Result<(), Error> {
         Ok(())
     }

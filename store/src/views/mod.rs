@@ -161,6 +161,11 @@ impl View {
         Ok(View { inner, flusher: Mutex::new(Some(flusher)), quarantined: opened.quarantined })
     }
 
+    /// Whether it has failed for good: only opening it again may help.
+    pub fn has_failed(&self) -> bool {
+        self.inner.check().is_err()
+    }
+
     /// A view that is never on disk: to fold a rebuild in memory, and for tests.
     pub fn in_memory(schema: Schema) -> View {
         let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
@@ -204,9 +209,9 @@ impl View {
         Ok(())
     }
 
-    /// The view as it is now.
+    /// The view as it is now. Where only writing failed, it is as it was then.
     pub fn reader(&self) -> Result<ViewReader, Error> {
-        self.inner.check()?;
+        self.inner.check_read()?;
         Ok(ViewReader { inner: Arc::clone(&self.inner), layers: self.inner.layers.load_full() })
     }
 
@@ -231,7 +236,7 @@ impl View {
         if self.inner.base.is_none() {
             return self.compute_digest();
         }
-        self.inner.check()?;
+        self.inner.check_read()?;
         Ok(self.inner.lock().durable.clone())
     }
 
@@ -248,7 +253,7 @@ impl View {
 
     /// How large the view is.
     pub fn sizes(&self) -> Result<ViewSizes, Error> {
-        self.inner.check()?;
+        self.inner.check_read()?;
         let disk_bytes = self.inner.base.as_ref().map_or(Ok(0), Base::disk_bytes)?;
         let pending = self.inner.lock();
         Ok(ViewSizes {

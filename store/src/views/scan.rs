@@ -41,7 +41,7 @@ impl Scan {
 
     fn next_row(&mut self) -> Result<Option<(Bytes, Bytes)>, Error> {
         loop {
-            self.reader.inner.check()?;
+            self.reader.inner.check_read()?;
             while self.chunk.is_empty() && self.unread.is_some() {
                 self.read_chunk()?;
             }

@@ -135,6 +135,10 @@ impl EventLog for EmbeddedLog {
         Ok(self.core.bounds(of)?.end)
     }
 
+    fn reachable(&self) -> Result<(), Error> {
+        self.core.queue.check()
+    }
+
     fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
         let end = self.core.bounds(of)?.end;
         if from >= end || max == 0 {

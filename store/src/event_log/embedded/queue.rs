@@ -68,6 +68,11 @@ impl Queue {
         Some(group)
     }
 
+    /// Whether it takes anything in.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.lock().closed.clone().map_or(Ok(()), Err)
+    }
+
     /// Takes nothing more in; what is queued is still committed.
     pub(super) fn close(&self) {
         let mut state = self.lock();

@@ -27,6 +27,8 @@ struct State {
     away: Option<(Instant, String)>,
     /// The newest error of one broker; it says more than "all brokers are down".
     newest: Option<String>,
+    /// A question got no answer in time. A connection that swallows everything looks like one that is idle.
+    silent: bool,
 }
 
 impl Reach {
@@ -37,6 +39,9 @@ impl Reach {
     /// Why the cluster doesn't answer, if it doesn't.
     pub(super) fn away(&self) -> Option<String> {
         let state = self.lock();
+        if state.silent {
+            return Some("a question was not answered in time".to_owned());
+        }
         state.away.as_ref().filter(|(since, _)| since.elapsed() >= GRACE).map(|(_, why)| why.clone())
     }
 
@@ -68,6 +73,15 @@ impl Reach {
             tracing::warn!(%why, "Kafka doesn't answer; trying again until it does");
             state.away = Some((Instant::now(), why));
         }
+    }
+
+    /// A question that is asked again and again was answered now, or not in time.
+    pub(super) fn heard(&self, in_time: bool) {
+        let mut state = self.lock();
+        if !in_time && !state.silent {
+            tracing::warn!("Kafka answers no question; trying again until it does");
+        }
+        state.silent = !in_time;
     }
 
     /// The cluster answered.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use backon::{BlockingRetryable, ExponentialBuilder};
 use orderledger_domain::position::{Topic, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::{Reach, Watching, now_ms};
@@ -132,7 +133,10 @@ impl Queries {
         }
         let names = &self.watching.names;
         let all = list(names, of.iter().map(|of| (*of, which(*of))))?;
-        let found = self.client.offsets_for_times(all, ONE_QUESTION).map_err(|error| self.no(error))?;
+        let found = self.client.offsets_for_times(all, ONE_QUESTION);
+        let late = |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
+        self.watching.reach.heard(!found.as_ref().is_err_and(late));
+        let found = found.map_err(|error| self.no(error))?;
         let mut offsets = BTreeMap::new();
         for element in found.elements() {
             let Some(at) = names.partition(element.topic(), element.partition()) else { continue };
@@ -144,7 +148,7 @@ impl Queries {
         Ok(offsets)
     }
 
-    fn no(&self, error: rdkafka::error::KafkaError) -> Error {
+    fn no(&self, error: KafkaError) -> Error {
         no_answer(&self.settings, &self.watching.reach, error)
     }
 
@@ -273,7 +277,7 @@ fn listen(client: &BaseConsumer<Watching>) {
 }
 
 /// What the clients noticed says more than that a question timed out.
-fn no_answer(settings: &KafkaSettings, reach: &Reach, error: rdkafka::error::KafkaError) -> Error {
+fn no_answer(settings: &KafkaSettings, reach: &Reach, error: KafkaError) -> Error {
     match translated(At::Log, error) {
         Error::Unavailable { at, source, .. } => {
             let why = reach.newest().map(|why| format!(": {why}")).unwrap_or_default();
@@ -305,7 +309,7 @@ fn partition_counts(
 }
 
 fn cluster_id(settings: &KafkaSettings, client: &BaseConsumer<Watching>, reach: &Reach) -> Result<String, Error> {
-    let timed_out = || rdkafka::error::KafkaError::MetadataFetch(rdkafka::error::RDKafkaErrorCode::OperationTimedOut);
+    let timed_out = || KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
     client.client().fetch_cluster_id(ONE_QUESTION).ok_or_else(|| no_answer(settings, reach, timed_out()))
 }
 

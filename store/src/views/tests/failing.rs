@@ -1,4 +1,4 @@
-//! After a failure nothing is served, and damage leads to quarantine.
+//! After damage nothing is served, and it leads to quarantine; where only writing failed, what was committed is.
 
 use super::*;
 
@@ -47,6 +47,8 @@ fn a_failure_of_the_flusher_fails_whoever_waits_for_it() {
         view.inner.fail(failure);
         assert!(matches!(blocked.join().unwrap(), Err(Error::Unavailable { .. })));
     });
+    assert_eq!(view.reader().unwrap().get_row::<String>(b"ra").unwrap().as_deref(), Some("1"));
+    assert!(view.has_failed() && view.digest().is_ok());
     assert!(matches!(view.close(), Err(Error::Unavailable { .. })));
     assert!(!dir.path().join("condemned").exists());
 }

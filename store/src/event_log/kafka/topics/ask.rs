@@ -7,13 +7,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Topic, TopicPartition};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::metadata::{Metadata, MetadataTopic};
+use rdkafka::metadata::{Metadata, MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::facts::{Broker, Cluster, Config, Found, Partition};
@@ -145,6 +145,14 @@ impl<'a> Asking<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The number of the partition's leader, negative while there is none.
+    pub(super) fn leader(&self, of: TopicPartition) -> Result<i32, Error> {
+        let metadata = self.metadata(of.topic)?;
+        let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        let found = partitions.into_iter().find(|partition| u32::try_from(partition.id()) == Ok(of.partition));
+        Ok(found.map_or(-1, MetadataPartition::leader))
     }
 
     fn has_leaders(&self, topic: Topic) -> Result<bool, Error> {

@@ -8,7 +8,7 @@ mod rules;
 
 use std::time::Duration;
 
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Topic, TopicPartition};
 use rdkafka::admin::{NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
@@ -144,6 +144,11 @@ pub fn refuse(findings: &[Finding]) -> Result<(), Error> {
     }
     let what = format!("the topics would lose records: {}; see: orderledger topics check", refused.join("; "));
     Err(Error::refused(At::Log, what))
+}
+
+/// The number of the broker that leads a partition now, negative while nobody does.
+pub fn leader(settings: &KafkaSettings, of: TopicPartition) -> Result<i32, Error> {
+    Asking::connect(settings)?.leader(of)
 }
 
 /// Deletes the topics, with all that is in them.
