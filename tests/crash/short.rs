@@ -20,6 +20,7 @@ fn laboratory(log: LogKind, kills: u64, audit_every: u64) {
         audit_every,
         fresh_every: 2,
         planted: None,
+        say: |_| {},
     };
     let report = run(&setup).unwrap_or_else(|failure| panic!("{failure}"));
     assert!(report.counts["audits"] >= 2 && report.counts["answers"] > kills, "little happened: {report}");

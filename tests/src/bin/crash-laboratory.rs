@@ -53,6 +53,7 @@ fn setup(arguments: &[String]) -> Result<Setup, String> {
         audit_every: 25,
         fresh_every: 2,
         planted: None,
+        say: said,
     };
     let mut pairs = arguments.chunks_exact(2);
     for pair in &mut pairs {

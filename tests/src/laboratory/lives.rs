@@ -246,6 +246,8 @@ impl Lives<'_> {
         }
         let log = self.ground.dump(0)?;
         checks::full(&log, &self.audited, self.clients, &shown, self.report)?;
+        let (kills, records) = (self.report.kills, log.len());
+        (self.setup.say)(&format!("{kills} of {} kills, {records} records audited", self.setup.kills));
         self.audited = log;
         for server in 0..self.servers.len() {
             checks::own(self.ground, server, &mut self.dice, self.report)?;

@@ -43,6 +43,8 @@ pub struct Setup {
     pub fresh_every: u64,
     /// A planted bug that is switched on in every server.
     pub planted: Option<String>,
+    /// Is told how far the run is, after each audit.
+    pub say: fn(&str),
 }
 
 /// What a run came to.
