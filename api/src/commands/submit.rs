@@ -54,7 +54,7 @@ pub(super) async fn submit(
     let offset = append(ledger, record, deadline).await?;
     let answer = timeout_at(deadline, ledger.answers.wait(partition, offset)).await;
     let Ok(Ok(answer)) = answer else { return Err(Problem::outcome_unknown()) };
-    first_answer(ledger, Topic::Orders.at(partition).offset(offset), answer).await
+    first_answer(ledger, Topic::Orders.at(partition).offset(offset), answer, deadline).await
 }
 
 /// Writes wait until intake has reached the log's end as it was at start.
@@ -97,11 +97,19 @@ pub(super) async fn append(ledger: &Arc<Ledger>, record: NewRecord, deadline: In
 }
 
 /// The answer to the request, or to the one it repeats; a repeat may itself be repeated.
-async fn first_answer(ledger: &Arc<Ledger>, mut asked: Position, mut answer: Answer) -> Result<Judged, Problem> {
+async fn first_answer(
+    ledger: &Arc<Ledger>,
+    mut asked: Position,
+    mut answer: Answer,
+    deadline: Instant,
+) -> Result<Judged, Problem> {
     let mut replayed = false;
     while let Event::DuplicateIgnored(repeat) = &answer.event {
         let (asking, original) = (Arc::clone(ledger), repeat.original);
-        let found = blocking(move || answers::find(asking.log.as_ref(), &asking.key, original)).await?;
+        // A log that gives no answer for a moment is asked longer than anybody waits.
+        let found = timeout_at(deadline, blocking(move || answers::find(asking.log.as_ref(), &asking.key, original)))
+            .await
+            .map_err(|_| Problem::outcome_unknown())??;
         answer = found.ok_or_else(Problem::outcome_unknown)?;
         (asked, replayed) = (original, true);
     }
