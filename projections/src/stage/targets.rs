@@ -69,5 +69,6 @@ fn take(read: &Read, source: Topic, marks: &mut StreamMarks, ends: &mut StreamEn
     if arrival == Arrival::Next {
         ends.insert((stream, target), Emitted { offset: read.position.offset, mark: marks.mark(stream) });
     }
-    arrival != Arrival::OutOfStream
+    // A later record may be out of its stream because one before it was lost.
+    arrival != Arrival::OutOfStream || stamp.sequence > 1
 }
