@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::decimal::{self, DecimalError, SCALE};
+use crate::planted::{self, Bug};
 
 /// A price of one share in 1/10000 of the cash unit (FIX tag 44): 0.0001 to 1,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,7 +165,8 @@ impl BasisPoints {
 
 /// ⌈basis / 10000⌉ for a basis ≥ 0: how fees are rounded, always up.
 pub fn fee_from_basis(basis: i128) -> Amount {
-    Amount(basis.saturating_add(9_999).checked_div(10_000).unwrap_or(0))
+    let up = if planted::is(Bug::FeeRoundedDown) { 0 } else { 9_999 };
+    Amount(basis.saturating_add(up).checked_div(10_000).unwrap_or(0))
 }
 
 macro_rules! decimal_text {

@@ -10,11 +10,62 @@ pub enum Bug {
     SkippedDeduplication = 1,
     /// A fee is rounded down instead of up.
     FeeRoundedDown,
+    /// A view's positions are committed before the rows that they stand for.
+    PositionBeforeRows,
+    /// A restored stage numbers its streams from 1 again.
+    SequenceReset,
+    /// A cancel takes effect when intake accepts it, and not when the book does: a fill may stand before that.
+    CancelRace,
+    /// What an expired order holds is not released.
+    ExpiryKeepsReserve,
+    /// A restored stage reads on one record too late.
+    SnapshotOneRecordOff,
+    /// Records go to `books` before the records of `orders` that they follow are acknowledged.
+    BooksBeforeOrders,
+    /// A batch counts as acknowledged although its records for `books` are not.
+    AcknowledgedInPart,
+    /// After a gap the marks are trusted, so what is missing is never sent again.
+    MarksTrustedAfterGap,
+    /// A repeat of a stream's last record is applied once more.
+    RepeatApplied,
+    /// A view forgets how far each stream is known when it is opened again.
+    ViewWithoutStreamMarks,
+    /// Snapshots don't keep the numbers of the orders' owners: self-trades pass, or strangers' trades are taken for such.
+    OwnersForgotten,
+    /// A fee schedule takes effect at its request, and not where it is read.
+    FeesAtRequest,
+    /// A snapshot is used although the index of ids lost what stands before it.
+    IndexBehindTrusted,
+    /// An id that stands later in the log counts as used: a replay decides otherwise.
+    LaterIdCounts,
+    /// What a stage writes depends on how the log handed it its records: a second process diverges.
+    OutputsDependOnBatches,
+    /// A record of a parked entity is applied before those that wait.
+    ParkedSuccessorEarly,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: &[Bug] = &[Bug::SkippedDeduplication, Bug::FeeRoundedDown];
+    pub const ALL: &[Bug] = &[
+        Bug::SkippedDeduplication,
+        Bug::FeeRoundedDown,
+        Bug::PositionBeforeRows,
+        Bug::SequenceReset,
+        Bug::CancelRace,
+        Bug::ExpiryKeepsReserve,
+        Bug::SnapshotOneRecordOff,
+        Bug::BooksBeforeOrders,
+        Bug::AcknowledgedInPart,
+        Bug::MarksTrustedAfterGap,
+        Bug::RepeatApplied,
+        Bug::ViewWithoutStreamMarks,
+        Bug::OwnersForgotten,
+        Bug::FeesAtRequest,
+        Bug::IndexBehindTrusted,
+        Bug::LaterIdCounts,
+        Bug::OutputsDependOnBatches,
+        Bug::ParkedSuccessorEarly,
+    ];
 }
 
 /// Whether the bug is switched on.

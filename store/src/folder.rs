@@ -38,7 +38,9 @@ impl Folder {
 
     /// The folder of that name in it.
     pub fn join(&self, name: impl AsRef<Path>) -> Folder {
-        Folder { path: self.path.join(name), ..self.clone() }
+        let mut folder = self.clone();
+        folder.path.push(name);
+        folder
     }
 
     /// Writes the parts one after another; after a crash there is the old file or the new one, and the new one when this

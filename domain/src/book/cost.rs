@@ -3,6 +3,7 @@
 //! Both are exact. Within the book's bounds no product passes 10^35, so nothing here ever saturates.
 
 use super::order::Order;
+use crate::planted::{self, Bug};
 
 /// Rates are in parts of this.
 const BPS: i128 = 10_000;
@@ -18,6 +19,9 @@ pub(super) fn notional(price: i64, quantity: u64) -> i128 {
 ///
 /// So any split into fills costs the same.
 pub(super) fn fee_due(maker_bps: u32, maker_notional: i128, taker_bps: u32, taker_notional: i128) -> i128 {
+    if planted::is(Bug::FeeRoundedDown) {
+        return basis(maker_bps, maker_notional, taker_bps, taker_notional) / BPS;
+    }
     match small_basis(maker_bps, maker_notional, taker_bps, taker_notional) {
         Some(basis) => i128::from(basis.div_ceil(10_000)),
         None => basis(maker_bps, maker_notional, taker_bps, taker_notional).saturating_add(9_999) / BPS,

@@ -13,6 +13,7 @@ use crate::event::{AmendAccepted, AmendRejected, OrderAccepted, OrderAmended, Or
 use crate::ids::Asset;
 use crate::ids::{ClientOrderId, OrderId, Symbol, UserId};
 use crate::money::{Amount, BasisPoints, Price, Quantity, fee_from_basis};
+use crate::planted::{self, Bug};
 use crate::terms::{Liquidity, OrderType, Side, TimeInForce};
 
 pub use status::{Status, Step, Unexpected};
@@ -222,6 +223,9 @@ impl Order {
         self.leaves_quantity = Quantity::ZERO;
         let held = std::mem::take(&mut self.held);
         let mut postings = Postings::default();
+        if step == Step::Expired && planted::is(Bug::ExpiryKeepsReserve) {
+            return Ok(postings);
+        }
         self.release(&mut postings, held);
         Ok(postings)
     }

@@ -9,8 +9,9 @@ use orderledger_domain::event::{
 };
 use orderledger_domain::ids::{OrderId, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, Price, Quantity};
-use orderledger_domain::order::Order;
+use orderledger_domain::order::{Order, Step};
 use orderledger_domain::partition;
+use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::Rejection;
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
@@ -80,7 +81,12 @@ impl Intake {
             Event::OrderCreated(order) => self.create(order, to),
             Event::OrderCancelRequested(cancel) => return self.cancel(cancel, identities, to),
             Event::OrderAmendRequested(amend) => return self.amend(amend, identities, to),
-            Event::FeeScheduleRequested(fees) => control(Event::FeeScheduleSet(*fees), to),
+            Event::FeeScheduleRequested(fees) => {
+                if planted::is(Bug::FeesAtRequest) {
+                    self.accounts.fees = *fees;
+                }
+                control(Event::FeeScheduleSet(*fees), to)
+            }
             Event::RulesVersionRequested(rules) => control(Event::RulesVersionSet(*rules), to),
             Event::SessionCloseRequested(close) => control(Event::SessionClosed(close.clone()), to),
             _ => Ok(()),
@@ -164,7 +170,7 @@ impl Intake {
     }
 
     fn cancel(
-        &self,
+        &mut self,
         request: &OrderCancelRequested,
         identities: &Identities,
         to: &mut Answering<'_>,
@@ -178,6 +184,11 @@ impl Intake {
         };
         let created = to.emission.cause().topic_partition().offset(order.created_offset);
         let accepted = CancelAccepted { order_id, user_id: user_id.clone(), symbol: order.symbol, created };
+        if planted::is(Bug::CancelRace) {
+            self.accounts
+                .change_order(&Event::CancelAccepted(accepted.clone()), |order| order.close(Step::Canceled))
+                .map_err(|error| disagreement(to, &error))?;
+        }
         to.answer_and_route(&user_id, accepted.symbol.as_str(), Event::CancelAccepted(accepted.clone()));
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_store::Error;
 use orderledger_store::event_log::{Fetched, Reader};
@@ -117,7 +118,11 @@ impl<F: StageFold> Deciding<F> {
         let mut outputs: Vec<Output> = Vec::new();
         let mut recorded_at = Default::default();
         let consumed = fold.accounting().consumed().saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
-        for record in records {
+        let last_at = records.last().map_or(0, |last| last.recorded_at_ms);
+        for mut record in records {
+            if planted::is(Bug::OutputsDependOnBatches) {
+                record.recorded_at_ms = last_at;
+            }
             let read = Read::new(from, record, &setup.key);
             let before = outputs.len();
             lane.twin.look(&read, &setup.progress);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use orderledger_domain::event::Event;
+use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::event_log::{Appender, NewRecord};
@@ -128,8 +129,9 @@ impl Outbox {
     pub fn push(&self, mut batch: Batch) -> Result<(), Error> {
         let outputs = std::mem::take(&mut batch.outputs);
         let count = outputs.len();
+        let as_a_whole = self.as_a_whole || planted::is(Bug::BooksBeforeOrders);
         let (second, first): (Vec<_>, Vec<_>) =
-            outputs.into_iter().partition(|output| !self.as_a_whole && output.to.topic == Topic::Books);
+            outputs.into_iter().partition(|output| !as_a_whole && output.to.topic == Topic::Books);
         let records = records(&first);
         let partition = batch.partition;
         let number = {
@@ -248,10 +250,11 @@ impl Outbox {
         let mut state = self.lock();
         let State { lanes, in_flight, .. } = &mut *state;
         let lane = lanes.entry(partition).or_default();
-        while let Some(Waiting { batch, steps, .. }) = lane
-            .waiting
-            .pop_front_if(|waiting| waiting.steps.iter().all(|step| matches!(step.state, StepState::Acknowledged(_))))
-        {
+        let needed = if planted::is(Bug::AcknowledgedInPart) { 1 } else { 2 };
+        let acknowledged = |waiting: &mut Waiting| {
+            waiting.steps.iter().take(needed).all(|step| matches!(step.state, StepState::Acknowledged(_)))
+        };
+        while let Some(Waiting { batch, steps, .. }) = lane.waiting.pop_front_if(acknowledged) {
             let mut answers = Vec::new();
             for step in steps {
                 *in_flight = in_flight.saturating_sub(step.outputs.len());

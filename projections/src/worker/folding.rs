@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::Error;
@@ -95,8 +96,11 @@ impl<F: Fold> Folding<F> {
         let mut changes = self.view.changes();
         self.fold.write_rows(&self.view, &mut changes)?;
         self.parking.write_rows(&mut changes)?;
-        self.view.commit(changes, Head::write(&self.states, self.breaker.consecutive())?)?;
-        Ok(())
+        let head = Head::write(&self.states, self.breaker.consecutive())?;
+        if planted::is(Bug::PositionBeforeRows) {
+            self.view.commit(self.view.changes(), head.clone())?;
+        }
+        Ok(self.view.commit(changes, head)?)
     }
 
     /// Every record consumed became one of five things, and what is counted as parked waits.

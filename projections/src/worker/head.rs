@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::stream::StreamMarks;
 use orderledger_store::{At, Error, codec};
 
 use super::partition::PartitionState;
@@ -39,7 +41,10 @@ impl Head {
             codec::decode::<Stored>(SCHEMA, head)?
         };
         let mut states = BTreeMap::new();
-        for (topic, partition, state, consumed) in partitions {
+        for (topic, partition, mut state, consumed) in partitions {
+            if planted::is(Bug::ViewWithoutStreamMarks) {
+                state.marks = StreamMarks::default();
+            }
             let topic = Topic::from_number(topic).ok_or_else(|| Error::corrupt(At::Frame, "an unknown topic"))?;
             states.insert(topic.at(partition), PartitionState { consumed, ..state });
         }

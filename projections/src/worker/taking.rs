@@ -1,6 +1,7 @@
 //! What becomes of a record that a projection reads: applied, or one of the four other things that are counted.
 
 use orderledger_domain::entity::name_in_key;
+use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::Topic;
 
 use super::fold::{Failure, Fold, Outcome, Unappliable};
@@ -56,7 +57,7 @@ impl<F: Fold> Folding<F> {
             return self.try_first(read, kind, whose);
         }
         if let Some(name) = whose {
-            if self.parking.is_parked(name) {
+            if self.parking.is_parked(name) && !planted::is(Bug::ParkedSuccessorEarly) {
                 self.parking.wait(name, read, kind);
                 return Ok(Fate::Parked);
             }
