@@ -7,15 +7,17 @@ use orderledger_store::event_log::NewRecord;
 use orderledger_tests::stages::PARTITIONS;
 use uuid::Uuid;
 
-use orderledger_tests::dice::Dice;
+use crate::dice::Dice;
+use crate::plan::Plan;
 
-const USERS: u64 = 6;
-const SYMBOLS: [&str; 2] = ["A", "B"];
+const SYMBOLS: [&str; 3] = ["A", "B", "C"];
 const BPS: [(u64, u64); 6] = [(0, 0), (25, 10), (10, 25), (1000, 1), (7, 7), (1, 999)];
 
 /// Makes records from outside, written here as any producer would.
 pub(crate) struct Flow {
     dice: Dice,
+    users: u64,
+    symbols: &'static [&'static str],
     asked: u64,
     /// User, order id and quantity of the orders asked last.
     orders: Vec<(String, String, u64)>,
@@ -54,14 +56,19 @@ fn decimal(units: u64) -> String {
 }
 
 impl Flow {
-    pub(crate) fn new(seed: u64) -> Flow {
-        Flow { dice: Dice::new(seed), asked: 0, orders: Vec::new(), past: Vec::new() }
+    pub(crate) fn new(plan: &Plan) -> Flow {
+        let symbols = &SYMBOLS[..usize::try_from(plan.symbols).unwrap()];
+        let dice = Dice::of(plan.seed, "flow");
+        Flow { dice, users: plan.users, symbols, asked: 0, orders: Vec::new(), past: Vec::new() }
     }
 
     /// The next records, usually one.
     pub(crate) fn ask(&mut self) -> Vec<NewRecord> {
         self.asked += 1;
-        let user = format!("u{}", self.dice.range(0, USERS));
+        let user = format!("u{}", self.dice.range(0, self.users));
+        if self.asked <= 2 * self.users {
+            return vec![self.deposit(&user)];
+        }
         match self.dice.range(0, 100) {
             0..20 => vec![self.deposit(&user)],
             20..24 => vec![self.withdrawal(&user)],
@@ -82,7 +89,7 @@ impl Flow {
     }
 
     fn asset_and_amount(&mut self, cash_units: u64, shares: u64) -> String {
-        let symbol = *self.dice.pick(&SYMBOLS);
+        let symbol = *self.dice.pick(self.symbols);
         if self.dice.percent(40) {
             format!(r#""asset":"USD","amount":{}"#, decimal(self.dice.range(1, cash_units)))
         } else {
@@ -116,7 +123,7 @@ impl Flow {
 
     fn order(&mut self, user: &str) -> NewRecord {
         let number = if self.dice.percent(97) { self.asked } else { 1 };
-        let (symbol, side) = (*self.dice.pick(&SYMBOLS), *self.dice.pick(&["buy", "sell"]));
+        let (symbol, side) = (*self.dice.pick(self.symbols), *self.dice.pick(&["buy", "sell"]));
         let price = decimal(self.dice.range(1, 40) * self.dice.pick(&[1, 3, 7]));
         let quantity = self.dice.range(1, 40);
         let budget = if self.dice.percent(50) { "null".to_owned() } else { decimal(self.dice.range(1, 3_000)) };
@@ -143,7 +150,7 @@ impl Flow {
         if last.is_empty() {
             return None;
         }
-        let (user, order, quantity) = self.dice.choose(last).unwrap().clone();
+        let (user, order, quantity) = self.dice.pick(last).clone();
         Some(if self.dice.percent(4) { (user, "never".to_owned(), quantity) } else { (user, order, quantity) })
     }
 
@@ -178,7 +185,7 @@ impl Flow {
         if self.past.is_empty() {
             return None;
         }
-        let (user, mut request) = self.dice.choose(&self.past).unwrap().clone();
+        let (user, mut request) = self.dice.pick(&self.past).clone();
         match self.dice.range(0, 4) {
             // The same event id with another payload.
             0 => request.payload = request.payload.replace(['3', '7'], "5"),
