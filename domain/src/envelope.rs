@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::decimal::OUT_OF_RANGE_MARK;
 use crate::event::{Event, EventType, OrderCreated, OrderCreatedV1, Origin};
+use crate::ids::KeyId;
 use crate::object;
 use crate::position::{Position, Topic};
 use crate::reason::RefuseReason;
@@ -41,6 +42,11 @@ impl Refusal {
         }
         Refusal { reason, detail }
     }
+
+    /// The refusal of an event type that nobody knows.
+    pub fn unknown_type(name: &str) -> Refusal {
+        Refusal::new(RefuseReason::UnknownType, format!("no event type {name:.64}"))
+    }
 }
 
 /// Why a derived record exists: the record that caused it and its number among that record's outputs.
@@ -61,6 +67,10 @@ pub struct Stamp {
     pub sequence: u64,
     /// The keyed digest of the stream's previous record, 0 for the first.
     pub prev: u64,
+    /// The key that seals the record; none before its stream has taken one.
+    pub key: Option<KeyId>,
+    /// The key that seals the stream's records from the next on, if this is a StreamKeyTaken.
+    pub takes: Option<KeyId>,
 }
 
 /// A record's value, read.
@@ -103,6 +113,8 @@ struct MetadataWire<'a> {
     sequence: Option<&'a RawValue>,
     #[serde(borrow, default)]
     prev: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    key: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -122,8 +134,7 @@ pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
     let event_id = Uuid::try_parse(&wire.event_id).map_err(|_| bad("eventId must be a UUID"))?;
     let timestamp = Timestamp::parse(&wire.timestamp)
         .ok_or_else(|| bad("timestamp must be RFC 3339, from 1970 to 9999, as in 2025-01-15T10:30:00Z"))?;
-    let event_type = EventType::from_name(&wire.event_type)
-        .ok_or_else(|| Refusal::new(RefuseReason::UnknownType, format!("no event type {:.64}", wire.event_type)))?;
+    let event_type = EventType::from_name(&wire.event_type).ok_or_else(|| Refusal::unknown_type(&wire.event_type))?;
     let old = match wire.metadata.version.as_ref() {
         VERSION => false,
         "1.0" => true,
@@ -131,8 +142,13 @@ pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
             return Err(Refusal::new(RefuseReason::UnknownVersion, format!("version {other:.64} is not 1.0 or 2.0")));
         }
     };
-    let stamp = if event_type.origin() == Origin::Derived { read_stamp(&wire.metadata) } else { None };
     let event = read_payload(event_type, old, wire.payload.get());
+    let takes = match &event {
+        Ok(Event::StreamKeyTaken(taken)) => Some(taken.key_id),
+        _ => None,
+    };
+    let stamp = if event_type.origin() == Origin::Derived { read_stamp(&wire.metadata) } else { None };
+    let stamp = stamp.map(|stamp| Stamp { takes, ..stamp });
     Ok(Envelope { event_id, event_type, timestamp, stamp, event })
 }
 
@@ -173,7 +189,11 @@ fn read_stamp(metadata: &MetadataWire<'_>) -> Option<Stamp> {
     let prev: Cow<str> = serde_json::from_str(metadata.prev?.get()).ok()?;
     let canonical = prev.len() == 16 && prev.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let prev = if canonical { u64::from_str_radix(&prev, 16).ok()? } else { return None };
-    Some(Stamp { cause: Cause { position, index: cause.index }, sequence, prev })
+    let key = match metadata.key {
+        Some(key) => Some(serde_json::from_str(key.get()).ok()?),
+        None => None,
+    };
+    Some(Stamp { cause: Cause { position, index: cause.index }, sequence, prev, key, takes: None })
 }
 
 /// Which refusal a JSON error is.
@@ -217,9 +237,13 @@ pub fn write_derived(event_type: EventType, payload: &[u8], timestamp: Timestamp
     let _ = write!(
         value,
         ",\"metadata\":{{\"version\":\"2.0\",\"source\":\"{by}\",\"cause\":{{\"topic\":\"{}\",\"partition\":{},\
-         \"offset\":{},\"index\":{index}}},\"sequence\":{},\"prev\":\"{:016x}\"}}}}",
+         \"offset\":{},\"index\":{index}}},\"sequence\":{},\"prev\":\"{:016x}\"",
         position.topic, position.partition, position.offset, stamp.sequence, stamp.prev
     );
+    if let Some(key) = stamp.key {
+        let _ = write!(value, ",\"key\":\"{key}\"");
+    }
+    value.extend_from_slice(b"}}");
     value
 }
 

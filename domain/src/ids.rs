@@ -111,30 +111,41 @@ shared_name!(
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 );
 
-/// The name of a share (FIX tag 55) or of cash: `[A-Z0-9.-]{1,16}`, kept inline.
+/// Up to 16 ASCII characters, kept inline.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Asset {
+struct Inline {
     bytes: [u8; 16],
     length: u8,
 }
+
+impl Inline {
+    fn new(text: &str) -> Inline {
+        let mut bytes = [0; 16];
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        Inline { bytes, length: u8::try_from(text.len()).unwrap_or(16) }
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+    }
+}
+
+/// The name of a share (FIX tag 55) or of cash: `[A-Z0-9.-]{1,16}`, kept inline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asset(Inline);
 
 impl Asset {
     /// The asset of that name, if it keeps the rule.
     pub fn new(text: &str) -> Result<Asset, BadName> {
         let fits = (1..=16).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-        if !fits {
-            return Err(BadName("1 to 16 characters of A-Z 0-9 . -"));
-        }
-        let mut bytes = [0; 16];
-        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
-            *to = from;
-        }
-        Ok(Asset { bytes, length: u8::try_from(text.len()).unwrap_or(16) })
+        if fits { Ok(Asset(Inline::new(text))) } else { Err(BadName("1 to 16 characters of A-Z 0-9 . -")) }
     }
 
     /// US dollars, the cash of every market.
-    pub const USD: Asset = Asset { bytes: *b"USD\0\0\0\0\0\0\0\0\0\0\0\0\0", length: 3 };
+    pub const USD: Asset = Asset(Inline { bytes: *b"USD\0\0\0\0\0\0\0\0\0\0\0\0\0", length: 3 });
 
     /// Whether it is the cash asset.
     pub fn is_cash(&self) -> bool {
@@ -143,7 +154,7 @@ impl Asset {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        self.bytes.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+        self.0.as_str()
     }
 }
 
@@ -182,3 +193,44 @@ impl fmt::Debug for Symbol {
     }
 }
 named!(Symbol);
+
+/// The name of a stream key: `[A-Za-z0-9._-]{1,16}`, kept inline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Inline);
+
+impl KeyId {
+    /// The id of that name, if it keeps the rule.
+    pub fn new(text: &str) -> Result<KeyId, BadName> {
+        let fits = plain_name(text) && text.len() <= 16;
+        if fits { Ok(KeyId(Inline::new(text))) } else { Err(BadName("1 to 16 characters of A-Z a-z 0-9 . _ -")) }
+    }
+
+    /// The id of the key that a log was begun with, where its file names none: `0`.
+    pub const FIRST: KeyId = KeyId(Inline { bytes: *b"0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", length: 1 });
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The id as two numbers.
+    pub(crate) fn halves(&self) -> (u64, u64) {
+        let all = u128::from_be_bytes(self.0.bytes);
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        (half(all >> 64), half(all))
+    }
+
+    /// The id of two numbers.
+    pub(crate) fn of_halves(high: u64, low: u64) -> Option<KeyId> {
+        let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
+        let text = std::str::from_utf8(&bytes).ok()?;
+        KeyId::new(text.trim_end_matches('\0')).ok()
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+named!(KeyId);

@@ -21,6 +21,7 @@ pub mod position;
 pub mod reason;
 pub mod rules;
 pub mod stream;
+mod stream_key;
 pub mod strict;
 pub mod terms;
 pub mod timestamp;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::book::SelfTrade;
+use crate::event::EventType;
 
 /// A version of the rules that this program knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub enum Rules {
     /// In force until another is set.
     #[default]
     V1,
-    /// Self-trade prevention expires the resting order and lets the incoming one go on.
+    /// Self-trade prevention expires the resting order and lets the incoming one go on. Stream keys can be changed.
     V2,
 }
 
@@ -40,6 +41,17 @@ impl Rules {
         match self {
             Rules::V1 => SelfTrade::ExpireIncoming,
             Rules::V2 => SelfTrade::ExpireResting,
+        }
+    }
+
+    /// Whether records of that type mean anything: one that came later is under older rules what it was to the programs
+    /// of then, of no known type.
+    pub const fn know(self, event_type: EventType) -> bool {
+        match event_type {
+            EventType::StreamKeyRequested | EventType::StreamKeySet | EventType::StreamKeyTaken => {
+                matches!(self, Rules::V2)
+            }
+            _ => true,
         }
     }
 

@@ -4,61 +4,15 @@
 //! reader that keeps the last (sequence, digest) of each stream takes every record exactly once, in order: go-back-N.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
-use siphasher::sip::SipHasher24;
 
 use crate::envelope::{Cause, Stamp};
+use crate::ids::KeyId;
 use crate::planted::{self, Bug};
 use crate::position::{Topic, TopicPartition};
 
-/// The secret of the streams' digests. Without one (the default) a digest finds damage, not forgery.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct StreamKey([u8; 16]);
-
-impl std::fmt::Debug for StreamKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StreamKey(secret)")
-    }
-}
-
-impl StreamKey {
-    /// A key of 16 secret bytes.
-    pub const fn new(bytes: [u8; 16]) -> StreamKey {
-        StreamKey(bytes)
-    }
-
-    /// What the first record of a stream names as `prev`: 0 without a key, else a digest that only the key gives, so that
-    /// nobody else can begin a stream.
-    pub fn first_prev(&self, stream: StreamId, target: TopicPartition) -> u64 {
-        if *self == StreamKey::default() {
-            return 0;
-        }
-        self.digest(Some(format!("{}>{target}", stream.0).as_bytes()), None)
-    }
-
-    /// The stamp as readers and writers of streams judge it, who know a stream that has not begun by the digest 0: a first
-    /// record's `prev` is 0 if it is the right one, and never matches if it is not.
-    pub fn check_first(&self, stamp: Stamp, target: TopicPartition) -> Stamp {
-        if stamp.sequence != 1 {
-            return stamp;
-        }
-        let right = stamp.prev == self.first_prev(StreamId::of(&stamp), target);
-        Stamp { prev: if right { 0 } else { u64::MAX }, ..stamp }
-    }
-
-    /// The digest of a record: SipHash-2-4 (Aumasson, Bernstein 2012) of its key's length, its key and its value.
-    pub fn digest(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.0);
-        for part in [key, value] {
-            let length = part.map_or(u64::MAX, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            hasher.write(&length.to_le_bytes());
-            hasher.write(part.unwrap_or_default());
-        }
-        hasher.finish()
-    }
-}
+pub use crate::stream_key::{DuplicateKey, StreamKey};
 
 /// A stream's name in the partition where it ends: its source partition. `orders` is read by intake, `books` by matching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +42,7 @@ pub struct StreamMark {
 impl StreamMark {
     /// The stamp of the stream's next record.
     pub fn next_stamp(&self, cause: Cause) -> Stamp {
-        Stamp { cause, sequence: self.sequence.saturating_add(1), prev: self.digest }
+        Stamp { cause, sequence: self.sequence.saturating_add(1), prev: self.digest, key: None, takes: None }
     }
 
     /// What a record with that stamp is to a reader that stands here.
@@ -120,56 +74,95 @@ pub enum Arrival {
 
 /// The streams that end in one partition, as one reader knows them: O(partitions) memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StreamMarks(BTreeMap<StreamId, StreamMark>);
+pub struct StreamMarks {
+    marks: BTreeMap<StreamId, StreamMark>,
+    /// The key that seals each stream, from its StreamKeyTaken on.
+    keys: BTreeMap<StreamId, KeyId>,
+}
 
 impl StreamMarks {
     /// How far that stream is known.
     pub fn mark(&self, stream: StreamId) -> StreamMark {
-        self.0.get(&stream).copied().unwrap_or_default()
+        self.marks.get(&stream).copied().unwrap_or_default()
+    }
+
+    /// What a stamped record is to a reader that knows these streams. Only a record sealed with the key that its stream
+    /// has taken can be the next.
+    pub fn judge(&self, stamp: &Stamp, digest: u64) -> Arrival {
+        let stream = StreamId::of(stamp);
+        match self.mark(stream).judge(stamp, digest) {
+            Arrival::Next if stamp.key != self.keys.get(&stream).copied() => Arrival::OutOfStream,
+            arrival => arrival,
+        }
     }
 
     /// Judges a stamped record and, if it is the next of its stream, remembers it.
     pub fn take(&mut self, stamp: &Stamp, digest: u64) -> Arrival {
         let stream = StreamId::of(stamp);
-        let arrival = self.mark(stream).judge(stamp, digest);
+        let arrival = self.judge(stamp, digest);
         if arrival == Arrival::Next {
-            self.0.insert(stream, StreamMark { sequence: stamp.sequence, digest });
+            self.marks.insert(stream, StreamMark { sequence: stamp.sequence, digest });
+            if let Some(key) = stamp.takes {
+                self.keys.insert(stream, key);
+            }
         }
         arrival
     }
 
     /// All streams in their order.
     pub fn iter(&self) -> impl Iterator<Item = (StreamId, StreamMark)> + '_ {
-        self.0.iter().map(|(stream, mark)| (*stream, *mark))
+        self.marks.iter().map(|(stream, mark)| (*stream, *mark))
+    }
+
+    /// The key that a stream has taken.
+    pub fn key(&self, stream: StreamId) -> Option<KeyId> {
+        self.keys.get(&stream).copied()
+    }
+
+    /// The keys that the streams have taken.
+    pub fn keys(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.keys.values().copied()
     }
 }
 
 impl FromIterator<(StreamId, StreamMark)> for StreamMarks {
     fn from_iter<I: IntoIterator<Item = (StreamId, StreamMark)>>(marks: I) -> Self {
-        StreamMarks(marks.into_iter().collect())
+        StreamMarks { marks: marks.into_iter().collect(), keys: BTreeMap::new() }
     }
 }
 
+/// Topic number, partition, sequence, digest. A row whose number has [`KEY`] in it says with the last two which key its
+/// stream has taken: so marks of streams that took none are stored as they were before there was more than one key.
 type MarkRow = (u8, u32, u64, u64);
+const KEY: u8 = 0x80;
 
 impl Serialize for StreamMarks {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rows = self.iter().map(|(StreamId(source), mark)| -> MarkRow {
+        let marks = self.iter().map(|(StreamId(source), mark)| -> MarkRow {
             (source.topic.number(), source.partition, mark.sequence, mark.digest)
         });
-        rows.collect::<Vec<_>>().serialize(serializer)
+        let keys = self.keys.iter().map(|(StreamId(source), key)| -> MarkRow {
+            let (high, low) = key.halves();
+            (source.topic.number() | KEY, source.partition, high, low)
+        });
+        marks.chain(keys).collect::<Vec<_>>().serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for StreamMarks {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
-        let rows = Vec::<MarkRow>::deserialize(deserializer)?;
-        rows.into_iter()
-            .map(|(topic, partition, sequence, digest)| {
-                let topic = Topic::from_number(topic).ok_or_else(|| D::Error::custom("unknown topic number"))?;
-                Ok((StreamId(topic.at(partition)), StreamMark { sequence, digest }))
-            })
-            .collect()
+        let mut all = StreamMarks::default();
+        for (number, partition, high, low) in Vec::<MarkRow>::deserialize(deserializer)? {
+            let topic = Topic::from_number(number & !KEY).ok_or_else(|| D::Error::custom("unknown topic number"))?;
+            let stream = StreamId(topic.at(partition));
+            if number & KEY == 0 {
+                all.marks.insert(stream, StreamMark { sequence: high, digest: low });
+            } else {
+                let key = KeyId::of_halves(high, low).ok_or_else(|| D::Error::custom("no key's id"))?;
+                all.keys.insert(stream, key);
+            }
+        }
+        Ok(all)
     }
 }

@@ -131,7 +131,7 @@ fn the_golden_log_holds_a_self_trade_of_each_kind_on_both_sides_of_the_change() 
 fn set(to: TopicPartition, version: u32) -> Read {
     let event = Event::RulesVersionSet(RulesVersion { rules_version: version });
     let cause = Cause { position: Topic::Orders.at(0).offset(0), index: 1 };
-    let stamp = Stamp { cause, sequence: 1, prev: 0 };
+    let stamp = Stamp { cause, sequence: 1, prev: 0, key: None, takes: None };
     let payload = envelope::payload_bytes(&event);
     let value = envelope::write_derived(event.event_type(), &payload, Timestamp::default(), &stamp, "intake");
     let key = Some(Bytes::from_static(b"_control"));

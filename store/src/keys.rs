@@ -28,7 +28,7 @@ pub const FILL_BLOCK: u8 = 0x15;
 pub const WITHDRAWAL: u8 = 0x16;
 /// settlement: `partition u32` → the balances of the system accounts (clearing, fees, outside world).
 pub const SYSTEM_ACCOUNT: u8 = 0x17;
-/// settlement: `name, partition u32` → what control events set (the fee schedule, the rules' version).
+/// settlement: `name, partition u32` → what control events set (the fee schedule, the rules' version, the streams' key).
 pub const CONTROL: u8 = 0x18;
 /// settlement: `user, created offset u64, first offset u64` → a full block of an order's events.
 pub const ORDER_EVENT_BLOCK: u8 = 0x19;

@@ -23,7 +23,7 @@ fn home() -> TopicPartition {
 fn forged(log: &MemoryLog, asked: Position, sequence: u64, prev: u64) -> NewRecord {
     let answer = envelope::read(records(log, home())[1].value.as_deref()).unwrap();
     let payload = envelope::payload_bytes(&answer.event.unwrap());
-    let stamp = Stamp { cause: Cause { position: asked, index: 0 }, sequence, prev };
+    let stamp = Stamp { cause: Cause { position: asked, index: 0 }, sequence, prev, key: None, takes: None };
     let time = Timestamp::from_millis(0);
     let value = envelope::write_derived(EventType::AccountCredited, &payload, time, &stamp, "intake");
     NewRecord { to: home(), key: Some(b"u1"[..].into()), value: Some(value.into()), headers: Vec::new() }

@@ -6,6 +6,7 @@ mod crashes;
 mod gap;
 mod newer;
 mod restart;
+mod stream_keys;
 mod together;
 mod totality;
 mod way_of_an_order;

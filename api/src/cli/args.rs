@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::kafka::KafkaSettings;
 
-use super::Failure;
+use super::{Failure, key_file};
 use crate::ledger::Settings;
 
 /// Where the event log is.
@@ -31,7 +30,7 @@ pub struct LogArgs {
     /// The partition count of every topic [default: what the data directory has; 12 in a new one]
     #[arg(long, env = "ORDERLEDGER_PARTITIONS", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub partitions: Option<u32>,
-    /// A file of 32 hexadecimal digits: the secret of the streams' digests. The same one for the log's whole life.
+    /// The secret keys of the streams: a file of 32 hexadecimal digits, or of lines `ID HEX`, the key that began the log first
     #[arg(long, env = "ORDERLEDGER_STREAM_KEY_FILE", value_name = "FILE")]
     pub stream_key_file: Option<PathBuf>,
     /// Which cluster, with `--log kafka`.
@@ -101,7 +100,7 @@ impl KafkaArgs {
 impl LogArgs {
     /// The settings that these options say.
     pub fn settings(&self) -> Result<Settings, Failure> {
-        let key = self.stream_key_file.as_ref().map(read_key).transpose()?.unwrap_or_default();
+        let key = self.stream_key_file.as_deref().map(key_file::read).transpose()?.unwrap_or_default();
         let kafka = match self.log {
             LogKind::Embedded => None,
             LogKind::Kafka => Some(self.kafka.settings()?),
@@ -113,17 +112,6 @@ impl LogArgs {
     pub fn can_be_forged(&self) -> bool {
         self.log == LogKind::Kafka && self.stream_key_file.is_none()
     }
-}
-
-fn read_key(path: &PathBuf) -> Result<StreamKey, Failure> {
-    let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
-    let text = text.trim();
-    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(wrong("a stream key is 32 hexadecimal digits; make one with: openssl rand -hex 16"));
-    }
-    let key = u128::from_str_radix(text, 16).map_err(|error| wrong(&error.to_string()))?;
-    Ok(StreamKey::new(key.to_be_bytes()))
 }
 
 #[cfg(test)]

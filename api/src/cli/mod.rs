@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod exit;
 mod import;
+mod key_file;
 mod log_dump;
 mod output;
 mod parked;

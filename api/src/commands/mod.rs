@@ -9,6 +9,7 @@ pub(crate) mod fees;
 pub(crate) mod parked;
 pub(crate) mod rules;
 pub(crate) mod sessions;
+pub(crate) mod stream_key;
 
 mod decided;
 mod submit;

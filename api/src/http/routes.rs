@@ -283,6 +283,18 @@ pub(crate) const CALLS: &[Call] = &[
         &["rulesVersion", "position"],
         || routing::put(commands::rules::put),
     ),
+    read("/v1/stream-key", "streamKey", "The key that seals the streams.", POSITION, &["keyId", "asOf"], || {
+        routing::get(queries::stream_key::get)
+    }),
+    write(
+        (Method::Put, "/v1/stream-key"),
+        "setStreamKey",
+        "Seals what the stages write from then on with another key of the stream key file.",
+        &["keyId"],
+        &["202"],
+        &["keyId", "position"],
+        || routing::put(commands::stream_key::put),
+    ),
     write(
         (Method::Post, "/v1/sessions/close"),
         "closeSession",

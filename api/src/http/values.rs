@@ -1,7 +1,7 @@
 //! One value of a request: numbers as strings or JSON numbers, exact, within API.md's bounds.
 
 use orderledger_domain::decimal;
-use orderledger_domain::ids::{Asset, ClientOrderId, Symbol};
+use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, Symbol};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
 use orderledger_domain::rules::Rules;
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
@@ -61,6 +61,11 @@ pub(crate) fn rules(raw: &RawValue) -> Value<Rules> {
     let must = || format!("must be a whole number from 1 to {}", Rules::NEWEST.version());
     let whole = decimal::parse_digits(&digits_of(raw, must)?).map_err(|_| must())?;
     u32::try_from(whole).ok().and_then(|version| Rules::try_from(version).ok()).ok_or_else(must)
+}
+
+/// The id of a stream key.
+pub(crate) fn key_id(raw: &RawValue) -> Value<KeyId> {
+    KeyId::new(&text_of(raw)?).map_err(|error| error.to_string())
 }
 
 /// An asset: `[A-Z0-9.-]{1,16}`.

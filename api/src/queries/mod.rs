@@ -7,6 +7,7 @@ pub(crate) mod markets;
 pub(crate) mod orders;
 pub(crate) mod parked;
 pub(crate) mod rules;
+pub(crate) mod stream_key;
 
 use std::sync::Arc;
 use std::time::Duration;

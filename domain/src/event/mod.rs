@@ -17,7 +17,7 @@ pub use life::{
 };
 pub use notice::{
     DuplicateIgnored, EntityParked, FeeSchedule, OperatorDecision, ParkedDecision, RecordRefused, RulesVersion,
-    SessionClose, TradeExecuted,
+    SessionClose, StreamKeyChange, TradeExecuted,
 };
 pub(crate) use terms::OrderCreatedV1;
 pub use terms::{OrderAccepted, OrderCreated, OrderRejected, Terms};
@@ -149,6 +149,12 @@ events! {
     DifferenceAccepted(OperatorDecision), Operator;
     /// An operator called an operating route.
     OperatorActed(OperatorDecision), Operator;
+    /// An operator wants the streams sealed with another key.
+    StreamKeyRequested(StreamKeyChange), Control;
+    /// The stages seal what they write of records from here on with another key.
+    StreamKeySet(StreamKeyChange), Derived;
+    /// The stream's records are sealed with another key from the next on.
+    StreamKeyTaken(StreamKeyChange), Derived;
 }
 
 impl Event {

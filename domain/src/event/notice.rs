@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{OrderId, Symbol, UserId};
+use crate::ids::{KeyId, OrderId, Symbol, UserId};
 use crate::money::{BasisPoints, Price, Quantity};
 use crate::position::Position;
 use crate::reason::RefuseReason;
@@ -81,6 +81,14 @@ pub struct FeeSchedule {
 pub struct RulesVersion {
     /// The version of the stages' decisions and output bytes.
     pub rules_version: u32,
+}
+
+/// StreamKeyRequested, StreamKeySet and StreamKeyTaken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamKeyChange {
+    /// The key's id; the key itself stands in no record.
+    pub key_id: KeyId,
 }
 
 /// SessionCloseRequested and SessionClosed.

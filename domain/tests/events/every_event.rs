@@ -5,10 +5,10 @@ use orderledger_domain::event::{
     AccountCredited, AmendAccepted, AmendRejected, CancelAccepted, CancelRejected, Deposit, DuplicateIgnored,
     EntityParked, Event, FeeSchedule, OperatorDecision, OrderAccepted, OrderAmendRequested, OrderAmended,
     OrderCancelRequested, OrderCanceled, OrderCreated, OrderExpired, OrderFilled, OrderRejected, Origin,
-    ParkedDecision, RecordRefused, RulesVersion, SessionClose, TradeExecuted, WithdrawalDecided, WithdrawalRejected,
-    WithdrawalRequested,
+    ParkedDecision, RecordRefused, RulesVersion, SessionClose, StreamKeyChange, TradeExecuted, WithdrawalDecided,
+    WithdrawalRejected, WithdrawalRequested,
 };
-use orderledger_domain::ids::{Asset, ClientOrderId, OrderId, Symbol, UserId, WithdrawalId};
+use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, OrderId, Symbol, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
 use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::reason::{ExpireReason, RefuseReason, Rejection};
@@ -242,6 +242,7 @@ impl Parts {
     fn control_and_operators(&self) -> Vec<Event> {
         let (maker_bps, taker_bps) = self.bps;
         let (fees, rules) = (FeeSchedule { maker_bps, taker_bps }, RulesVersion { rules_version: 1 });
+        let key = StreamKeyChange { key_id: KeyId::new("2026-11").unwrap() };
         let close = |symbols| SessionClose { symbols };
         let text = || self.text.clone();
         let (projection, position) = (String::from("settlement"), self.position());
@@ -265,6 +266,9 @@ impl Parts {
             Event::ParkedDiscarded(parked()),
             Event::DifferenceAccepted(acted()),
             Event::OperatorActed(acted()),
+            Event::StreamKeyRequested(key),
+            Event::StreamKeySet(key),
+            Event::StreamKeyTaken(key),
         ]
     }
 
@@ -281,6 +285,7 @@ impl Parts {
     /// The place in a stream of every derived record.
     pub(crate) fn stamp(&self) -> Stamp {
         let cause = Cause { position: self.position(), index: 1 };
-        Stamp { cause, sequence: self.offset.saturating_add(1), prev: 0x00ab_cdef_0123_4567 }
+        let (sequence, prev) = (self.offset.saturating_add(1), 0x00ab_cdef_0123_4567);
+        Stamp { cause, sequence, prev, key: None, takes: None }
     }
 }

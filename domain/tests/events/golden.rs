@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use orderledger_domain::envelope;
-use orderledger_domain::event::{EventType, Origin};
+use orderledger_domain::envelope::{self, Stamp};
+use orderledger_domain::event::{Event, EventType, Origin};
+use orderledger_domain::ids::KeyId;
+use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 
 use crate::every_event::Parts;
@@ -58,6 +60,9 @@ fn every_event_is_written_to_these_bytes() {
 {"eventId":"12345678-9abc-4def-8123-456789abcdef","eventType":"ParkedDiscarded","timestamp":"2025-01-15T10:30:00.120Z","payload":{"projection":"settlement","position":"orders-3@1842","reason":"a \"quoted\" ü\n","actor":"op"},"metadata":{"version":"2.0","source":"test"}}
 {"eventId":"12345678-9abc-4def-8123-456789abcdef","eventType":"DifferenceAccepted","timestamp":"2025-01-15T10:30:00.120Z","payload":{"action":"a \"quoted\" ü\n","subject":"a \"quoted\" ü\n","reason":"a \"quoted\" ü\n","actor":"op"},"metadata":{"version":"2.0","source":"test"}}
 {"eventId":"12345678-9abc-4def-8123-456789abcdef","eventType":"OperatorActed","timestamp":"2025-01-15T10:30:00.120Z","payload":{"action":"a \"quoted\" ü\n","subject":"a \"quoted\" ü\n","reason":"a \"quoted\" ü\n","actor":"op"},"metadata":{"version":"2.0","source":"test"}}
+{"eventId":"12345678-9abc-4def-8123-456789abcdef","eventType":"StreamKeyRequested","timestamp":"2025-01-15T10:30:00.120Z","payload":{"keyId":"2026-11"},"metadata":{"version":"2.0","source":"test"}}
+{"eventId":"9a71ec8a-02e4-50dd-aaca-e1783b2db18d","eventType":"StreamKeySet","timestamp":"2025-01-15T10:30:00.120Z","payload":{"keyId":"2026-11"},"metadata":{"version":"2.0","source":"intake","cause":{"topic":"orders","partition":3,"offset":1842,"index":1},"sequence":1843,"prev":"00abcdef01234567"}}
+{"eventId":"9a71ec8a-02e4-50dd-aaca-e1783b2db18d","eventType":"StreamKeyTaken","timestamp":"2025-01-15T10:30:00.120Z","payload":{"keyId":"2026-11"},"metadata":{"version":"2.0","source":"intake","cause":{"topic":"orders","partition":3,"offset":1842,"index":1},"sequence":1843,"prev":"00abcdef01234567"}}
 "##);
 }
 
@@ -87,7 +92,11 @@ fn every_event_is_read_back_as_it_was() {
         let derived = event.event_type().origin() == Origin::Derived;
         let id = if derived { envelope::derived_id(parts.stamp().cause) } else { parts.id };
         assert_eq!((read.event_id, read.event_type, read.timestamp), (id, event.event_type(), moment()));
-        assert_eq!(read.stamp, derived.then(|| parts.stamp()));
+        let takes = match &event {
+            Event::StreamKeyTaken(taken) => Some(taken.key_id),
+            _ => None,
+        };
+        assert_eq!(read.stamp, derived.then(|| Stamp { takes, ..parts.stamp() }));
         assert_eq!(read.event, Ok(event));
     }
 }
@@ -106,4 +115,20 @@ fn version_1_ignores_what_only_version_2_knows() {
     let with_side = SEED.replace(r#""price":"#, r#""side":"sell","orderType":"market","price":"#);
     let plain = envelope::read(Some(SEED.as_bytes())).unwrap();
     assert_eq!(envelope::read(Some(with_side.as_bytes())).unwrap(), plain);
+}
+
+#[test]
+fn a_sealed_record_says_with_which_key() {
+    let parts = Parts::golden();
+    let event = &parts.every_event()[0];
+    let stamp = Stamp { key: KeyId::new("2026-11").ok(), ..parts.stamp() };
+    let payload = envelope::payload_bytes(event);
+    let mut value = envelope::write_derived(EventType::AccountCredited, &payload, moment(), &stamp, "intake");
+    assert_eq!(envelope::read(Some(&value)).unwrap().stamp, Some(stamp));
+    let id = stamp.key.unwrap();
+    let key = StreamKey::ring((KeyId::FIRST, None), vec![(id, [7; 16])]).unwrap();
+    let target = orderledger_domain::position::Topic::Orders.at(3);
+    assert!(key.seal(id, target, b"67890", &mut value));
+    assert_eq!(key.check(stamp, target, Some(b"67890"), Some(&value)), stamp);
+    insta::assert_snapshot!(String::from_utf8(value).unwrap(), @r##""##);
 }

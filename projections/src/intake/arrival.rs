@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use orderledger_domain::envelope::{Refusal, Stamp};
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::stream::{Arrival, StreamId, StreamMark, StreamMarks};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stage::fold::Failure;
 use crate::worker::partition::may_end_in;
-use crate::worker::read::Read;
+use crate::worker::read::{Read, lacks};
 
 /// A record as intake takes it.
 #[derive(Debug)]
@@ -42,6 +43,11 @@ impl Arrivals {
         self.expected.push_back(mark);
     }
 
+    /// The keys that the streams have taken.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.marks.keys()
+    }
+
     pub(crate) fn take(&mut self, read: &Read) -> Result<Taken, Failure> {
         let Some(stamp) = read.stamp else { return Ok(Taken::Outside) };
         let here = Topic::Orders.at(read.position.partition);
@@ -58,6 +64,11 @@ impl Arrivals {
                 Arrival::OutOfStream => forged("neither the next of its stream nor a repeat"),
             }
         };
+        if matches!(taken, Taken::Next | Taken::Own)
+            && let Some(id) = read.lacks
+        {
+            return Err(Failure::Halt(format!("{}: {}", read.position, lacks(id))));
+        }
         let readable = read.envelope.as_ref().and_then(|envelope| envelope.event.as_ref());
         match (&taken, readable) {
             (Taken::Next | Taken::Own, Err(refusal)) => Err(Failure::Halt(format!(
@@ -69,8 +80,7 @@ impl Arrivals {
     }
 
     fn take_own(&mut self, stamp: &Stamp, read: &Read) -> Result<Taken, Failure> {
-        let stream = StreamId::of(stamp);
-        match self.marks.mark(stream).judge(stamp, read.digest) {
+        match self.marks.judge(stamp, read.digest) {
             Arrival::Repeat { diverges } => return Ok(repeat(read, diverges)),
             Arrival::Next => match self.expected.front() {
                 Some(expected) if expected.digest == read.digest => {

@@ -88,6 +88,7 @@ impl Intake {
                 control(Event::FeeScheduleSet(*fees), to)
             }
             Event::RulesVersionRequested(rules) => control(Event::RulesVersionSet(*rules), to),
+            Event::StreamKeyRequested(change) => control(Event::StreamKeySet(*change), to),
             Event::SessionCloseRequested(close) => control(Event::SessionClosed(close.clone()), to),
             _ => Ok(()),
         };
@@ -260,7 +261,7 @@ impl Intake {
 fn control(event: Event, to: &mut Answering<'_>) -> Result<(), Disagreement> {
     debug_assert!(matches!(
         event.event_type(),
-        EventType::FeeScheduleSet | EventType::RulesVersionSet | EventType::SessionClosed
+        EventType::FeeScheduleSet | EventType::RulesVersionSet | EventType::StreamKeySet | EventType::SessionClosed
     ));
     to.answer_everywhere(event);
     Ok(())

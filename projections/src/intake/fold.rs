@@ -2,11 +2,12 @@
 
 use orderledger_domain::envelope::{Envelope, Refusal};
 use orderledger_domain::event::{DuplicateIgnored, Event, RecordRefused};
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::planted::{self, Bug};
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::rules::Rules;
-use orderledger_domain::stream::StreamKey;
+use orderledger_domain::stream::{StreamId, StreamKey};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::id_index::{IdKind, IndexPosition};
 use orderledger_store::{Error, codec};
@@ -19,7 +20,7 @@ use super::identity::{Id, Identities, Known, content_digest, event_key};
 use super::judge::{self, REFUSED_KEY};
 use crate::stage::emitter::{EmittedMarks, Emitter, Output};
 use crate::stage::fold::{Failure, StageFold};
-use crate::worker::partition::Accounting;
+use crate::worker::partition::{Accounting, may_end_in};
 use crate::worker::read::Read;
 
 /// The largest excerpt of a refused record in its notice.
@@ -44,6 +45,7 @@ pub struct Intake {
 struct Image {
     before: ImageV1,
     rules: Rules,
+    sealed_by: Option<KeyId>,
 }
 
 /// The image of a program that knew one version of the rules alone.
@@ -91,11 +93,11 @@ impl StageFold for Intake {
                 gap = Err(Failure::Gap(format!("{}: an own record is missing before it", read.position)));
             }
             Taken::Own => {
-                self.apply_control(read)?;
+                self.apply_control(read, outputs)?;
                 self.accounting.ignored += 1;
             }
             Taken::Next => {
-                self.apply_next(read)?;
+                self.apply_next(read, outputs)?;
                 self.accounting.applied += 1;
             }
             Taken::Forged(refusal) => self.refuse(read, refusal, None, outputs),
@@ -131,22 +133,21 @@ impl StageFold for Intake {
             last: self.last,
             accounting: self.accounting,
         };
-        codec::encode(CODEC_SCHEMA, &Image { before, rules: self.rules })
+        let image = Image { before, rules: self.rules, sealed_by: self.emitter.sealed_by() };
+        codec::encode(CODEC_SCHEMA, &image)
     }
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
-        let (image, rules) = match codec::decode(CODEC_SCHEMA_V1, image) {
-            Ok(image) => (image, Rules::V1),
-            Err(_) => {
-                let Image { before, rules } = codec::decode(CODEC_SCHEMA, image)?;
-                (before, rules)
-            }
+        let image = match codec::decode(CODEC_SCHEMA_V1, image) {
+            Ok(before) => Image { before, rules: Rules::V1, sealed_by: None },
+            Err(_) => codec::decode(CODEC_SCHEMA, image)?,
         };
-        let image: ImageV1 = image;
+        let Image { before: image, rules, sealed_by } = image;
+        self.emitter.resume(&image.emitted, sealed_by)?;
+        self.emitter.check_knows(image.arrivals.keys())?;
         self.rules = rules;
         self.accounts = image.accounts;
         self.arrivals = image.arrivals;
-        self.emitter.resume(&image.emitted);
         self.next_offset = image.next_offset;
         self.last = image.last;
         self.accounting = image.accounting;
@@ -290,14 +291,14 @@ impl Intake {
         decided
     }
 
-    fn apply_next(&mut self, read: &Read) -> Result<(), Failure> {
-        self.apply_control(read)?;
+    fn apply_next(&mut self, read: &Read, outputs: &mut Vec<Output>) -> Result<(), Failure> {
+        self.apply_control(read, outputs)?;
         let Ok(Envelope { event: Ok(event), .. }) = &read.envelope else { return Ok(()) };
         self.accounts.apply_matched(event).map_err(|error| Failure::Halt(format!("{}: {error}", read.position)))
     }
 
     /// Control events take effect when they are read.
-    fn apply_control(&mut self, read: &Read) -> Result<(), Failure> {
+    fn apply_control(&mut self, read: &Read, outputs: &mut Vec<Output>) -> Result<(), Failure> {
         let Ok(Envelope { event: Ok(event), .. }) = &read.envelope else { return Ok(()) };
         match event {
             Event::FeeScheduleSet(fees) => self.accounts.fees = *fees,
@@ -305,10 +306,23 @@ impl Intake {
                 let known = Rules::try_from(set.rules_version);
                 self.rules = known.map_err(|unknown| Failure::Halt(format!("{}: {unknown}", read.position)))?;
             }
+            Event::StreamKeySet(set) => {
+                let (here, time) = (Topic::Orders.at(self.partition), read.recorded_at);
+                let targets = intake_targets(here.partition, self.partitions);
+                self.emitter.cause(read.position.offset, time).take_key(set.key_id, targets, outputs)?;
+            }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Every partition that intake of a partition may write to.
+fn intake_targets(partition: u32, partitions: u32) -> impl Iterator<Item = TopicPartition> {
+    let orders = (0..partitions).map(|number| Topic::Orders.at(number));
+    let books = (0..partitions).map(|number| Topic::Books.at(number));
+    let all = orders.chain(books).chain(std::iter::once(Topic::DeadLetters.at(partition)));
+    all.filter(move |target| may_end_in(StreamId(Topic::Orders.at(partition)), *target))
 }
 
 enum Judged {

@@ -24,6 +24,9 @@ const FUTURE_SECONDS: i64 = 300;
 pub(crate) fn usable(read: &Read, partitions: u32, rules: Rules) -> Result<(&Envelope, &Event), Refusal> {
     strict::check(read.value.as_deref())?;
     let envelope = read.envelope.as_ref().map_err(Clone::clone)?;
+    if !rules.know(envelope.event_type) {
+        return Err(Refusal::unknown_type(envelope.event_type.as_str()));
+    }
     if matches!(envelope.event_type.origin(), Origin::Derived | Origin::Operator) {
         let detail = format!("{} is no event for outside producers", envelope.event_type.as_str());
         return Err(Refusal::new(RefuseReason::NotInStream, detail));

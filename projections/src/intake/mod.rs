@@ -13,3 +13,4 @@ mod judge;
 
 pub use fold::Intake;
 pub use identity::Identities;
+pub(crate) use judge::CONTROL_KEY;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use orderledger_domain::book::Action;
+use orderledger_domain::envelope::Envelope;
 use orderledger_domain::event::{AmendAccepted, CancelAccepted, Event, OrderAccepted, SessionClose};
-use orderledger_domain::ids::Symbol;
+use orderledger_domain::ids::{KeyId, Symbol};
 use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::{Arrival, StreamId, StreamKey, StreamMarks};
@@ -19,7 +20,7 @@ use crate::stage::emitter::{EmittedMarks, Emitter, Output};
 use crate::stage::fold::{Failure, StageFold};
 use crate::worker::board::Board;
 use crate::worker::partition::{Accounting, may_end_in};
-use crate::worker::read::Read;
+use crate::worker::read::{Read, lacks};
 
 /// Matching of one partition of `books`.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub struct Matching {
 struct Image {
     before: ImageV1,
     rules: Rules,
+    sealed_by: Option<KeyId>,
 }
 
 /// The image of a program that knew one version of the rules alone.
@@ -100,8 +102,11 @@ impl StageFold for Matching {
                 self.accounting.rejected += 1;
             }
             Arrival::Next => {
-                let applied =
-                    self.apply(read, outputs).map_err(|why| Failure::Halt(format!("{}: {why}", read.position)))?;
+                if let Some(id) = read.lacks {
+                    return Err(Failure::Halt(format!("{}: {}", read.position, lacks(id))));
+                }
+                let applied = self.take_key(read, outputs)?
+                    || self.apply(read, outputs).map_err(|why| Failure::Halt(format!("{}: {why}", read.position)))?;
                 if applied { self.accounting.applied += 1 } else { self.accounting.ignored += 1 }
             }
         }
@@ -133,22 +138,21 @@ impl StageFold for Matching {
             recorded_at: self.recorded_at,
             accounting: self.accounting,
         };
-        codec::encode(CODEC_SCHEMA, &Image { before, rules: self.rules })
+        let image = Image { before, rules: self.rules, sealed_by: self.emitter.sealed_by() };
+        codec::encode(CODEC_SCHEMA, &image)
     }
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
-        let (image, rules) = match codec::decode(CODEC_SCHEMA_V1, image) {
-            Ok(image) => (image, Rules::V1),
-            Err(_) => {
-                let Image { before, rules } = codec::decode(CODEC_SCHEMA, image)?;
-                (before, rules)
-            }
+        let image = match codec::decode(CODEC_SCHEMA_V1, image) {
+            Ok(before) => Image { before, rules: Rules::V1, sealed_by: None },
+            Err(_) => codec::decode(CODEC_SCHEMA, image)?,
         };
-        let image: ImageV1 = image;
+        let Image { before: image, rules, sealed_by } = image;
+        self.emitter.resume(&image.emitted, sealed_by)?;
+        self.emitter.check_knows(image.marks.keys())?;
         self.rules = rules;
         self.books = Books::from_image(image.books).map_err(|error| Error::corrupt(At::Frame, error.to_string()))?;
         self.marks = image.marks;
-        self.emitter.resume(&image.emitted);
         self.next_offset = image.next_offset;
         self.last = image.last;
         self.recorded_at = image.recorded_at;
@@ -179,6 +183,16 @@ impl Matching {
             }
             _ => Arrival::OutOfStream,
         }
+    }
+
+    /// Seals with another key, if the record says so; false if it says something else.
+    fn take_key(&mut self, read: &Read, outputs: &mut Vec<Output>) -> Result<bool, Failure> {
+        let Ok(Envelope { event: Ok(Event::StreamKeySet(set)), .. }) = &read.envelope else { return Ok(false) };
+        let mut emission = self.emitter.cause(read.position.offset, read.recorded_at);
+        let orders = (0..self.partitions).map(|number| Topic::Orders.at(number));
+        let targets = orders.chain(std::iter::once(Topic::Trades.at(self.partition)));
+        emission.take_key(set.key_id, targets, outputs)?;
+        Ok(true)
     }
 
     /// Applies the next record of a stream; false if it means nothing to the books.

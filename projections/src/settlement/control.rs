@@ -1,4 +1,5 @@
-//! What control events set, as it stands in each partition: the fee schedule and the version of the stages' rules.
+//! What control events set, as it stands in each partition: the fee schedule, the version of the stages'
+//! rules, the key of their streams.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use orderledger_store::Error;
 use orderledger_store::views::{Changes, ViewReader};
 use serde::Serialize;
 
-use super::rows::{self, FeeScheduleRow, RulesRow};
+use super::rows::{self, FeeScheduleRow, RulesRow, StreamKeyRow};
 use super::{Kept, queries};
 
 /// By partition of `orders`.
@@ -17,6 +18,7 @@ use super::{Kept, queries};
 pub(super) struct Control {
     fees: BTreeMap<u32, Kept<FeeScheduleRow>>,
     rules: BTreeMap<u32, Kept<RulesRow>>,
+    stream_keys: BTreeMap<u32, Kept<StreamKeyRow>>,
 }
 
 impl Control {
@@ -29,6 +31,10 @@ impl Control {
         for row in queries::rules_versions(reader) {
             let (partition, row) = row?;
             control.rules.insert(partition, Kept { row, changed: false });
+        }
+        for row in queries::stream_keys(reader) {
+            let (partition, row) = row?;
+            control.stream_keys.insert(partition, Kept { row, changed: false });
         }
         Ok(control)
     }
@@ -53,6 +59,10 @@ impl Control {
                     self.rules.insert(partition, Kept { row: RulesRow { version, offset }, changed: true });
                 }
             }
+            Event::StreamKeySet(set) => {
+                let row = StreamKeyRow { key_id: set.key_id, offset };
+                self.stream_keys.insert(partition, Kept { row, changed: true });
+            }
             _ => return false,
         }
         true
@@ -60,7 +70,8 @@ impl Control {
 
     pub(super) fn write_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {
         write_changed(rows::FEES, &mut self.fees, changes)?;
-        write_changed(rows::RULES, &mut self.rules, changes)
+        write_changed(rows::RULES, &mut self.rules, changes)?;
+        write_changed(rows::STREAM_KEY, &mut self.stream_keys, changes)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use orderledger_domain::account::Account;
 use orderledger_domain::event::{EventType, FeeSchedule, OrderAccepted, Terms};
-use orderledger_domain::ids::{Asset, OrderId, UserId, WithdrawalId};
+use orderledger_domain::ids::{Asset, KeyId, OrderId, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, BasisPoints};
 use orderledger_domain::order::{Order, Status};
 use orderledger_domain::position::{Position, Topic};
@@ -225,6 +225,15 @@ pub struct RulesRow {
     pub offset: u64,
 }
 
+/// The key that one partition's stages seal their streams with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamKeyRow {
+    /// The key's id.
+    pub key_id: KeyId,
+    /// Where it was set, in that partition.
+    pub offset: u64,
+}
+
 /// The key of rows that a user has once or, as a prefix, of all of a kind.
 pub(super) fn user_key(prefix: u8, user: &UserId) -> Bytes {
     KeyBuilder::new(prefix).name(user.as_str()).build()
@@ -255,6 +264,8 @@ pub(super) fn system_key(partition: u32) -> Bytes {
 pub(super) const FEES: &str = "fees";
 /// The name of the rows of the rules' versions.
 pub(super) const RULES: &str = "rules";
+/// The name of the rows of the streams' keys.
+pub(super) const STREAM_KEY: &str = "stream_key";
 
 pub(super) fn control_key(name: &str, partition: u32) -> Bytes {
     KeyBuilder::new(keys::CONTROL).name(name).u32(partition).build()

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use orderledger_domain::envelope::{self, Cause};
-use orderledger_domain::event::{Event, EventType};
+use orderledger_domain::event::{Event, EventType, StreamKeyChange};
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::stream::{StreamId, StreamKey, StreamMark};
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::Error;
 use serde::{Deserialize, Serialize};
+
+use super::fold::Failure;
+use crate::intake::CONTROL_KEY;
+use crate::worker::read::lacks;
 
 /// One derived record of a stage.
 #[derive(Clone, Debug)]
@@ -34,6 +40,8 @@ pub struct Emitter {
     source: TopicPartition,
     by: &'static str,
     key: StreamKey,
+    /// The key that seals, once one was taken.
+    sealed_by: Option<KeyId>,
     marks: BTreeMap<TopicPartition, StreamMark>,
 }
 
@@ -43,7 +51,7 @@ pub type EmittedMarks = Vec<(u8, u32, StreamMark)>;
 impl Emitter {
     /// An emitter of streams that have not begun.
     pub const fn new(source: TopicPartition, by: &'static str, key: StreamKey) -> Emitter {
-        Emitter { source, by, key, marks: BTreeMap::new() }
+        Emitter { source, by, key, sealed_by: None, marks: BTreeMap::new() }
     }
 
     /// The marks of all streams, to be stored.
@@ -51,16 +59,35 @@ impl Emitter {
         self.marks.iter().map(|(to, mark)| (to.topic.number(), to.partition, *mark)).collect()
     }
 
-    /// Goes on from stored marks.
-    pub fn resume(&mut self, marks: &EmittedMarks) {
+    /// The key that seals, once one was taken, to be stored.
+    pub const fn sealed_by(&self) -> Option<KeyId> {
+        self.sealed_by
+    }
+
+    /// Refuses where one of these keys is not known.
+    pub fn check_knows(&self, mut keys: impl Iterator<Item = KeyId>) -> Result<(), Error> {
+        match keys.find(|id| !self.key.knows(*id)) {
+            Some(lacking) => Err(Error::refused(self.source, lacks(lacking))),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on from stored marks, sealing with that key.
+    ///
+    /// # Errors
+    /// Refused without that key.
+    pub fn resume(&mut self, marks: &EmittedMarks, sealed_by: Option<KeyId>) -> Result<(), Error> {
         use orderledger_domain::position::Topic;
+        self.check_knows(sealed_by.into_iter())?;
+        self.sealed_by = sealed_by;
         if planted::is(Bug::SequenceReset) {
-            return;
+            return Ok(());
         }
         self.marks = marks
             .iter()
             .filter_map(|(topic, partition, mark)| Some((Topic::from_number(*topic)?.at(*partition), *mark)))
             .collect();
+        Ok(())
     }
 
     /// Begins the outputs of the record at that offset.
@@ -99,6 +126,31 @@ impl Emission<'_> {
         self.emit_payload(to, key, event.event_type(), &envelope::payload_bytes(event), outputs);
     }
 
+    /// Seals with another key from here on, and says so in every stream of this stage: in each a StreamKeyTaken is the last
+    /// record under the key before. Nothing is written if that key seals already.
+    ///
+    /// # Errors
+    /// Which key is not known.
+    pub fn take_key(
+        &mut self,
+        id: KeyId,
+        targets: impl Iterator<Item = TopicPartition>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Failure> {
+        if self.emitter.sealed_by == Some(id) {
+            return Ok(());
+        }
+        if !self.emitter.key.knows(id) {
+            return Err(Failure::Halt(format!("{}: {}", self.cause, lacks(id))));
+        }
+        let event = Event::StreamKeyTaken(StreamKeyChange { key_id: id });
+        for target in targets {
+            self.emit(target, CONTROL_KEY, &event, outputs);
+        }
+        self.emitter.sealed_by = Some(id);
+        Ok(())
+    }
+
     /// Emits an event whose payload is already written.
     pub fn emit_payload(
         &mut self,
@@ -113,7 +165,11 @@ impl Emission<'_> {
         if stamp.sequence == 1 {
             stamp.prev = self.emitter.key.first_prev(StreamId(self.cause.topic_partition()), to);
         }
-        let value = envelope::write_derived(event_type, payload, self.timestamp, &stamp, self.emitter.by);
+        stamp.key = self.emitter.sealed_by;
+        let mut value = envelope::write_derived(event_type, payload, self.timestamp, &stamp, self.emitter.by);
+        if let Some(id) = stamp.key {
+            self.emitter.key.seal(id, to, key.as_bytes(), &mut value);
+        }
         let digest = self.emitter.key.digest(Some(key.as_bytes()), Some(&value));
         *mark = StreamMark { sequence: stamp.sequence, digest };
         self.index = self.index.saturating_add(1);

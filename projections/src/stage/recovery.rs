@@ -148,6 +148,10 @@ impl<'a> Recovery<'a> {
                 continue;
             }
             if let Err(error) = fold.restore(&snapshot.body) {
+                // It was read, and says which key is lacking: an older one would only say it later.
+                if matches!(error, Error::Refused { .. }) {
+                    return Err(error);
+                }
                 tracing::warn!(%source, next, %error, "this snapshot can't be read: trying an older one");
                 continue;
             }

@@ -176,6 +176,7 @@ impl Request {
             }
             (Event::FeeScheduleRequested(a), Event::FeeScheduleSet(b)) => a == b,
             (Event::RulesVersionRequested(a), Event::RulesVersionSet(b)) => a == b,
+            (Event::StreamKeyRequested(a), Event::StreamKeySet(b)) => a == b,
             (Event::SessionCloseRequested(a), Event::SessionClosed(b)) => a == b,
             _ => false,
         }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use orderledger_domain::envelope::{self, Envelope, Stamp, derived_id};
 use orderledger_domain::event::{Event, Origin, RecordRefused};
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -29,7 +30,7 @@ use self::books::Books;
 use self::fills::Fills;
 use self::kept::Kept;
 use self::money::Money;
-use self::streams::{Comparisons, Item, Place, Streams, event_text, stranger};
+use self::streams::{Comparisons, Item, Place, Streams, event_text, is_written, stranger};
 use self::tape::Tape;
 use self::timeline::Timeline;
 use self::withheld::Withheld;
@@ -90,6 +91,8 @@ struct Verifying {
     withheld: Withheld,
     /// What the views made of the records that they don't leave out, if they leave out any.
     applied: Option<Applied>,
+    /// The key that each source's stage seals with.
+    sealed_by: BTreeMap<TopicPartition, KeyId>,
     chains: BTreeMap<TopicPartition, (u64, u64, [u8; 32])>,
 }
 
@@ -117,6 +120,7 @@ impl Verifying {
             fills: Fills::default(),
             books: (0..partitions).map(|number| (number, Books::new(number, partitions))).collect(),
             tape: Tape::default(),
+            sealed_by: BTreeMap::new(),
             chains: BTreeMap::new(),
         }
     }
@@ -127,7 +131,7 @@ impl Verifying {
         link(self.chains.entry(of).or_default(), record);
         let mut envelope = envelope::read(record.value.as_deref()).ok();
         if let Some(stamp) = envelope.as_mut().and_then(|envelope| envelope.stamp.as_mut()) {
-            *stamp = self.key.check_first(*stamp, of);
+            *stamp = self.key.check(*stamp, of, record.key.as_deref(), record.value.as_deref());
         }
         let digest = self.key.digest(record.key.as_deref(), record.value.as_deref());
         let place = self.streams.place(at, envelope.as_ref(), digest, &mut self.report);
@@ -195,7 +199,7 @@ impl Verifying {
     fn next(&mut self, at: Position, record: &Record, stamp: Stamp, time: Timestamp, event: &Event) {
         let (of, cause) = (at.topic_partition(), stamp.cause.position);
         let from = cause.topic_partition();
-        if from == of {
+        if from == of && !matches!(event, Event::StreamKeyTaken(_)) {
             self.answers.answer(at, cause, record.key.as_ref(), event, &self.money, &mut self.report);
             self.expect_copies(cause, record, event);
         } else {
@@ -205,10 +209,14 @@ impl Verifying {
         }
         match of.topic {
             Topic::Orders => {
+                self.expect_taken(at, event);
                 self.answers.control(of.partition, event);
                 self.money.apply(at, cause, event, &mut self.report);
             }
-            Topic::Books => self.match_again(at, cause, event),
+            Topic::Books => {
+                self.expect_taken(at, event);
+                self.match_again(at, cause, event);
+            }
             Topic::Trades => {
                 if let Event::TradeExecuted(trade) = event {
                     self.tape.append(at, time, trade, &mut self.report);
@@ -229,7 +237,7 @@ impl Verifying {
                 let Some(symbol) = event.symbol() else { return };
                 (vec![book_of(symbol.as_str())], bytes::Bytes::copy_from_slice(symbol.as_str().as_bytes()))
             }
-            Event::FeeScheduleSet(_) | Event::RulesVersionSet(_) | Event::SessionClosed(_) => {
+            Event::FeeScheduleSet(_) | Event::RulesVersionSet(_) | Event::StreamKeySet(_) | Event::SessionClosed(_) => {
                 let all = every(Topic::Orders).chain(every(Topic::Books));
                 (all.filter(|target| *target != from).collect(), key)
             }
@@ -239,6 +247,20 @@ impl Verifying {
         for to in targets {
             let item = Item { cause: cause.offset, key: key.clone(), event: event.clone() };
             self.comparisons.expect(from, to, item, &mut self.report);
+        }
+    }
+
+    /// What the stage that reads a StreamKeySet must have written in each of its streams because of it.
+    fn expect_taken(&mut self, at: Position, event: &Event) {
+        let (Event::StreamKeySet(set), source) = (event, at.topic_partition()) else { return };
+        if self.sealed_by.insert(source, set.key_id) == Some(set.key_id) {
+            return;
+        }
+        for topic in Topic::ALL {
+            for to in (0..self.partitions).map(|number| topic.at(number)).filter(|to| is_written(source, *to)) {
+                let (key, event) = (bytes::Bytes::from_static(b"_control"), Event::StreamKeyTaken(*set));
+                self.comparisons.expect(source, to, Item { cause: at.offset, key, event }, &mut self.report);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use orderledger_domain::envelope::{self, Envelope, Stamp};
 use orderledger_domain::event::Event;
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 
 use super::report::{Check, Report};
@@ -29,6 +30,8 @@ pub(super) enum Place {
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     last: BTreeMap<Stream, (u64, u64)>,
+    /// The key that the stream has taken.
+    keys: BTreeMap<Stream, KeyId>,
     /// Where records of a later sequence stand, by sequence and digest.
     ahead: BTreeMap<(Stream, u64, u64), Vec<u64>>,
 }
@@ -54,11 +57,15 @@ impl Streams {
             }
             return Place::Repeat;
         }
-        if stamp.sequence != last.0.saturating_add(1) || stamp.prev != last.1 {
+        let is_sealed = stamp.key == self.keys.get(&(from, to)).copied();
+        if stamp.sequence != last.0.saturating_add(1) || stamp.prev != last.1 || !is_sealed {
             self.ahead.entry(((from, to), stamp.sequence, digest)).or_default().push(at.offset);
             return Place::Ahead;
         }
         *last = (stamp.sequence, digest);
+        if let Some(key) = stamp.takes {
+            self.keys.insert((from, to), key);
+        }
         report.count(Check::Streams);
         self.ahead.remove(&((from, to), stamp.sequence, digest));
         Place::Next(stamp)
@@ -83,7 +90,7 @@ pub(super) fn stranger(at: Position, report: &mut Report) {
 }
 
 /// Whether the stages write such a stream.
-fn is_written(from: TopicPartition, to: TopicPartition) -> bool {
+pub(super) fn is_written(from: TopicPartition, to: TopicPartition) -> bool {
     let same = from.partition == to.partition;
     match from.topic {
         Topic::Orders => match to.topic {

@@ -14,6 +14,7 @@ use super::fold::{Failure, Fold};
 use super::head::Head;
 use super::partition::PartitionState;
 use super::progress::{PartitionProgress, Standing, WorkerState};
+use super::read::lacks;
 use super::standing::check_standing;
 use crate::parking::asked::Asked;
 use crate::parking::breaker::{Breaker, Limits};
@@ -43,6 +44,9 @@ impl<F: Fold> Folding<F> {
                 let partition = topic.at(partition);
                 let state = states.entry(partition).or_default();
                 check_standing(log, key, partition, state.last, F::NAME, kept.as_ref())?;
+                if let Some(lacking) = state.marks.keys().find(|id| !key.knows(*id)) {
+                    return Err(Error::refused(partition, lacks(lacking)));
+                }
                 let first = log.first_offset(partition)?;
                 if state.next_offset < first {
                     let what = format!(

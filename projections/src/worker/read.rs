@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use orderledger_domain::envelope::{self, Envelope, Refusal, Stamp};
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
@@ -27,6 +28,8 @@ pub struct Read {
     /// Its place in a stream, if it names one. A record of an unknown type or version may have one, too: if it is the
     /// next there, a newer program wrote it, and this one can't go on.
     pub stamp: Option<Stamp>,
+    /// The key that its stream takes with it, if that one is not known: whoever takes the record can't go on.
+    pub lacks: Option<KeyId>,
 }
 
 impl Read {
@@ -37,8 +40,9 @@ impl Read {
             Ok(envelope) => envelope.stamp,
             Err(refusal) => envelope::stamp_of_unknown(record.value.as_deref(), refusal),
         };
-        let stamp = stamp.map(|stamp| key.check_first(stamp, from));
+        let stamp = stamp.map(|stamp| key.check(stamp, from, record.key.as_deref(), record.value.as_deref()));
         Read {
+            lacks: stamp.and_then(|stamp| stamp.takes).filter(|id| !key.knows(*id)),
             stamp,
             position: from.offset(record.offset),
             recorded_at: Timestamp::from_millis(record.recorded_at_ms),
@@ -49,4 +53,11 @@ impl Read {
             headers: record.headers,
         }
     }
+}
+
+/// What a worker says that lacks the key of a stream.
+pub fn lacks(id: KeyId) -> String {
+    format!(
+        "records are sealed with the key {id}, which the stream key file doesn't hold: add it there and start again"
+    )
 }

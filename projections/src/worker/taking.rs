@@ -8,7 +8,7 @@ use super::fold::{Failure, Fold, Outcome, Unappliable};
 use super::folding::Folding;
 use super::partition::{Arrived, Fate, claims_to_be_derived};
 use super::poison;
-use super::read::Read;
+use super::read::{Read, lacks};
 use crate::parking::decisions::Hearer;
 use crate::parking::entities::New;
 use crate::parking::rows::Kind;
@@ -24,6 +24,9 @@ impl<F: Fold> Folding<F> {
         }
         let said = |what: String| Failure::Record(Unappliable(format!("{}: {what}", read.position)));
         let arrived = state.take(read).map_err(|error| said(error.to_string()))?;
+        if let (Arrived::Derived, Some(lacking)) = (arrived, read.lacks) {
+            return Err(said(lacks(lacking)));
+        }
         let fate = self.judge(read, arrived).map_err(|failure| match failure {
             Failure::Record(error) => said(error.to_string()),
             failure => failure,

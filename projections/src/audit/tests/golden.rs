@@ -55,7 +55,7 @@ fn a_small_log_makes_these_rows() {
 fn the_numbers_of_event_types_stay() {
     let numbers = EventType::ALL.iter().map(|of| format!("{} {}", type_number(Some(*of)), of.as_str()));
     insta::assert_snapshot!(numbers.collect::<Vec<_>>().join(", "), @"
-1 DepositMade, 2 AccountCredited, 3 WithdrawalRequested, 4 AccountDebited, 5 WithdrawalRejected, 6 OrderCreated, 7 OrderAccepted, 8 OrderRejected, 9 OrderCancelRequested, 10 CancelAccepted, 11 OrderCanceled, 12 CancelRejected, 13 OrderAmendRequested, 14 AmendAccepted, 15 OrderAmended, 16 AmendRejected, 17 OrderFilled, 18 OrderExpired, 19 DuplicateIgnored, 20 RecordRefused, 21 TradeExecuted, 22 FeeScheduleRequested, 23 FeeScheduleSet, 24 RulesVersionRequested, 25 RulesVersionSet, 26 SessionCloseRequested, 27 SessionClosed, 28 EntityParked, 29 ParkedRetried, 30 ParkedDiscarded, 31 DifferenceAccepted, 32 OperatorActed
+1 DepositMade, 2 AccountCredited, 3 WithdrawalRequested, 4 AccountDebited, 5 WithdrawalRejected, 6 OrderCreated, 7 OrderAccepted, 8 OrderRejected, 9 OrderCancelRequested, 10 CancelAccepted, 11 OrderCanceled, 12 CancelRejected, 13 OrderAmendRequested, 14 AmendAccepted, 15 OrderAmended, 16 AmendRejected, 17 OrderFilled, 18 OrderExpired, 19 DuplicateIgnored, 20 RecordRefused, 21 TradeExecuted, 22 FeeScheduleRequested, 23 FeeScheduleSet, 24 RulesVersionRequested, 25 RulesVersionSet, 26 SessionCloseRequested, 27 SessionClosed, 28 EntityParked, 29 ParkedRetried, 30 ParkedDiscarded, 31 DifferenceAccepted, 32 OperatorActed, 33 StreamKeyRequested, 34 StreamKeySet, 35 StreamKeyTaken
 ");
     assert_eq!(type_number(None), 0);
     assert!(EventType::ALL.len() < 63, "a set of types has 64 bits");

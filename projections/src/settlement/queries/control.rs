@@ -5,7 +5,7 @@ use orderledger_store::keys::{self, KeyReader};
 use orderledger_store::views::{Direction, ViewReader};
 use serde::de::DeserializeOwned;
 
-use super::super::rows::{FEES, FeeScheduleRow, RULES, RulesRow, control_key};
+use super::super::rows::{FEES, FeeScheduleRow, RULES, RulesRow, STREAM_KEY, StreamKeyRow, control_key};
 
 /// The fee rates of orders accepted from now on, as they stand in partition 0; none until they are set.
 pub fn fee_schedule(reader: &ViewReader) -> Result<Option<FeeScheduleRow>, Error> {
@@ -25,6 +25,16 @@ pub fn rules_version(reader: &ViewReader) -> Result<Option<RulesRow>, Error> {
 /// The version of the stages' rules as it stands in every partition.
 pub fn rules_versions(reader: &ViewReader) -> impl Iterator<Item = Result<(u32, RulesRow), Error>> + use<> {
     by_partition(reader, RULES)
+}
+
+/// The key of the streams as it stands in partition 0; none until one is set.
+pub fn stream_key(reader: &ViewReader) -> Result<Option<StreamKeyRow>, Error> {
+    reader.get_row(&control_key(STREAM_KEY, 0))
+}
+
+/// The key of the streams as it stands in every partition.
+pub fn stream_keys(reader: &ViewReader) -> impl Iterator<Item = Result<(u32, StreamKeyRow), Error>> + use<> {
+    by_partition(reader, STREAM_KEY)
 }
 
 fn by_partition<R: DeserializeOwned>(

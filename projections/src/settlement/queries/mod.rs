@@ -8,7 +8,7 @@ mod page;
 mod withdrawals;
 
 pub use accounts::{Balances, accounts, balances, balances_as_of, exists, sums_by_partition, system_accounts};
-pub use control::{fee_schedule, fee_schedules, rules_version, rules_versions};
+pub use control::{fee_schedule, fee_schedules, rules_version, rules_versions, stream_key, stream_keys};
 pub use journal::{FillRow, PostingRow, fills, postings};
 pub use orders::{
     OrdersFilter, RequestOutcome, StatusFilter, open_orders, order, order_events, orders, orders_by_id, request_outcome,
