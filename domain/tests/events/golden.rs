@@ -130,5 +130,5 @@ fn a_sealed_record_says_with_which_key() {
     let target = orderledger_domain::position::Topic::Orders.at(3);
     assert!(key.seal(id, target, b"67890", &mut value));
     assert_eq!(key.check(stamp, target, Some(b"67890"), Some(&value)), stamp);
-    insta::assert_snapshot!(String::from_utf8(value).unwrap(), @r##""##);
+    insta::assert_snapshot!(String::from_utf8(value).unwrap(), @r##"{"eventId":"9a71ec8a-02e4-50dd-aaca-e1783b2db18d","eventType":"AccountCredited","timestamp":"2025-01-15T10:30:00.120Z","payload":{"userId":"67890","asset":"USD","amount":20000.0001},"metadata":{"version":"2.0","source":"intake","cause":{"topic":"orders","partition":3,"offset":1842,"index":1},"sequence":1843,"prev":"00abcdef01234567","key":"2026-11","seal":"9e7588c101d41e05"}}"##);
 }
