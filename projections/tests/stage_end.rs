@@ -74,7 +74,7 @@ impl StageFold for Counting {
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
         let (marks, next_offset, last): (EmittedMarks, _, _) = orderledger_store::codec::decode(1, image)?;
-        self.emitter.resume(&marks);
+        self.emitter.resume(&marks, None)?;
         (self.next_offset, self.last) = (next_offset, last);
         Ok(())
     }

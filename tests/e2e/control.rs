@@ -106,6 +106,42 @@ fn rules_of_version_2_expire_the_resting_order_of_the_same_user() {
 }
 
 #[test]
+fn the_stream_key_is_changed_while_orders_come() {
+    let home = Home::new();
+    let keys = home.data().with_file_name("stream.key");
+    std::fs::write(&keys, format!("{}\n2026-11 {}\n", "1".repeat(32), "2".repeat(32))).unwrap();
+    let options = ["--partitions", "2", "--stream-key-file", keys.to_str().unwrap()];
+    let server = home.serve_with(&options);
+    let client = &server.client;
+    client.deposit("u", "USD", "1000");
+    client.deposit("v", "AAPL", "10");
+    let put = |path: &str, body: Value| client.request("PUT", path).key(&new_key()).json(&body).send();
+    assert_eq!(client.get("/v1/stream-key").expect(200)["keyId"], Value::Null);
+    let change = |id: &str| put("/v1/stream-key", json!({"keyId": id}));
+    for bad in ["2027", "", "a/b"] {
+        change(bad).expect_problem(422, "invalid-request");
+    }
+    change("2026-11").expect_problem(422, "record-refused");
+    put("/v1/rules", json!({"rulesVersion": 2})).expect(202);
+    client.order("v", "sell", "AAPL", 4, "10");
+    let answer = change("2026-11").expect(202);
+    assert_eq!(answer["keyId"], "2026-11");
+    assert_eq!(client.get_at("/v1/stream-key", &answer["position"])["keyId"], "2026-11");
+    assert_eq!(client.order("u", "buy", "AAPL", 3, "10")["status"], "filled");
+    server.stop();
+    let server = home.serve_with(&options);
+    assert_eq!(server.client.order("u", "buy", "AAPL", 1, "10")["status"], "filled");
+    server.stop();
+    let (code, said) = home.run(&["verify", "--stream-key-file", keys.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    // Without the newer key the program says what it lacks.
+    std::fs::write(&keys, "1".repeat(32)).unwrap();
+    let (code, said) = home.serve_refused(&options);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("sealed with the key 2026-11, which the stream key file doesn't hold"), "{said}");
+}
+
+#[test]
 fn every_projection_accounts_for_every_record() {
     let home = Home::new();
     let server = home.serve();

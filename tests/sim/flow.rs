@@ -112,6 +112,10 @@ impl Flow {
             let symbols = if self.dice.percent(50) { "null" } else { r#"["A"]"# };
             return self.request("_control", "SessionCloseRequested", format!(r#"{{"symbols":{symbols}}}"#));
         }
+        if self.dice.percent(25) {
+            let key = *self.dice.pick(&["k2", "k3"]);
+            return self.request("_control", "StreamKeyRequested", format!(r#"{{"keyId":"{key}"}}"#));
+        }
         if self.dice.percent(40) {
             let version = *self.dice.pick(&[1, 2, 2, 2, 3]);
             return self.request("_control", "RulesVersionRequested", format!(r#"{{"rulesVersion":{version}}}"#));

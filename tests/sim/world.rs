@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::progress::WorkerState;
@@ -65,7 +66,9 @@ impl World {
         let clock = Clock::simulated(Arc::clone(&clock_ms));
         let clients = Clients::new(plan, &log);
         let operator = Operator::new(&log);
-        let ground = Ground { log, key: StreamKey::new(secret), clock };
+        let later = ["k2", "k3"].into_iter().zip([[2; 16], [3; 16]]).map(|(id, key)| (KeyId::new(id).unwrap(), key));
+        let first = (KeyId::FIRST, (secret != [0; 16]).then_some(secret));
+        let ground = Ground { log, key: StreamKey::ring(first, later.collect()).unwrap(), clock };
         let crash_per_mille = *dice.pick(&[2, 5, 12]);
         let slots = vec![Slot::empty()];
         World { plan: *plan, ground, secret, dice, clock_ms, slots, clients, operator, lives: 0, crash_per_mille }

@@ -9,7 +9,7 @@ use super::murmur2::partition_of;
 use super::records::Rec;
 use super::story::Who;
 
-const OUTSIDE: [&str; 8] = [
+const OUTSIDE: [&str; 9] = [
     "DepositMade",
     "WithdrawalRequested",
     "OrderCreated",
@@ -17,6 +17,7 @@ const OUTSIDE: [&str; 8] = [
     "OrderAmendRequested",
     "FeeScheduleRequested",
     "RulesVersionRequested",
+    "StreamKeyRequested",
     "SessionCloseRequested",
 ];
 /// Versions of the rules that the program knows.
@@ -66,6 +67,7 @@ pub(super) struct Intake {
     money: Money,
     /// Maker and taker rates.
     fees: (i128, i128),
+    rules: i128,
     event_ids: BTreeMap<Who, First>,
     order_ids: BTreeMap<Who, First>,
 }
@@ -73,7 +75,7 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(partition: u32, partitions: u32) -> Intake {
         let (event_ids, order_ids) = (BTreeMap::new(), BTreeMap::new());
-        Intake { partition, partitions, money: Money::default(), fees: (0, 0), event_ids, order_ids }
+        Intake { partition, partitions, money: Money::default(), fees: (0, 0), rules: 1, event_ids, order_ids }
     }
 
     pub(super) const fn money(&self) -> &Money {
@@ -84,6 +86,9 @@ impl Intake {
     pub(super) fn read(&mut self, rec: &Rec) -> Result<(), String> {
         if rec.event_type == "FeeScheduleSet" {
             self.fees = (rec.whole("makerBps")?, rec.whole("takerBps")?);
+        }
+        if rec.event_type == "RulesVersionSet" {
+            self.rules = rec.whole("rulesVersion")?;
         }
         self.money.apply_matched(rec).map_err(|what| format!("{what}: {rec}"))
     }
@@ -129,7 +134,8 @@ impl Intake {
         if rec.event_type.is_empty() {
             return Some("bad_envelope");
         }
-        if rec.event_type == "DepositDreamt" {
+        let is_known = rec.event_type != "StreamKeyRequested" || self.rules > 1;
+        if rec.event_type == "DepositDreamt" || !is_known {
             return Some("unknown_type");
         }
         if !matches!(rec.version(), Some("1.0" | "2.0")) {
@@ -200,6 +206,7 @@ impl Intake {
             "OrderAmendRequested" => self.amend(rec),
             "FeeScheduleRequested" => Ok(Due::plain("FeeScheduleSet")),
             "RulesVersionRequested" => Ok(Due::plain("RulesVersionSet")),
+            "StreamKeyRequested" => Ok(Due::plain("StreamKeySet")),
             "SessionCloseRequested" => Ok(Due::plain("SessionClosed")),
             other => Err(format!("nobody may ask {other}")),
         }

@@ -23,7 +23,7 @@ struct Told {
 
 /// One partition of `books`.
 pub(super) fn check(all: &[Rec], partitions: u32, outputs: &ByCause<'_>, audit: &mut Audit) {
-    let mut books = Books { partitions, version: 1, books: BTreeMap::new() };
+    let mut books = Books { partitions, version: 1, sealed_by: String::new(), books: BTreeMap::new() };
     for rec in all.iter().filter(|rec| rec.kind == Kind::Next) {
         let said = outputs.get(&(rec.of, rec.offset)).map_or(&[][..], Vec::as_slice);
         match books.apply(rec) {
@@ -44,6 +44,7 @@ pub(super) fn check(all: &[Rec], partitions: u32, outputs: &ByCause<'_>, audit: 
 struct Books {
     partitions: u32,
     version: i128,
+    sealed_by: String,
     books: BTreeMap<String, Book>,
 }
 
@@ -70,8 +71,21 @@ impl Books {
                 self.version = rec.whole("rulesVersion")?;
                 Ok(Vec::new())
             }
+            "StreamKeySet" => Ok(self.take_key(rec.of.1, rec.text("keyId")?)),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// The key is taken in each stream, if it is another one.
+    fn take_key(&mut self, partition: u32, key: String) -> Vec<Told> {
+        if self.sealed_by == key {
+            return Vec::new();
+        }
+        let targets = (0..self.partitions).map(|number| ("orders", number)).chain([("trades", partition)]);
+        let what = format!("StreamKeyTaken {key}");
+        let told = targets.map(|of| Told { of, key: "_control".to_owned(), what: what.clone() }).collect();
+        self.sealed_by = key;
+        told
     }
 
     fn book(&mut self, rec: &Rec) -> Result<&mut Book, String> {
@@ -187,6 +201,9 @@ fn said(rec: &Rec) -> Result<String, String> {
         let buyer = name(&(text("buyUserId")?, text("buyOrderId")?));
         let seller = name(&(text("sellUserId")?, text("sellOrderId")?));
         return Ok(format!("{kind} {trade} {seq} {price} {quantity} {side} {buyer} {seller}"));
+    }
+    if kind == "StreamKeyTaken" {
+        return Ok(format!("{kind} {}", text("keyId")?));
     }
     let order = name(&order_of(rec)?);
     Ok(match kind {

@@ -114,6 +114,7 @@ pub fn audit(log: &Log, keys: &Keys) -> Audit {
 fn check_orders(all: &[Rec], partition: u32, partitions: u32, outputs: &outputs::ByCause<'_>, audit: &mut Audit) {
     let (mut intake, mut view) = (Intake::new(partition, partitions), Money::default());
     let Audit { findings, story, seen } = audit;
+    let mut sealed_by = serde_json::Value::Null;
     for rec in all {
         match rec.kind {
             Kind::Repeat => {
@@ -133,6 +134,11 @@ fn check_orders(all: &[Rec], partition: u32, partitions: u32, outputs: &outputs:
                 }
             }
             Kind::Next => {
+                if rec.event_type == "StreamKeySet" && sealed_by != *rec.payload() {
+                    sealed_by = rec.payload().clone();
+                    let caused = outputs.get(&(rec.of, rec.offset)).map_or(&[][..], Vec::as_slice);
+                    findings.check(outputs::check_taken(rec, caused, partitions));
+                }
                 *seen.entry(rec.event_type.clone()).or_default() += 1;
                 findings.check(intake.read(rec));
                 findings.check(view.apply(rec));

@@ -26,7 +26,8 @@ pub(super) fn by_cause<'a>(all: &'a BTreeMap<Of, Vec<Rec>>, findings: &mut Findi
                 findings.add(format!("output {number} of {}-{}@{offset} is not there: {rec}", source.0, source.1));
             }
         }
-        let wanted = if source.0 == "orders" { Kind::Outside } else { Kind::Next };
+        let taken = caused.first().is_some_and(|rec| rec.event_type == "StreamKeyTaken");
+        let wanted = if source.0 == "orders" && !taken { Kind::Outside } else { Kind::Next };
         let records = all.get(source).map_or(&[][..], Vec::as_slice);
         let cause = records.binary_search_by_key(offset, |rec| rec.offset).ok().and_then(|place| records.get(place));
         if cause.is_none_or(|cause| cause.kind != wanted)
@@ -46,7 +47,7 @@ pub(super) fn check_copies(caused: &[&Rec], partitions: u32) -> Result<(), Strin
         "OrderAccepted" | "CancelAccepted" | "AmendAccepted" => {
             vec![("books", partition_of(answer.text("symbol")?.as_bytes(), partitions))]
         }
-        "FeeScheduleSet" | "RulesVersionSet" | "SessionClosed" => {
+        "FeeScheduleSet" | "RulesVersionSet" | "StreamKeySet" | "SessionClosed" => {
             let everywhere = ["orders", "books"].into_iter().flat_map(|topic| (0..partitions).map(move |p| (topic, p)));
             everywhere.filter(|of| *of != home).collect()
         }
@@ -64,4 +65,15 @@ pub(super) fn check_copies(caused: &[&Rec], partitions: u32) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// What intake writes where it reads which key to seal with: the key is taken in each of its streams.
+pub(super) fn check_taken(set: &Rec, caused: &[&Rec], partitions: u32) -> Result<(), String> {
+    let here = set.of.1;
+    let orders = (0..partitions).filter(|number| *number == here || here == 0).map(|number| ("orders", number));
+    let targets: Vec<Of> =
+        orders.chain((0..partitions).map(|number| ("books", number))).chain([("dead-letters", here)]).collect();
+    let standing: Vec<Of> = caused.iter().map(|rec| rec.of).collect();
+    let alike = caused.iter().all(|rec| rec.event_type == "StreamKeyTaken" && rec.payload() == set.payload());
+    if standing == targets && alike { Ok(()) } else { Err(format!("taken in {standing:?}, not in {targets:?}: {set}")) }
 }

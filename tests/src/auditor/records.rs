@@ -10,7 +10,7 @@ use super::siphash;
 use super::{Findings, Keys};
 
 /// Only the stages may write these.
-const DERIVED: [&str; 19] = [
+const DERIVED: [&str; 21] = [
     "AccountCredited",
     "AccountDebited",
     "WithdrawalRejected",
@@ -30,6 +30,8 @@ const DERIVED: [&str; 19] = [
     "FeeScheduleSet",
     "RulesVersionSet",
     "SessionClosed",
+    "StreamKeySet",
+    "StreamKeyTaken",
 ];
 /// Notices of projections and decisions of operators: they stand in `dead-letters` and are in no stream.
 const NOTICES: [&str; 5] = ["EntityParked", "ParkedRetried", "ParkedDiscarded", "DifferenceAccepted", "OperatorActed"];
@@ -188,6 +190,7 @@ fn stamp(json: &Value, event_type: &str, of: Of) -> Option<Stamp> {
 fn judge(all: &mut [Rec], of: Of, keys: &Keys, findings: &mut Findings) {
     let mut streams: BTreeMap<Of, Vec<u64>> = BTreeMap::new();
     let mut last: BTreeMap<Of, (u64, u64)> = BTreeMap::new();
+    let mut taken: BTreeMap<Of, Value> = BTreeMap::new();
     for rec in &mut *all {
         let Some(stamp) = rec.stamp.clone() else { continue };
         let digests = streams.entry(stamp.source).or_default();
@@ -200,6 +203,13 @@ fn judge(all: &mut [Rec], of: Of, keys: &Keys, findings: &mut Findings) {
             }
             rec.kind = Kind::Repeat;
         } else if stamp.sequence == known + 1 && stamp.prev == prev {
+            let key = rec.json["metadata"]["key"].clone();
+            if taken.get(&stamp.source).unwrap_or(&Value::Null) != &key {
+                findings.add(format!("sealed with another key than its stream has taken: {rec}"));
+            }
+            if rec.event_type == "StreamKeyTaken" {
+                taken.insert(stamp.source, rec.payload()["keyId"].clone());
+            }
             digests.push(rec.digest);
             rec.kind = Kind::Next;
             let cause = (stamp.cause_offset, stamp.index);
