@@ -16,6 +16,7 @@ pub enum Rules {
     #[default]
     V1,
     /// Self-trade prevention expires the resting order and lets the incoming one go on. Stream keys can be changed.
+    /// The notice of a refused record holds its headers, and a value of another form is not taken for broken JSON.
     V2,
 }
 
@@ -42,6 +43,17 @@ impl Rules {
             Rules::V1 => SelfTrade::ExpireIncoming,
             Rules::V2 => SelfTrade::ExpireResting,
         }
+    }
+
+    /// Whether the notice of a refused record holds the record's headers.
+    pub const fn notes_headers(self) -> bool {
+        matches!(self, Rules::V2)
+    }
+
+    /// Whether a value of another form than its field's, such as a number for a side, is `bad_envelope`: it is JSON. Version 1
+    /// says `not_json` of some.
+    pub const fn tells_form_from_syntax(self) -> bool {
+        matches!(self, Rules::V2)
     }
 
     /// Whether records of that type mean anything: one that came later is under older rules what it was to the programs

@@ -5,6 +5,7 @@ mod answers;
 mod crashes;
 mod gap;
 mod newer;
+mod refusals;
 mod restart;
 mod stream_keys;
 mod together;

@@ -16,8 +16,8 @@ pub use life::{
     OrderCancelRequested, OrderCanceled, OrderExpired, OrderFilled,
 };
 pub use notice::{
-    DuplicateIgnored, EntityParked, FeeSchedule, OperatorDecision, ParkedDecision, RecordRefused, RulesVersion,
-    SessionClose, StreamKeyChange, TradeExecuted,
+    DuplicateIgnored, EntityParked, FeeSchedule, NoticeHeader, OperatorDecision, ParkedDecision, RecordRefused,
+    RulesVersion, SessionClose, StreamKeyChange, TradeExecuted,
 };
 pub(crate) use terms::OrderCreatedV1;
 pub use terms::{OrderAccepted, OrderCreated, OrderRejected, Terms};

@@ -37,6 +37,39 @@ pub struct RecordRefused {
     /// The beginning of the value, at most 4 KiB, in the notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<String>,
+    /// The record's headers, in the notice, from rules version 2 on; at most 4 KiB of names and values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Vec<NoticeHeader>>,
+    /// How many headers are left out or cut, if any are, in the notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_cut: Option<u32>,
+}
+
+impl RecordRefused {
+    /// The refusal as it stands in `orders`, without what the notice adds.
+    pub const fn plain(
+        position: Position,
+        reason: RefuseReason,
+        detail: String,
+        original: Option<Position>,
+    ) -> RecordRefused {
+        let (digest, excerpt, headers, headers_cut) = (None, None, None, None);
+        RecordRefused { position, reason, detail, original, digest, excerpt, headers, headers_cut }
+    }
+}
+
+/// A header of a refused record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoticeHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value, if it is text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Its value's bytes (hex), if they are not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_hex: Option<String>,
 }
 
 /// TradeExecuted.

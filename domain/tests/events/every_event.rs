@@ -222,6 +222,8 @@ impl Parts {
                 detail: self.text.clone(),
                 original: Some(original),
                 digest: Some(format!("{:016x}", self.offset)),
+                headers: None,
+                headers_cut: None,
                 excerpt: Some(self.text.clone()),
             }),
             Event::TradeExecuted(TradeExecuted {

@@ -18,13 +18,11 @@ use super::arrival::{Arrivals, Taken};
 use super::decide::Answering;
 use super::identity::{Id, Identities, Known, content_digest, event_key};
 use super::judge::{self, REFUSED_KEY};
+use super::notice;
 use crate::stage::emitter::{EmittedMarks, Emitter, Output};
 use crate::stage::fold::{Failure, StageFold};
 use crate::worker::partition::{Accounting, may_end_in};
 use crate::worker::read::Read;
-
-/// The largest excerpt of a refused record in its notice.
-const EXCERPT_BYTES: usize = 4096;
 
 /// Intake of one partition of `orders`.
 #[derive(Debug)]
@@ -258,12 +256,8 @@ impl Intake {
         let position = read.position;
         let original = original.map(|offset| position.topic_partition().offset(offset));
         let Refusal { reason, detail } = refusal;
-        let refused = RecordRefused { position, reason, detail, original, digest: None, excerpt: None };
-        let notice = RecordRefused {
-            digest: Some(format!("{:016x}", StreamKey::default().digest(read.key.as_deref(), read.value.as_deref()))),
-            excerpt: Some(excerpt(read.value.as_deref().unwrap_or_default())),
-            ..refused.clone()
-        };
+        let refused = RecordRefused::plain(position, reason, detail, original);
+        let notice = notice::notice(read, refused.clone(), self.rules);
         let dead_letters = Topic::DeadLetters.at(self.partition);
         let (partitions, timestamp) = (self.partitions, read.recorded_at);
         let emission = self.emitter.cause(position.offset, timestamp);
@@ -329,15 +323,4 @@ enum Judged {
     First,
     Repeat(u64),
     Reused(Refusal, u64),
-}
-
-fn excerpt(value: &[u8]) -> String {
-    let head = value.get(..EXCERPT_BYTES).unwrap_or(value);
-    let mut text = String::from_utf8_lossy(head).into_owned();
-    let mut end = text.len().min(EXCERPT_BYTES);
-    while !text.is_char_boundary(end) {
-        end = end.saturating_sub(1);
-    }
-    text.truncate(end);
-    text
 }

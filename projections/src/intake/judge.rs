@@ -23,7 +23,14 @@ const FUTURE_SECONDS: i64 = 300;
 /// The usable envelope and event of an outside record, or why it is refused.
 pub(crate) fn usable(read: &Read, partitions: u32, rules: Rules) -> Result<(&Envelope, &Event), Refusal> {
     strict::check(read.value.as_deref())?;
-    let envelope = read.envelope.as_ref().map_err(Clone::clone)?;
+    // From here on the value is JSON.
+    let of_form = |refusal: &Refusal| match refusal.reason {
+        RefuseReason::NotJson if rules.tells_form_from_syntax() => {
+            Refusal { reason: RefuseReason::BadEnvelope, ..refusal.clone() }
+        }
+        _ => refusal.clone(),
+    };
+    let envelope = read.envelope.as_ref().map_err(of_form)?;
     if !rules.know(envelope.event_type) {
         return Err(Refusal::unknown_type(envelope.event_type.as_str()));
     }
@@ -35,7 +42,7 @@ pub(crate) fn usable(read: &Read, partitions: u32, rules: Rules) -> Result<(&Env
         let detail = format!("{} is more than 5 minutes after the append time", envelope.timestamp);
         return Err(Refusal::new(RefuseReason::TimestampInFuture, detail));
     }
-    let event = envelope.event.as_ref().map_err(Clone::clone)?;
+    let event = envelope.event.as_ref().map_err(of_form)?;
     check_place(read, event, partitions)?;
     check_bounds(event, rules)?;
     Ok((envelope, event))

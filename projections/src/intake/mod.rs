@@ -10,6 +10,7 @@ mod decide;
 mod fold;
 mod identity;
 mod judge;
+mod notice;
 
 pub use fold::Intake;
 pub use identity::Identities;

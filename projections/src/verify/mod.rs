@@ -317,7 +317,8 @@ impl Verifying {
 fn without_excerpt(of: TopicPartition, event: Event) -> Event {
     match event {
         Event::RecordRefused(refused) if of.topic == Topic::DeadLetters => {
-            Event::RecordRefused(RecordRefused { digest: None, excerpt: None, ..refused })
+            let RecordRefused { position, reason, detail, original, .. } = refused;
+            Event::RecordRefused(RecordRefused::plain(position, reason, detail, original))
         }
         event => event,
     }

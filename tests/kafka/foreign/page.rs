@@ -15,9 +15,12 @@ use tempfile::TempDir;
 /// Whose record it is.
 pub(super) const USER: &str = "67890";
 
+/// The partitions of every topic.
+pub(super) const PARTITIONS: u32 = 12;
+
 /// The partition that the user's records belong to.
 pub(super) fn partition() -> u32 {
-    of_key(USER.as_bytes(), 12)
+    of_key(USER.as_bytes(), PARTITIONS)
 }
 
 /// The code below a heading of the page, in that language; `None` is the code above the first producer.

@@ -1,8 +1,11 @@
 //! Records that are simply written: judged once, kept byte for byte, refused where they stand wrong.
 
-use orderledger_tests::client::until;
+use orderledger_tests::client::{new_key, until};
+use serde_json::json;
 
-use super::page::{USER, Writer, code, command, expect_events, expect_new, expect_reserved, partition, prove, record};
+use super::page::{
+    PARTITIONS, USER, Writer, code, command, expect_events, expect_new, expect_reserved, partition, prove, record,
+};
 
 /// Writes the page's record twice; it counts once.
 fn check(write: impl Fn(&Writer)) {
@@ -66,4 +69,25 @@ fn the_default_partitioner_of_librdkafka_is_refused_and_its_record_found() {
     server.stop();
     let dumped = command(&home, &["log", "dump", "--from", &position]);
     assert!(dumped.contains(&serde_json::to_string(&record()).unwrap()), "{dumped}");
+}
+
+#[test]
+fn headers_of_a_record_that_nobody_can_use_stand_in_its_notice() {
+    let Some((writer, home)) = Writer::new() else { return };
+    let server = home.serve();
+    let client = &server.client;
+    let rules = client.request("PUT", "/v1/rules").key(&new_key()).json(&json!({"rulesVersion": 2})).send().expect(202);
+    // In every partition, before the record comes.
+    let set = || client.get("/v1/audit/events?topic=orders&type=RulesVersionSet").json()["data"].clone();
+    until(set, |rows| rows.as_array().is_some_and(|rows| rows.len() == PARTITIONS as usize));
+    let page = code(Some("From Python"), "python");
+    let spoiled = page.replace("value=record,", r#"value=b"\xff\x00", headers=[("trace", b"7"), ("raw", b"\xff")],"#);
+    assert_ne!(spoiled, page);
+    let position = writer.python(&spoiled);
+    let notices = || client.get("/v1/audit/events?topic=dead-letters&type=RecordRefused").json()["data"].clone();
+    let notices = until(notices, |rows| rows[0].is_object());
+    let notice = &notices[0]["event"]["payload"];
+    assert_eq!((&notice["reason"], &notice["position"]), (&"not_utf8".into(), &position.as_str().into()), "{rules}");
+    assert_eq!(notice["headers"], json!([{"name": "trace", "value": "7"}, {"name": "raw", "valueHex": "ff"}]));
+    server.stop();
 }

@@ -31,14 +31,7 @@ fn an_order_is_pending_until_intake_answers() {
     assert_eq!((row.order.status, row.order.leaves_quantity, row.changed), (Status::PendingNew, shares(10), created));
     assert!(exists(&log.look(), &user("u")).unwrap());
     assert_eq!(row_of(&log.look(), &user("u")).unwrap(), None);
-    let refused = RecordRefused {
-        position: HOME.offset(created),
-        reason: RefuseReason::OutOfRange,
-        detail: String::new(),
-        original: None,
-        digest: None,
-        excerpt: None,
-    };
+    let refused = RecordRefused::plain(HOME.offset(created), RefuseReason::OutOfRange, String::new(), None);
     log.answer(Event::RecordRefused(refused));
     assert_eq!(look(&log), None);
     assert!(!exists(&log.look(), &user("u")).unwrap());
