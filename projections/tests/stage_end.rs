@@ -65,7 +65,7 @@ impl StageFold for Counting {
     }
 
     fn accounting(&self) -> Accounting {
-        Accounting::default()
+        Accounting { applied: self.next_offset, ..Accounting::default() }
     }
 
     fn image(&self) -> Result<Vec<u8>, Error> {

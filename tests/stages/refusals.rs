@@ -12,7 +12,7 @@ use orderledger_domain::terms::Side;
 use orderledger_store::event_log::memory::MemoryLog;
 use orderledger_store::event_log::{EventLog, NewRecord, Record};
 
-use crate::harness::{PARTITIONS, Stages, append, deposit, history, id, limit, outside, records};
+use crate::harness::{PARTITIONS, Stages, append, deposit, history, id, limit, outside, records, taken};
 
 /// What is fed, and the reason that must come of it.
 struct Kind {
@@ -114,7 +114,6 @@ fn kinds() -> Vec<Kind> {
             forged("orders", 99_999, "0123456789abcdef"),
             "not_in_stream",
         ),
-        kind("forged, the next of intake's stream", forged("orders", 5, "0123456789abcdef"), "not_in_stream"),
         kind("forged, the first of matching's stream", forged("books", 1, "0123456789abcdef"), "not_in_stream"),
         kind("forged, of a stream that can't end here", forged("trades", 1, "0000000000000000"), "not_in_stream"),
         kind("an operator's decision", with(text().replace("OrderCreated", "ParkedDiscarded")), "not_in_stream"),
@@ -235,6 +234,21 @@ fn a_forged_record_at_or_below_the_last_of_its_stream_counts_as_a_repeat() {
         assert_eq!(said(&log, Topic::Orders, at).len() + said(&log, Topic::DeadLetters, at).len(), 0);
         assert_eq!(duplicates(), before + place as u64 + 1);
     }
+    stages.stop();
+}
+
+#[test]
+fn a_forged_record_with_the_next_number_of_its_stream_is_refused() {
+    let (log, _dir, stages) = begin(2);
+    let home = good().to;
+    let own = taken(&log, home).into_iter().filter_map(|envelope| envelope.stamp);
+    let own = own.filter(|stamp| stamp.cause.position.topic_partition() == home);
+    let next = own.map(|stamp| stamp.sequence).max().unwrap() + 1;
+    let at = home.offset(log.end_offset(home).unwrap());
+    append(&log, vec![forged("orders", next, "0123456789abcdef")]);
+    stages.settle(&log);
+    let (_, refused) = said(&log, Topic::Orders, at).pop().unwrap();
+    assert_eq!((refused.reason.as_str(), refused.detail.as_str()), ("not_in_stream", "not a record that intake wrote"));
     stages.stop();
 }
 

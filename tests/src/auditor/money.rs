@@ -152,7 +152,7 @@ impl Money {
                 }
                 self.add(&user, &asset, extra)
             }
-            "CancelRejected" => Ok(()),
+            "CancelRejected" | "StreamKeyTaken" => Ok(()),
             other => Err(format!("matching does not write {other}")),
         }
     }
