@@ -224,7 +224,7 @@ pub(super) fn check_trades(all: &BTreeMap<Of, Vec<Rec>>, audit: &mut Audit) {
     }
     let mut times: BTreeMap<String, i64> = BTreeMap::new();
     let tapes = all.iter().filter(|((topic, _), _)| *topic == "trades").flat_map(|(_, records)| records);
-    for rec in tapes.filter(|rec| rec.kind == Kind::Next) {
+    for rec in tapes.filter(|rec| rec.kind == Kind::Next && rec.event_type != "StreamKeyTaken") {
         findings.check(note_trade(rec, &mut legs, &mut times, story));
     }
     for (trade, legs) in legs {
