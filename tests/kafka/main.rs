@@ -14,6 +14,7 @@ mod outage;
 mod recovery;
 mod same;
 mod secured;
+mod three_brokers;
 mod topics;
 mod twins;
 mod ways;

@@ -105,7 +105,7 @@ impl Queries {
         let all = list(names, of.iter().map(|of| (*of, which)))?;
         patiently(self.patience, || {
             listen(client);
-            let found = client.offsets_for_times(all.clone(), ONE_QUESTION).map_err(|error| self.no(error))?;
+            let found = ask(client, &all).map_err(|error| self.no(error))?;
             self.watching.reach.answered();
             let mut offsets = BTreeMap::new();
             for element in found.elements() {
@@ -133,8 +133,11 @@ impl Queries {
         }
         let names = &self.watching.names;
         let all = list(names, of.iter().map(|of| (*of, which(*of))))?;
-        let found = self.client.offsets_for_times(all, ONE_QUESTION);
         let late = |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
+        let mut found = ask(&self.client, &all);
+        if found.as_ref().is_err_and(late) {
+            found = ask(&self.client, &all);
+        }
         self.watching.reach.heard(!found.as_ref().is_err_and(late));
         let found = found.map_err(|error| self.no(error))?;
         let mut offsets = BTreeMap::new();
@@ -215,6 +218,17 @@ impl Queries {
         consumer.assign(&assigned).map_err(|error| translated(of, error))?;
         Ok(consumer)
     }
+}
+
+/// Asks where records stand. A client that only asks goes on asking a leader that is dead: after a failure it learns anew who
+/// leads.
+fn ask(client: &BaseConsumer<Watching>, list: &TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+    let found = client.offsets_for_times(list.clone(), ONE_QUESTION);
+    if found.is_err() {
+        // Where nobody answers, the next question fails too.
+        drop(client.fetch_metadata(None, ONE_QUESTION));
+    }
+    found
 }
 
 /// So many may do something at once; the others wait.
