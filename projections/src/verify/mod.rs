@@ -6,7 +6,7 @@
 //! written while it reads.
 //!
 //! - `timeline`: the log as one sequence
-//! - `streams`, `answers`: what must stand in the log because of what
+//! - `streams`, `stream_keys`, `answers`: what must stand in the log because of what
 //! - `money`, `books`, `tape`: what follows from it
 //! - `withheld`: what of it the views leave out, because it waits or was discarded
 //! - `rows`, `compare`, `fills`, `kept`: the rows of the views beside it
@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 
 use orderledger_domain::envelope::{self, Envelope, Stamp, derived_id};
 use orderledger_domain::event::{Event, Origin, RecordRefused};
-use orderledger_domain::ids::KeyId;
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -30,7 +29,8 @@ use self::books::Books;
 use self::fills::Fills;
 use self::kept::Kept;
 use self::money::Money;
-use self::streams::{Comparisons, Item, Place, Streams, event_text, is_written, stranger};
+use self::stream_keys::StreamKeys;
+use self::streams::{Comparisons, Item, Place, Streams, event_text, stranger};
 use self::tape::Tape;
 use self::timeline::Timeline;
 use self::withheld::Withheld;
@@ -44,6 +44,7 @@ mod ledger_rows;
 mod money;
 mod report;
 mod rows;
+mod stream_keys;
 mod streams;
 mod tape;
 mod timeline;
@@ -91,8 +92,7 @@ struct Verifying {
     withheld: Withheld,
     /// What the views made of the records that they don't leave out, if they leave out any.
     applied: Option<Applied>,
-    /// The key that each source's stage seals with.
-    sealed_by: BTreeMap<TopicPartition, KeyId>,
+    stream_keys: StreamKeys,
     chains: BTreeMap<TopicPartition, (u64, u64, [u8; 32])>,
 }
 
@@ -120,7 +120,7 @@ impl Verifying {
             fills: Fills::default(),
             books: (0..partitions).map(|number| (number, Books::new(number, partitions))).collect(),
             tape: Tape::default(),
-            sealed_by: BTreeMap::new(),
+            stream_keys: StreamKeys::default(),
             chains: BTreeMap::new(),
         }
     }
@@ -199,7 +199,9 @@ impl Verifying {
     fn next(&mut self, at: Position, record: &Record, stamp: Stamp, time: Timestamp, event: &Event) {
         let (of, cause) = (at.topic_partition(), stamp.cause.position);
         let from = cause.topic_partition();
-        if from == of && !matches!(event, Event::StreamKeyTaken(_)) {
+        if let (true, Event::StreamKeyTaken(taken)) = (from == of, event) {
+            self.taken(at, cause, *taken);
+        } else if from == of {
             self.answers.answer(at, cause, record.key.as_ref(), event, &self.money, &mut self.report);
             self.expect_copies(cause, record, event);
         } else {
@@ -250,20 +252,6 @@ impl Verifying {
         }
     }
 
-    /// What the stage that reads a StreamKeySet must have written in each of its streams because of it.
-    fn expect_taken(&mut self, at: Position, event: &Event) {
-        let (Event::StreamKeySet(set), source) = (event, at.topic_partition()) else { return };
-        if self.sealed_by.insert(source, set.key_id) == Some(set.key_id) {
-            return;
-        }
-        for topic in Topic::ALL {
-            for to in (0..self.partitions).map(|number| topic.at(number)).filter(|to| is_written(source, *to)) {
-                let (key, event) = (bytes::Bytes::from_static(b"_control"), Event::StreamKeyTaken(*set));
-                self.comparisons.expect(source, to, Item { cause: at.offset, key, event }, &mut self.report);
-            }
-        }
-    }
-
     /// What matching must have written because of this record of `books`.
     fn match_again(&mut self, at: Position, cause: Position, event: &Event) {
         let Some(books) = self.books.get_mut(&at.partition) else { return };
@@ -289,6 +277,7 @@ impl Verifying {
         let report = &mut self.report;
         self.streams.finish(report);
         self.comparisons.finish(report);
+        self.stream_keys.finish(report);
         report.unanswered = self.answers.unanswered();
         let is_settled = report.unanswered == 0 && report.pending == 0;
         self.money.finish(is_settled, report);

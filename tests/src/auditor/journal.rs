@@ -172,6 +172,7 @@ fn check_answer(asked: &Asked, request: &Request, answered: &Answered, story: &S
         "OrderAmendRequested" => &["AmendAccepted", "AmendRejected"],
         "FeeScheduleRequested" => &["FeeScheduleSet"],
         "RulesVersionRequested" => &["RulesVersionSet"],
+        "StreamKeyRequested" => &["StreamKeySet"],
         _ => &["SessionClosed"],
     };
     if !due.contains(&request.answer_type.as_str()) {
