@@ -6,6 +6,7 @@ mod crate_arrows;
 mod docs_paths;
 mod events_documented;
 mod file_sizes;
+mod guarantees;
 mod imports;
 mod module_heads;
 mod one_binary;
