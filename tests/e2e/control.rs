@@ -99,7 +99,7 @@ fn rules_of_version_2_expire_the_resting_order_of_the_same_user() {
     assert_eq!(answer["rulesVersion"], 2);
     assert_eq!(client.get_at("/v1/rules", &answer["position"])["rulesVersion"], 2);
     assert_eq!(client.order("u", "buy", "AAPL", 4, "10")["status"], "filled");
-    let own = client.get(&format!("/v1/accounts/u/orders/{}", own["orderId"].as_str().unwrap())).expect(200);
+    let own = client.get(format!("/v1/accounts/u/orders/{}", own["orderId"].as_str().unwrap())).expect(200);
     assert_eq!((&own["status"], &own["reason"]), (&json!("expired"), &json!("self_trade")));
     server.stop();
     home.verify();
