@@ -1,9 +1,11 @@
 //! The simulation: stages, projections, log, network, disks and clock in one thread, ruled by a seed.
 //!
-//!     simulation --seeds 300                     that many seeds from a fresh one on, then the regressions
-//!     simulation --seeds 100000 --threads 2      the long form; `--from N` begins there
-//!     simulation --seed N [--trace]              one seed; with --faults, --requests, --users, --symbols a part of it
-//!     simulation --planted all                   after how many seeds each planted bug is found
+//! ```text
+//! simulation --seeds 300                     that many seeds from a fresh one on, then the regressions
+//! simulation --seeds 100000 --threads 2      the long form; `--from N` begins there
+//! simulation --seed N [--trace]              one seed; with --faults, --requests, --users, --symbols a part of it
+//! simulation --planted all                   after how many seeds each planted bug is found
+//! ```
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod arguments;

@@ -156,12 +156,16 @@ fn retry(args: &Retry) -> Result<(), Failure> {
         (None, _) => server.all("/v1/parked?order=asc")?.iter().map(head_of).collect(),
     };
     let dry = if args.dry_run { "?dryRun=true" } else { "" };
-    let mut answers = Vec::new();
+    let (mut answers, mut failed) = (Vec::new(), Vec::new());
     for (entity, position) in wanted {
         let body = json!({"position": position, "actor": args.who.actor});
-        answers.push(server.post(&format!("/v1/parked/{entity}/retry{dry}"), &body)?);
+        match server.post(&format!("/v1/parked/{entity}/retry{dry}"), &body) {
+            Ok(answer) => answers.push(answer),
+            Err(failure) => failed.push(failure.to_string()),
+        }
     }
-    tell(&answers, args.json)
+    tell(&answers, args.json)?;
+    if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("; "))) }
 }
 
 fn discard(args: &Discard) -> Result<(), Failure> {

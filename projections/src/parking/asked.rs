@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orderledger_domain::entity::name_in_key;
+use orderledger_domain::envelope;
+use orderledger_domain::event::Origin;
 use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::stream::StreamId;
 use orderledger_store::Error;
-use orderledger_store::event_log::EventLog;
+use orderledger_store::event_log::{EventLog, Record};
 
 use crate::worker::partition::{Arrived, PartitionState};
 use crate::worker::read::Read;
@@ -32,7 +35,8 @@ impl Asked {
                 let below = records.last().map_or(u64::MAX, |last| last.offset.saturating_add(1));
                 for record in &records {
                     while wanted.next_if(|offset| *offset < record.offset).is_some() {}
-                    if wanted.next_if_eq(&record.offset).is_some() {
+                    // One that claims to be a stage's is refused without ever having been asked.
+                    if wanted.next_if_eq(&record.offset).is_some() && !claims_to_be_derived(record) {
                         asked.ask(*of, record.offset, record.key.as_deref());
                     }
                 }
@@ -56,6 +60,8 @@ impl Asked {
             return None;
         }
         match arrived {
+            // As in what counts as unanswered: intake passes over its own record that came too early.
+            Arrived::Outside if read.stamp.is_some_and(|stamp| StreamId::of(&stamp).is_intake_of(of.partition)) => None,
             Arrived::Outside => {
                 self.ask(of, read.position.offset, read.key.as_deref());
                 None
@@ -73,4 +79,8 @@ impl Asked {
             Arrived::Repeat { .. } => None,
         }
     }
+}
+
+fn claims_to_be_derived(record: &Record) -> bool {
+    envelope::read(record.value.as_deref()).is_ok_and(|envelope| envelope.event_type.origin() == Origin::Derived)
 }

@@ -31,9 +31,17 @@ impl<F: Fold> Folding<F> {
         let (mut released, mut looked_at) = (0, 0);
         while released < about && looked_at < about.saturating_mul(16) {
             let Some(first) = self.parking.next_release() else { break };
-            let records = log.read(first.topic_partition(), first.offset, self.reach)?;
+            let records = match log.read(first.topic_partition(), first.offset, self.reach) {
+                Err(Error::Refused { .. }) => Vec::new(),
+                records => records?,
+            };
             if records.first().is_none_or(|record| record.offset != first.offset) {
-                return Err(Error::refused(first, "it waits to be applied, but the log holds it no more").into());
+                // Its entity alone waits on: a log that lost records stops nobody who has read them.
+                let Some((name, _)) = self.parking.released_at(first) else { break };
+                let since =
+                    self.states.get(&first.topic_partition()).map_or_else(Default::default, |of| of.recorded_at);
+                self.parking.fail(&name, "the log holds it no more: discard it, or restore the log".to_owned(), since);
+                continue;
             }
             looked_at += records.len();
             let before = released;
