@@ -28,6 +28,8 @@ pub struct Folding<F> {
     pub(super) fold: F,
     pub(super) view: Arc<View>,
     pub(super) states: BTreeMap<TopicPartition, PartitionState>,
+    /// Partitions of every topic.
+    pub(super) partitions: u32,
     pub(super) parking: Parking,
     pub(super) asked: Asked,
     pub(super) breaker: Breaker,
@@ -63,7 +65,16 @@ impl<F: Fold> Folding<F> {
             Some(_) => (Parking::load(&view, &states)?, Asked::load(log, &states)?),
             None => <(Parking, Asked)>::default(),
         };
-        Ok(Folding { fold, view, states, parking, asked, breaker: Breaker::new(consecutive), reach: 1 })
+        Ok(Folding {
+            fold,
+            partitions: log.partitions(),
+            view,
+            states,
+            parking,
+            asked,
+            breaker: Breaker::new(consecutive),
+            reach: 1,
+        })
     }
 
     /// From now on too many entities parked by records that are taken stop the fold.

@@ -1,6 +1,7 @@
 //! What becomes of a record that a projection reads: applied, or one of the four other things that are counted.
 
 use orderledger_domain::entity::name_in_key;
+use orderledger_domain::partition::of_key;
 use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::Topic;
 
@@ -55,7 +56,9 @@ impl<F: Fold> Folding<F> {
             return if kind == Kind::Outside { self.hear(read) } else { Ok(Fate::Ignored) };
         }
         let owner = self.asked.take(read, arrived);
-        let whose = name_in_key(read.key.as_deref()).or(owner.as_deref());
+        // A record of an entity stands in its own partition; under its key elsewhere it is nobody's.
+        let is_home = |name: &&str| of_key(name.as_bytes(), self.partitions) == read.position.partition;
+        let whose = name_in_key(read.key.as_deref()).or(owner.as_deref()).filter(is_home);
         if self.parking.is_quiet() {
             return self.try_first(read, kind, whose);
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use bytes::Bytes;
 use orderledger_domain::entity::Entity;
 use orderledger_domain::envelope;
 use orderledger_domain::event::{EntityParked, Event};
@@ -19,7 +20,7 @@ use orderledger_projections::worker::poison;
 use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
 use orderledger_projections::worker::projection::{Running, Setup, start};
 use orderledger_projections::worker::stop::Stop;
-use orderledger_store::event_log::{EventLog, MemoryLog};
+use orderledger_store::event_log::{AppenderKind, EventLog, MemoryLog, NewRecord};
 use orderledger_store::views::{Direction, Schema, View};
 
 use crate::days::{self, PARTITIONS};
@@ -133,6 +134,28 @@ fn some_poison(day: &Day, many: usize) -> BTreeSet<Position> {
 
 /// Without limits that matter.
 const ANY: Limits = Limits { consecutive: u32::MAX, ratio_percent: 100 };
+
+#[test]
+fn what_stands_under_a_parked_key_in_another_partition_is_nobodys() {
+    let day = Day::new(3);
+    let poison = some_poison(&day, 1);
+    poison_only(&poison);
+    let worker = day.start(ANY);
+    worker.wait(|standing| day.has_read_all(standing, Topic::Orders) && standing.parked_entities == 1);
+    let head = *poison.first().unwrap();
+    let parked = day.log.read(head.topic_partition(), head.offset, 1).unwrap();
+    let to = Topic::Orders.at((head.partition + 1) % PARTITIONS);
+    let key = parked.first().unwrap().key.clone();
+    let record = NewRecord { to, key, value: Some(Bytes::from_static(b"{}")), headers: Vec::new() };
+    day.log.appender(AppenderKind::Client).unwrap().append(vec![record], Box::new(drop)).unwrap();
+    while day.log.waiting() > 0 {
+        std::thread::yield_now();
+    }
+    let before = day.parked();
+    worker.wait(|standing| day.has_read_all(standing, Topic::Orders));
+    assert_eq!(day.parked(), before);
+    worker.stop();
+}
 
 #[test]
 fn an_entity_waits_alone_is_told_of_once_and_goes_on_when_it_can() {
