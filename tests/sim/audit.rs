@@ -7,6 +7,7 @@ use orderledger_domain::money::Quantity;
 use orderledger_domain::position::TopicPartition;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
+use orderledger_projections::rebuild::first_difference;
 use orderledger_projections::settlement::{Settlement, queries};
 use orderledger_projections::verify::{LedgerRows, verify};
 use orderledger_projections::worker::any::AnyFolding;
@@ -14,7 +15,7 @@ use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
 use orderledger_projections::worker::read::Read;
 use orderledger_store::event_log::EventLog;
-use orderledger_store::views::{RowsDigest, View};
+use orderledger_store::views::View;
 use orderledger_tests::auditor::{self, Keys, Log, Story};
 use orderledger_tests::stages::all_partitions;
 
@@ -50,13 +51,23 @@ fn check_machine(
     world: &World,
     machine: &Machine,
     story: &Story,
-    expected: &[RowsDigest],
+    expected: &[Arc<View>],
     thoroughly: bool,
 ) -> Result<(), String> {
     check_accounting(&world.ground.log, machine)?;
-    let digests: Vec<RowsDigest> = machine.views.iter().map(|view| view.compute_digest().unwrap().digest).collect();
-    if digests != expected {
-        return Err(format!("its views are not those of a rebuild: {digests:?}, {expected:?}"));
+    for (view, rebuilt) in machine.views.iter().zip(expected) {
+        let digest = |view: &View| view.compute_digest().unwrap().digest;
+        if digest(view) != digest(rebuilt) {
+            let key = first_difference(view, rebuilt).unwrap().unwrap_or_default();
+            let row = |view: &View| view.reader().unwrap().get(&key).unwrap();
+            return Err(format!(
+                "its {} view is not that of a rebuild: row {}: {:?}, {:?}",
+                view.schema().name,
+                key.escape_ascii(),
+                row(view),
+                row(rebuilt)
+            ));
+        }
     }
     if !thoroughly {
         return Ok(());
@@ -90,8 +101,8 @@ fn empty<F: Fold + 'static>(world: &World) -> Box<dyn AnyFolding> {
     Box::new(Folding::<F>::resume(view, &world.ground.log, &world.ground.key, "memory").unwrap())
 }
 
-/// The digests of all views, folded once more from zero, in other batches and another order.
-fn fold_again(world: &World) -> Vec<RowsDigest> {
+/// All views, folded once more from zero, in other batches and another order.
+fn fold_again(world: &World) -> Vec<Arc<View>> {
     let log = &world.ground.log;
     let mut foldings = [empty::<Settlement>(world), empty::<Market>(world), empty::<Audit>(world)];
     let key = &world.ground.key;
@@ -115,7 +126,7 @@ fn fold_again(world: &World) -> Vec<RowsDigest> {
         foldings.iter_mut().for_each(|folding| folding.commit().unwrap());
     }
     foldings.iter_mut().for_each(|folding| folding.release_all(log, key).unwrap());
-    foldings.iter().map(|folding| folding.digest().unwrap().digest).collect()
+    foldings.iter().map(|folding| Arc::clone(folding.view())).collect()
 }
 
 fn check_balances(rows: &LedgerRows, story: &Story) -> Result<(), String> {

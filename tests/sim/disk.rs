@@ -68,11 +68,12 @@ impl Disk {
     /// One file is cut, or has another byte.
     fn tear(&mut self, dice: &mut Dice) -> String {
         let mut files = self.files.files();
-        if files.is_empty() {
+        let mut whole: Vec<_> = files.iter_mut().filter(|(_, bytes)| !bytes.is_empty()).collect();
+        if whole.is_empty() {
             return "nothing to tear".to_owned();
         }
-        let chosen = dice.place(files.len());
-        let (path, bytes) = files.iter_mut().nth(chosen).unwrap();
+        let chosen = dice.place(whole.len());
+        let (path, bytes) = &mut whole[chosen];
         let place = dice.place(bytes.len());
         if dice.percent(50) {
             bytes.truncate(place);

@@ -58,6 +58,9 @@ impl Operator {
             // It is on its way, or was lost there.
             return self.send(event_id, head, parked, Event::ParkedDiscarded);
         }
+        if parked.note.releasing {
+            return;
+        }
         let can_never_be = if log.is_poisoned(head.0, head.1) {
             let mended = dice.percent(70);
             if mended {
@@ -69,6 +72,10 @@ impl Operator {
             u64::from(parked.note.attempts) >= ATTEMPTS_MAX && dice.percent(50)
         };
         self.decided += 1;
+        log.note(|| {
+            let Parked { entity, row, note } = parked;
+            format!("operator: {entity} at {head:?}, {row:?}, {note:?}: discard {can_never_be}")
+        });
         let event_id = Uuid::from_u64_pair(11, self.decided);
         if can_never_be {
             self.discarded.insert(head, event_id);

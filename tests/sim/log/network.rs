@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use orderledger_domain::partition::of_key;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_projections::market::Market;
 use orderledger_projections::settlement::Settlement;
@@ -9,6 +10,7 @@ use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::poison;
 use orderledger_store::event_log::{Delivered, NewRecord, Record};
 use orderledger_store::{At, Error};
+use orderledger_tests::stages::PARTITIONS;
 
 use super::producer::{Part, Producer, Sent};
 use super::{Owner, State};
@@ -156,7 +158,8 @@ impl State {
                 Topic::Trades => Some(Market::NAME),
                 _ => None,
             };
-            let of_entity = key.as_deref().is_some_and(|key| !key.starts_with(b"_"));
+            let of_entity =
+                key.as_deref().is_some_and(|key| !key.starts_with(b"_") && of_key(key, PARTITIONS) == to.partition);
             if let Some(projection) = projection.filter(|_| of_entity && self.faults.has(Fault::Poison))
                 && self.poison.len() < POISONED_MAX
                 && self.dice.permille(15)
