@@ -86,7 +86,7 @@ pub(super) struct Discard {
 #[derive(Debug, clap::Args)]
 struct Who {
     /// Who decides; it stands in the log for ever.
-    #[arg(long, env = "USER", default_value = "operator", hide_env = true)]
+    #[arg(long, env = "ORDERLEDGER_ACTOR", default_value = "operator")]
     actor: String,
 }
 
