@@ -208,8 +208,7 @@ fn a_stage_that_begins_again_is_not_live_until_it_is() {
     wait_for("its outputs are on their way", || log.log.waiting() > 0);
     log.away.store(true, Ordering::Release);
     log.log.lose_waiting();
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(progress.standing().state, WorkerState::CatchingUp);
+    wait_for("it is not live", || progress.standing().state == WorkerState::CatchingUp);
     log.log.release();
     log.away.store(false, Ordering::Release);
     let written = |partition| log.log.end_offset(Topic::DeadLetters.at(partition)).unwrap();
