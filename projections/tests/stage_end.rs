@@ -201,7 +201,10 @@ fn a_stage_that_begins_again_is_not_live_until_it_is() {
     let (stop, progress) = (Stop::default(), Progress::new(Standing::default()));
     let running = start(Arc::clone(&log) as Arc<dyn EventLog>, dir.path(), &progress, &stop);
     append(&*log, 1);
-    wait_for("it is live", || progress.standing().state == WorkerState::Live && log.log.waiting() == 0);
+    let written = |partition| log.log.end_offset(Topic::DeadLetters.at(partition)).unwrap();
+    // Else their outputs would be what is let through below.
+    wait_for("the first records' outputs", || written(0) == 1 && written(1) == 1);
+    wait_for("it is live", || progress.standing().state == WorkerState::Live);
     log.log.hold();
     append(&*log, 1);
     log.log.release_next(1);
@@ -211,7 +214,6 @@ fn a_stage_that_begins_again_is_not_live_until_it_is() {
     wait_for("it is not live", || progress.standing().state == WorkerState::CatchingUp);
     log.log.release();
     log.away.store(false, Ordering::Release);
-    let written = |partition| log.log.end_offset(Topic::DeadLetters.at(partition)).unwrap();
     wait_for("its outputs", || written(0) >= 2 && written(1) >= 2 && progress.standing().state == WorkerState::Live);
     stop.set();
     running.join();

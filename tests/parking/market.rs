@@ -34,6 +34,9 @@ fn a_failing_trade_parks_its_symbol_alone() {
         let answer = client.get(format!("/v1/markets/{path}")).expect(200);
         assert_eq!((&answer["state"], &answer["waiting"]), (&json!("parked"), &json!(2)), "{path}: {answer}");
     }
+    let listed = client.get("/v1/markets").expect(200)["data"].clone();
+    let states: Vec<_> = listed.as_array().unwrap().iter().map(|row| (&row["symbol"], row.get("state"))).collect();
+    assert_eq!(states, [(&json!("AAPL"), Some(&json!("parked"))), (&json!("MSFT"), None)], "{listed}");
     let other = until(|| client.get("/v1/markets/MSFT").expect(200), |market| market["last"].is_string());
     assert_eq!(other.get("state"), None, "{other}");
     assert_eq!(projection(client, "settlement")["parkedEntities"], 0, "money is settled all the same");

@@ -17,9 +17,9 @@ use orderledger_projections::worker::read::Read;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::views::View;
 use orderledger_tests::auditor::{self, Keys, Log, Story};
+use orderledger_tests::dice::Dice;
 use orderledger_tests::stages::all_partitions;
 
-use crate::dice::Dice;
 use crate::log::SimLog;
 use crate::machine::{Machine, schema_of};
 use crate::world::World;
@@ -116,7 +116,7 @@ fn fold_again(world: &World) -> Vec<Arc<View>> {
         if behind.is_empty() {
             break;
         }
-        let of = *dice.pick(&behind);
+        let of = *dice.choose(&behind).unwrap();
         let records = log.read(of, at[&of], batch).unwrap();
         let next = records.last().map(|last| last.offset + 1);
         at.insert(of, next.unwrap_or(log.end_offset(of).unwrap()));

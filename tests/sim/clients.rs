@@ -7,8 +7,8 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::intake::answers::{Answer, find};
 use orderledger_store::event_log::{Appender, AppenderKind, EventLog, NewRecord};
+use orderledger_tests::dice::Dice;
 
-use crate::dice::Dice;
 use crate::flow::Flow;
 use crate::log::SimLog;
 use crate::machine::Machine;

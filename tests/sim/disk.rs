@@ -3,8 +3,8 @@
 use orderledger_store::folder::MemoryFiles;
 use orderledger_store::memory_disk::MemoryDisk;
 use orderledger_store::views::ViewReader;
+use orderledger_tests::dice::Dice;
 
-use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 
 /// The views of a machine: settlement, market, audit.

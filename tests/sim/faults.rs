@@ -1,6 +1,6 @@
 //! What may go wrong in a run: classes of faults, each on in half of all seeds.
 
-use crate::dice::Dice;
+use orderledger_tests::dice::Dice;
 
 /// A class of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use orderledger_domain::partition::of_key;
 use orderledger_domain::position::Topic;
 use orderledger_store::event_log::NewRecord;
+use orderledger_tests::dice::Dice;
 use orderledger_tests::stages::PARTITIONS;
 use uuid::Uuid;
 
-use crate::dice::Dice;
 use crate::plan::Plan;
 
 const SYMBOLS: [&str; 3] = ["A", "B", "C"];
@@ -89,7 +89,7 @@ impl Flow {
     }
 
     fn asset_and_amount(&mut self, cash_units: u64, shares: u64) -> String {
-        let symbol = *self.dice.pick(self.symbols);
+        let symbol = *self.dice.choose(self.symbols).unwrap();
         if self.dice.percent(40) {
             format!(r#""asset":"USD","amount":{}"#, decimal(self.dice.range(1, cash_units)))
         } else {
@@ -127,7 +127,7 @@ impl Flow {
 
     fn order(&mut self, user: &str) -> NewRecord {
         let number = if self.dice.percent(97) { self.asked } else { 1 };
-        let (symbol, side) = (*self.dice.pick(self.symbols), *self.dice.pick(&["buy", "sell"]));
+        let (symbol, side) = (*self.dice.choose(self.symbols).unwrap(), *self.dice.pick(&["buy", "sell"]));
         let price = decimal(self.dice.range(1, 40) * self.dice.pick(&[1, 3, 7]));
         let quantity = self.dice.range(1, 40);
         let budget = if self.dice.percent(50) { "null".to_owned() } else { decimal(self.dice.range(1, 3_000)) };
@@ -154,7 +154,7 @@ impl Flow {
         if last.is_empty() {
             return None;
         }
-        let (user, order, quantity) = self.dice.pick(last).clone();
+        let (user, order, quantity) = self.dice.choose(last).unwrap().clone();
         Some(if self.dice.percent(4) { (user, "never".to_owned(), quantity) } else { (user, order, quantity) })
     }
 
@@ -189,7 +189,7 @@ impl Flow {
         if self.past.is_empty() {
             return None;
         }
-        let (user, mut request) = self.dice.pick(&self.past).clone();
+        let (user, mut request) = self.dice.choose(&self.past).unwrap().clone();
         match self.dice.range(0, 4) {
             // The same event id with another payload.
             0 => request.payload = request.payload.replace(['3', '7'], "5"),

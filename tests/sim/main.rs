@@ -11,7 +11,6 @@
 mod arguments;
 mod audit;
 mod clients;
-mod dice;
 mod disk;
 mod faults;
 mod flow;

@@ -13,9 +13,9 @@ use orderledger_projections::settlement::Settlement;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_store::event_log::{Appender, AppenderKind, EventLog, NewRecord};
 use orderledger_store::views::Direction;
+use orderledger_tests::dice::Dice;
 use uuid::Uuid;
 
-use crate::dice::Dice;
 use crate::log::SimLog;
 use crate::machine::Machine;
 

@@ -1,6 +1,7 @@
 //! What one run does: all of it follows from these few numbers.
 
-use crate::dice::Dice;
+use orderledger_tests::dice::Dice;
+
 use crate::faults::Faults;
 
 /// A run, said in full: the same plan is the same run, byte for byte.

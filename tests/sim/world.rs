@@ -12,9 +12,9 @@ use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::progress::WorkerState;
 use orderledger_store::views::{View, ViewReader};
 use orderledger_store::{Error, faults};
+use orderledger_tests::dice::Dice;
 
 use crate::clients::Clients;
-use crate::dice::Dice;
 use crate::disk::{Disk, VIEWS};
 use crate::faults::{Fault, Faults};
 use crate::log::{Owner, SimLog};

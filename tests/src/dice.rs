@@ -10,6 +10,12 @@ impl Dice {
         Dice(seed)
     }
 
+    /// Dice of their own for one part of a seed: what another part throws doesn't change them.
+    pub fn of(seed: u64, part: &str) -> Dice {
+        let mixed = part.bytes().fold(seed, |mixed, byte| Dice(mixed ^ u64::from(byte)).next());
+        Dice(mixed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -29,10 +35,19 @@ impl Dice {
         self.range(0, 100) < of_hundred
     }
 
+    /// In so many of a thousand throws.
+    pub fn permille(&mut self, of_thousand: u64) -> bool {
+        self.range(0, 1000) < of_thousand
+    }
+
+    /// A place in a list of that length; 0 in an empty one.
+    pub fn place(&mut self, length: usize) -> usize {
+        usize::try_from(self.range(0, u64::try_from(length).unwrap_or(u64::MAX))).unwrap_or_default()
+    }
+
     /// One of those; none of none.
     pub fn choose<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        let place = self.range(0, u64::try_from(from.len()).unwrap_or_default());
-        usize::try_from(place).ok().and_then(|place| from.get(place))
+        from.get(self.place(from.len()))
     }
 
     /// One of at least one.

@@ -36,6 +36,11 @@ fn parse(text: &str) -> Result<StreamKey, String> {
             line.split_once(char::is_whitespace).ok_or("a further key is a line: its id, and 32 hexadecimal digits")?;
         later.push((key_id(id)?, secret(hex)?));
     }
+    let mut secrets: Vec<[u8; 16]> = first.1.into_iter().chain(later.iter().map(|(_, secret)| *secret)).collect();
+    secrets.sort_unstable();
+    if secrets.windows(2).any(|pair| pair.first() == pair.last()) {
+        return Err("two keys have the same digits: a key that takes another's place must be another".to_owned());
+    }
     StreamKey::ring(first, later).map_err(|error| error.to_string())
 }
 
@@ -97,6 +102,7 @@ mod tests {
             (format!("{A}\nk2 none"), "a stream key is 32 hexadecimal digits"),
             (format!("{A}\nk2 {B}f"), "a stream key is 32 hexadecimal digits"),
             (format!("{A}\nk/2 {B}"), "a key's id must be 1 to 16 characters"),
+            (format!("{A}\nk2 {A}"), "two keys have the same digits"),
             (format!("k2 {A}\nk2 {B}"), "two keys have the id k2"),
             (format!("{A}\n0 {B}"), "two keys have the id 0"),
         ] {

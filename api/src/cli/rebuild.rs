@@ -34,7 +34,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     match rebuilt.iter().find(|rebuilt| !rebuilt.is_equal()) {
         None => Ok(()),
         Some(differs) => Err(Failure::difference(format!(
-            "the rebuilt {0} view differs from the live one, first at key {1}; the live one stays: if the log is right, \
+            "the rebuilt {0} view differs from the live one, first at key {1}; the live one stays. If the program was \
+             changed while something is parked (orderledger parked list), retry that first; else, if the log is right, \
              remove the folder views/{0} of the data directory and start again",
             differs.projection,
             differs.first_difference.as_deref().unwrap_or("unknown")

@@ -2,6 +2,7 @@
 //!
 //! - [`parked`]: decisions about what a projection can't apply, which no stage judges
 //! - [`submit`]: from an event to intake's answer
+//! - [`control`]: asking for control events
 //! - [`decided`]: waiting until the book has decided too
 
 pub(crate) mod accounts;
@@ -11,5 +12,6 @@ pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod stream_key;
 
+mod control;
 mod decided;
 mod submit;

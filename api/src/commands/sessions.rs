@@ -4,24 +4,21 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_domain::event::{Event, SessionClose};
 use serde::Serialize;
 
-use super::submit::{CONTROL, submit, unexpected};
-use crate::http::answer::Written;
+use super::control;
 use crate::http::fields::Fields;
-use crate::http::headers::IdempotencyKey;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
-use crate::http::{body, values};
+use crate::http::values;
 use crate::ledger::Ledger;
 
+/// A close sets nothing that could be read afterwards.
 #[derive(Serialize)]
-struct Answer {
-    position: String,
-}
+struct Nothing {}
 
 pub(crate) async fn close(
     State(ledger): State<Arc<Ledger>>,
@@ -29,22 +26,11 @@ pub(crate) async fn close(
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Problem> {
-    params.finish(Some(()))?;
-    let text = body::json(&headers, request).await?;
-    let key = IdempotencyKey::of(&headers)?;
+    let (text, key) = control::read(params, &headers, request).await?;
     let mut fields = Fields::of(&text)?;
     let symbols = fields.required("symbols", values::symbols);
     let symbols = fields.finish(symbols)?;
     let event = Event::SessionCloseRequested(SessionClose { symbols });
-    let judged = submit(&ledger, CONTROL, key.event_id(CONTROL), &event).await?;
-    let Event::SessionClosed(_) = judged.event else { return Err(unexpected(&judged)) };
-    let position = judged.position.to_string();
-    let written = Written {
-        status: StatusCode::ACCEPTED,
-        position: position.clone(),
-        location: None,
-        replayed: judged.replayed,
-        waited: false,
-    };
-    written.answer(&Answer { position })
+    let set = |event: &Event| matches!(event, Event::SessionClosed(_)).then_some(Nothing {});
+    control::ask(&ledger, &key, &event, set, None).await
 }

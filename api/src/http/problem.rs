@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use orderledger_domain::entity::Entity;
 use orderledger_store::Error;
 use serde::Serialize;
 
@@ -74,6 +75,11 @@ impl Problem {
     /// 404 of a thing that is not there.
     pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// 404 of an entity that is not parked.
+    pub(crate) fn not_parked(entity: &Entity) -> Problem {
+        Problem::not_found("not-parked", format!("{entity} is not parked; GET /v1/parked lists what is"))
     }
 
     /// 503 of a write whose record may or may not be in the log.

@@ -9,6 +9,8 @@ pub(crate) mod parked;
 pub(crate) mod rules;
 pub(crate) mod stream_key;
 
+mod control;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -99,18 +99,13 @@ pub(crate) async fn get(
         Ok(Some((parked, queue(view, &asked, from, limit.saturating_add(1))?)))
     })
     .await?;
-    let (parked, mut waiting) = found.ok_or_else(|| not_parked(&entity))?;
+    let (parked, mut waiting) = found.ok_or_else(|| Problem::not_parked(&entity))?;
     let more = waiting.len() > limit;
     waiting.truncate(limit);
     let next = waiting.last().filter(|_| more).map(|last| cursor::write(&wanted.scope, last));
     let as_of = as_of.of_entity(Some(&parked));
     let rows = blocking(move || rows(&ledger, &parked, &waiting)).await?;
     answer::list(&headers, &rows, next, &as_of)
-}
-
-/// 404 of an entity that is not parked.
-fn not_parked(entity: &Entity) -> Problem {
-    Problem::not_found("not-parked", format!("{entity} is not parked; GET /v1/parked lists what is"))
 }
 
 /// The waiting records, byte for byte: from the audit trail, and from the log what stands not there yet.

@@ -6,12 +6,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_domain::ids::KeyId;
-use orderledger_domain::position::Topic;
 use orderledger_projections::settlement::queries::stream_key;
+use orderledger_projections::settlement::rows::StreamKeyRow;
 use serde::Serialize;
 
-use super::{SETTLEMENT, read};
-use crate::http::answer;
+use super::control;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -25,11 +24,9 @@ struct Answer {
 
 pub(crate) async fn get(
     State(ledger): State<Arc<Ledger>>,
-    mut params: Params,
+    params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let min = params.min_position(&[Topic::Orders])?;
-    params.finish(Some(()))?;
-    let (row, as_of) = read(&ledger, SETTLEMENT, min, vec![Topic::Orders.at(0)], stream_key).await?;
-    answer::object(&headers, &Answer { key_id: row.map(|row| row.key_id) }, &as_of)
+    let id = |row: Option<StreamKeyRow>| Answer { key_id: row.map(|row| row.key_id) };
+    control::get(&ledger, params, &headers, stream_key, id).await
 }

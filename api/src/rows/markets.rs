@@ -11,6 +11,7 @@ use orderledger_projections::worker::board::{BookView, LevelView};
 use serde::Serialize;
 
 use super::Decimal;
+use crate::http::as_of::ParkedState;
 
 /// A symbol's best prices, and the figures of the 24 hours that end at its last trade.
 #[derive(Clone, Debug, Serialize)]
@@ -29,10 +30,13 @@ pub(crate) struct MarketRow {
     vwap: Option<Decimal<Amount>>,
     trade_count: u64,
     change: Option<Decimal<Amount>>,
+    /// In a list: set if the market is parked. An answer about one market says it beside the row.
+    #[serde(flatten)]
+    parked: Option<ParkedState>,
 }
 
 impl MarketRow {
-    pub(crate) fn new(book: &BookView, day: Option<&Day>) -> MarketRow {
+    pub(crate) fn new(book: &BookView, day: Option<&Day>, parked: Option<ParkedState>) -> MarketRow {
         let figures = day.map(|day| &day.figures);
         MarketRow {
             symbol: book.symbol,
@@ -48,6 +52,7 @@ impl MarketRow {
             vwap: figures.map(|figures| Decimal(figures.vwap())),
             trade_count: figures.map_or(0, |figures| figures.trade_count),
             change: day.map(|day| Decimal(day.change())),
+            parked,
         }
     }
 }

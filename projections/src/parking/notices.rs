@@ -38,12 +38,6 @@ impl Parking {
         !self.unnoticed.is_empty()
     }
 
-    /// Whether the record there is a head that nothing is known to have been told of.
-    fn is_unnoticed(&self, at: Position) -> bool {
-        let waiting = self.unnoticed.iter().filter_map(|name| self.entities.get(name));
-        waiting.map(|waiting| waiting.row.head).any(|head| head == at)
-    }
-
     /// Heads that nothing is known to have been told of, but those that are on their way.
     fn unnoticed<'a>(&'a self, on_their_way: &'a BTreeSet<Position>) -> impl Iterator<Item = Notice> + 'a {
         let waiting = self.unnoticed.iter().filter_map(|name| self.entities.get(name));
@@ -105,7 +99,9 @@ impl Notices {
             return;
         }
         // Those that were read back, or are no heads any more, make room.
-        self.unread.retain(|at| parking.is_unnoticed(*at));
+        let heads = parking.unnoticed.iter().filter_map(|name| parking.entities.get(name));
+        let heads: BTreeSet<Position> = heads.map(|waiting| waiting.row.head).collect();
+        self.unread.retain(|at| heads.contains(at));
         let failed = std::mem::take(&mut *self.failed.lock().unwrap_or_else(PoisonError::into_inner));
         for (at, error) in failed {
             self.unread.remove(&at);

@@ -7,7 +7,6 @@ use orderledger_store::{At, Error};
 
 use super::clock::Clock;
 use super::progress::{Progress, WorkerState};
-use super::stop::Stop;
 
 /// How often a worker begins again without having got going in between: about five minutes.
 const ATTEMPTS: usize = 16;
@@ -46,13 +45,6 @@ impl Pauses {
         self.begun = now.saturating_add(pause);
         Some(pause)
     }
-
-    /// Waits before the next attempt. False if there is to be none: there were too many, or the end was asked for.
-    pub fn wait(&mut self, stop: &Stop, progress: &Progress) -> bool {
-        let Some(pause) = self.next(progress) else { return false };
-        stop.sleep(pause);
-        !stop.is_set()
-    }
 }
 
 /// Whether trying again may help: nothing was lost, only not answered.
@@ -71,19 +63,7 @@ pub const fn is_the_logs(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
-    use crate::worker::progress::Standing;
-
-    #[test]
-    fn pauses_end_at_once_when_the_end_is_asked_for() {
-        let stop = Stop::default();
-        stop.set();
-        let begun = Instant::now();
-        assert!(!Pauses::new(&Clock::default()).wait(&stop, &Progress::new(Standing::default())));
-        assert!(begun.elapsed() < Duration::from_secs(10));
-    }
 
     #[test]
     fn there_is_a_bounded_number_of_attempts() {

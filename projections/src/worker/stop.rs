@@ -34,3 +34,17 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_sleeps_on_after_the_end_was_asked_for() {
+        let stop = Stop::default();
+        stop.set();
+        let begun = Instant::now();
+        stop.sleep(Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}

@@ -12,9 +12,9 @@ use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_projections::worker::poison::{self, Poison};
 use orderledger_store::event_log::{Appender, AppenderKind, EventLog, Reader, ReaderKind, Record};
 use orderledger_store::{At, Error};
+use orderledger_tests::dice::Dice;
 use orderledger_tests::stages::{PARTITIONS, all_partitions};
 
-use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 use crate::trace::Trace;
 use network::Network;

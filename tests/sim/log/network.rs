@@ -73,7 +73,7 @@ impl State {
         if waiting.is_empty() {
             return (deliveries > 0 || !self.network.echoes.is_empty(), None);
         }
-        let (number, to) = *self.dice.pick(&waiting);
+        let (number, to) = *self.dice.choose(&waiting).unwrap();
         let part = self.network.producer(number).queues.get_mut(&to).and_then(VecDeque::pop_front);
         self.arrive(number, to, part.unwrap(), now_ms);
         (true, None)

@@ -7,7 +7,6 @@ pub(crate) mod retry;
 mod decision;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -86,7 +85,7 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
         let handle = handle(&of);
         (handle.try_parked)(&handle.live.load().view, &*of.log, &of.key, &entity, TRIED_MAX)
     });
-    let Some(tried) = tried.await? else { return Err(not_parked(&decision.entity)) };
+    let Some(tried) = tried.await? else { return Err(Problem::not_parked(&decision.entity)) };
     let trial = Trial {
         entity: decision.entity.clone(),
         projection: handle(ledger).name,
@@ -108,13 +107,13 @@ async fn decide(ledger: &Arc<Ledger>, decision: &Decision) -> Result<(Answer, bo
     if let Some(before) = *last {
         carried_out(handle, before, deadline).await?;
     }
-    let (at, replayed) = match known(handle, decision)? {
+    let (at, replayed) = match known(ledger, decision)? {
         Some(at) => (at, true),
         None => {
             check_head(handle, decision)?;
             let record = record_of(handle, decision);
             let of = record.to;
-            let at = of.offset(append(ledger, record, deadline).await?);
+            let at = of.offset(append(ledger, record, deadline).await.map_err(in_words_of_a_decision)?);
             *last = Some(at);
             carried_out(handle, at, deadline).await?;
             (at, false)
@@ -136,10 +135,13 @@ fn accepts_decisions(handle: &ViewHandle) -> Result<(), Problem> {
     }
 }
 
-/// Where the same decision stands already; another one under the same key is a mistake.
-fn known(handle: &ViewHandle, decision: &Decision) -> Result<Option<Position>, Problem> {
-    let reader = handle.live.load().view.reader()?;
-    let Some(row) = queries::decision(&reader, decision.event_id)? else { return Ok(None) };
+/// Where the same decision stands already; another one under the same key, about whatever entity, is a mistake.
+fn known(ledger: &Ledger, decision: &Decision) -> Result<Option<Position>, Problem> {
+    let mut row = None;
+    for handle in [&ledger.settlement, &ledger.market] {
+        row = row.or(queries::decision(&handle.live.load().view.reader()?, decision.event_id)?);
+    }
+    let Some(row) = row else { return Ok(None) };
     let DecisionRow { at, verdict, entity, about, reason, actor } = row;
     let same = (verdict, &entity, about, &reason, &actor)
         == (decision.verdict, &decision.entity, decision.about, &decision.reason, &decision.actor);
@@ -152,7 +154,7 @@ fn known(handle: &ViewHandle, decision: &Decision) -> Result<Option<Position>, P
 
 fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<(), Problem> {
     let entity = &decision.entity;
-    let parked = parked(handle, entity)?.ok_or_else(|| not_parked(entity))?;
+    let parked = parked(handle, entity)?.ok_or_else(|| Problem::not_parked(entity))?;
     if parked.note.releasing {
         let detail = format!("what waits of {entity} is being applied; look again before deciding");
         return Err(Problem::new(StatusCode::CONFLICT, "head-moved", detail).retry_after(1));
@@ -166,11 +168,6 @@ fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<(), Problem> {
 
 fn parked(handle: &ViewHandle, entity: &Entity) -> Result<Option<Parked>, Problem> {
     Ok(queries::parked(&handle.live.load().view.reader()?, entity)?)
-}
-
-/// 404 of an entity that is not parked.
-fn not_parked(entity: &Entity) -> Problem {
-    Problem::not_found("not-parked", format!("{entity} is not parked; GET /v1/parked lists what is"))
 }
 
 /// It stands in the partition of `dead-letters` with the number of the parked record's own.
@@ -197,31 +194,37 @@ async fn carried_out(handle: &ViewHandle, at: Position, deadline: Instant) -> Re
     let end = at.offset.saturating_add(1);
     let within = deadline.saturating_duration_since(Instant::now());
     let reached = handle.wait(within, |standing| standing.has_applied_below(at.topic_partition(), end)).await;
-    if reached { Ok(()) } else { Err(Problem::outcome_unknown()) }
+    if reached { Ok(()) } else { Err(in_words_of_a_decision(Problem::outcome_unknown())) }
+}
+
+/// No stage judges a decision: what is not known is something else than of other writes.
+fn in_words_of_a_decision(problem: Problem) -> Problem {
+    if problem.code != Problem::outcome_unknown().code {
+        return problem;
+    }
+    let detail = "the log has not acknowledged the decision, or the projection has not carried it out, in time; it may \
+                  still be. Retrying with the same Idempotency-Key is safe";
+    Problem { detail: detail.to_owned(), ..problem }
 }
 
 /// How the entity stands once nothing of it is being applied any more, or as it is at the deadline.
 async fn settled(handle: &ViewHandle, decision: &Decision, at: Position, deadline: Instant) -> Result<Answer, Problem> {
-    const LOOK_EVERY: Duration = Duration::from_millis(10);
-    loop {
-        let parked = parked(handle, &decision.entity)?;
-        let releasing = parked.as_ref().is_some_and(|parked| parked.note.releasing);
-        if releasing && Instant::now() < deadline {
-            tokio::time::sleep(LOOK_EVERY).await;
-            continue;
-        }
-        return Ok(Answer {
-            entity: decision.entity.clone(),
-            projection: handle.name,
-            position: at,
-            state: match &parked {
-                None => "released",
-                Some(_) if releasing => "releasing",
-                Some(_) => "parked",
-            },
-            first_position: parked.as_ref().map(|parked| parked.row.head),
-            waiting: parked.as_ref().map_or(0, |parked| parked.row.waiting),
-            error: parked.filter(|_| !releasing).map(|parked| parked.note.error),
-        });
-    }
+    let is_releasing = || parked(handle, &decision.entity).is_ok_and(|it| it.is_some_and(|it| it.note.releasing));
+    let within = deadline.saturating_duration_since(Instant::now());
+    // What is published follows every commit, so the rows are looked at as often as they change.
+    let done = handle.wait(within, |_| !is_releasing()).await;
+    let parked = parked(handle, &decision.entity)?;
+    Ok(Answer {
+        entity: decision.entity.clone(),
+        projection: handle.name,
+        position: at,
+        state: match &parked {
+            None => "released",
+            Some(_) if done => "parked",
+            Some(_) => "releasing",
+        },
+        first_position: parked.as_ref().map(|parked| parked.row.head),
+        waiting: parked.as_ref().map_or(0, |parked| parked.row.waiting),
+        error: parked.filter(|_| done).map(|parked| parked.note.error),
+    })
 }

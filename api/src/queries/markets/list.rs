@@ -5,12 +5,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use orderledger_domain::entity::Entity;
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::Topic;
 use orderledger_projections::market::queries::day;
+use orderledger_projections::parking::queries::parked;
+use orderledger_store::Error;
 use orderledger_store::views::Direction;
 
 use super::{book_progress, wait_for_books};
+use crate::http::as_of::ParkedState;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::{answer, cursor};
@@ -36,14 +40,15 @@ pub(crate) async fn get(
     let tapes = ledger.all_of(Topic::Trades).collect();
     let listed = symbols.clone();
     let (days, mut as_of) = read(&ledger, MARKET, min, tapes, move |view| {
-        listed.iter().map(|symbol| day(view, *symbol)).collect::<Result<Vec<_>, _>>()
+        let one = |symbol: &Symbol| Ok((day(view, *symbol)?, parked(view, &Entity::Symbol(*symbol))?));
+        listed.iter().map(one).collect::<Result<Vec<_>, Error>>()
     })
     .await?;
     let mut rows = Vec::new();
-    for (symbol, day) in symbols.iter().zip(&days) {
+    for (symbol, (day, parked)) in symbols.iter().zip(&days) {
         let Some(book) = ledger.board.get(*symbol) else { continue };
         as_of.add(&*ledger.log, book.partition, book_progress(&ledger, &book))?;
-        rows.push(MarketRow::new(&book, day.as_ref()));
+        rows.push(MarketRow::new(&book, day.as_ref(), parked.as_ref().map(ParkedState::from)));
     }
     let next = symbols.last().filter(|_| more).map(|last| cursor::write(&wanted.scope, last));
     answer::list(&headers, &rows, next, &as_of)

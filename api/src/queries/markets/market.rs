@@ -28,5 +28,5 @@ pub(crate) async fn get(
     let (day, mut as_of) = of_symbol(&ledger, symbol, min, move |view| day(view, symbol)).await?;
     let book = book_of(&ledger, symbol)?;
     as_of.add(&*ledger.log, book.partition, book_progress(&ledger, &book))?;
-    answer::object(&headers, &MarketRow::new(&book, day.as_ref()), &as_of)
+    answer::object(&headers, &MarketRow::new(&book, day.as_ref(), None), &as_of)
 }

@@ -100,7 +100,8 @@ impl SameTopics {
         let known: Vec<u64> = all.iter().map(|of| watching.known.end(*of)).collect();
         let ends = self.queries.offsets_now(&all, |_| Offset::End)?;
         for (of, known) in all.iter().zip(known) {
-            let end = ends.get(of).copied().flatten().unwrap_or(0);
+            let silent = || Error::unavailable(*of, "the cluster doesn't say where it ends");
+            let end = ends.get(of).copied().flatten().ok_or_else(silent)?;
             let first = self.firsts.get(of).map_or(0, |first| first.offset.saturating_add(1));
             if end < known.max(first) {
                 let name = watching.names.name(of.topic);
