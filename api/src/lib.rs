@@ -13,5 +13,7 @@ pub mod ledger;
 
 mod commands;
 mod ops;
+#[cfg(feature = "faults")]
+pub mod fuzzing;
 mod queries;
 mod rows;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 /// Folders that hold nothing written by hand.
-const SKIPPED_DIRS: [&str; 3] = ["target", "node_modules", "orderledger-data"];
+const SKIPPED_DIRS: [&str; 5] = ["target", "node_modules", "orderledger-data", "corpus", "crashes"];
 /// Files with other endings are no text that the rules speak of.
 const TEXT_ENDINGS: [&str; 5] = ["rs", "md", "toml", "sh", "py"];
 /// Scripts without an ending.
