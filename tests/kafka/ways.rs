@@ -18,6 +18,8 @@ use crate::outage::with_topics;
 const FLAPS: Duration = Duration::from_secs(6);
 /// With `ORDERLEDGER_LONG` set.
 const FLAPS_LONG: Duration = Duration::from_secs(300);
+/// So many clients for reading at any offset are kept once they were needed, each with at most 14 files and 6 threads.
+const IDLE_READERS: usize = 4;
 /// So long after the flapping at most what it has opened is closed again.
 const SETTLED: Duration = Duration::from_secs(60);
 /// A client that gets no answer breaks off after that.
@@ -142,7 +144,9 @@ fn a_way_that_flaps_lets_the_flow_go_on_between_and_nothing_piles_up() {
         flow.wait_judged(50);
         // Threads that block stay ten seconds after their work; what was broken off is closed only then.
         let begun = Instant::now();
-        let within = |(files, threads): (usize, usize)| files <= before.0 + 40 && threads <= before.1 + 40;
+        let within = |(files, threads): (usize, usize)| {
+            files <= before.0 + IDLE_READERS * 14 + 20 && threads <= before.1 + IDLE_READERS * 6 + 20
+        };
         let mut after = open(&server);
         while !within(after) {
             assert!(begun.elapsed() < SETTLED, "files and threads: {before:?}, then {after:?}");
