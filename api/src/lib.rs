@@ -12,8 +12,8 @@ pub mod latencies;
 pub mod ledger;
 
 mod commands;
-mod ops;
 #[cfg(feature = "faults")]
 pub mod fuzzing;
+mod ops;
 mod queries;
 mod rows;

@@ -129,6 +129,11 @@ impl Client {
         Client { agent: config.build().into(), base }
     }
 
+    /// The server's address.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// A request that is not sent yet.
     pub fn request(&self, method: &'static str, path: impl Into<String>) -> Request<'_> {
         Request { client: self, method, path: path.into(), headers: Vec::new(), body: None }

@@ -31,11 +31,11 @@ pub fn program() -> PathBuf {
     built.into_iter().max_by_key(age).unwrap_or_default()
 }
 
-/// The same program with faults on demand: it is built with the tests and lies beside them.
+/// The same program with faults on demand: it is built with the tests and lies above them, or beside another program.
 pub fn faulty_program() -> PathBuf {
-    let beside =
-        std::env::current_exe().ok().and_then(|test| Some(test.parent()?.parent()?.join("orderledger-faults")));
-    beside.unwrap_or_default()
+    let running = std::env::current_exe().unwrap_or_default();
+    let places = running.ancestors().skip(1).take(2).map(|place| place.join("orderledger-faults"));
+    places.into_iter().find(|program| program.is_file()).unwrap_or_default()
 }
 
 /// The root of this checkout.

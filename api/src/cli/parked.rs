@@ -1,6 +1,9 @@
 //! `parked`: what waits behind records that a projection can't apply, and deciding about it on a running server.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use orderledger_domain::entity::Entity;
 use orderledger_domain::position::Position;
@@ -8,6 +11,11 @@ use serde_json::{Value, json};
 
 use super::server::{Server, ServerArgs};
 use super::{Failure, print, print_json};
+
+/// Retries that are under way at once.
+const ASKERS: usize = 32;
+/// How often it is looked whether all that was released is applied.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Parked {
@@ -155,17 +163,78 @@ fn retry(args: &Retry) -> Result<(), Failure> {
         (Some(entity), None) => vec![head_of(&row_of(&server, entity)?)],
         (None, _) => server.all("/v1/parked?order=asc")?.iter().map(head_of).collect(),
     };
-    let dry = if args.dry_run { "?dryRun=true" } else { "" };
-    let (mut answers, mut failed) = (Vec::new(), Vec::new());
-    for (entity, position) in wanted {
+    let ask = |(entity, position): (String, String)| {
         let body = json!({"position": position, "actor": args.who.actor});
-        match server.post(&format!("/v1/parked/{entity}/retry{dry}"), &body) {
+        let path = format!("/v1/parked/{entity}/retry");
+        let answer = match (args.dry_run, args.all) {
+            (true, _) => server.post(&format!("{path}?dryRun=true"), &body),
+            // What all of them wait for is read from the log once if all is decided before much is applied.
+            (false, true) => server.post_at_once(&path, &body),
+            (false, false) => server.post(&path, &body),
+        };
+        answer.map_err(|failure| failure.to_string())
+    };
+    let (mut answers, mut failed) = (Vec::new(), Vec::new());
+    for answer in at_once(wanted, ask) {
+        match answer {
             Ok(answer) => answers.push(answer),
-            Err(failure) => failed.push(failure.to_string()),
+            Err(failure) => failed.push(failure),
         }
+    }
+    if args.all && !args.dry_run {
+        settle(&server, &mut answers)?;
     }
     tell(&answers, args.json)?;
     if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("; "))) }
+}
+
+/// Waits until nothing of those is being applied any more, and makes the answers say how each stands then.
+fn settle(server: &Server, answers: &mut [Value]) -> Result<(), Failure> {
+    let mut rows: BTreeMap<String, Value>;
+    loop {
+        let parked = server.all("/v1/parked?order=asc")?;
+        rows = parked.into_iter().map(|row| (text_of(&row, "entity"), row)).collect();
+        let is_releasing = |answer: &Value| {
+            rows.get(&text_of(answer, "entity")).is_some_and(|row| text_of(row, "state") == "releasing")
+        };
+        if !answers.iter().any(is_releasing) {
+            break;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    for answer in answers {
+        let row = rows.get(&text_of(answer, "entity"));
+        let Some(fields) = answer.as_object_mut() else { continue };
+        for name in ["state", "firstPosition", "waiting", "error"] {
+            let released = match name {
+                "state" => json!("released"),
+                "waiting" => json!(0),
+                _ => Value::Null,
+            };
+            let value = row.and_then(|row| row.get(name)).cloned().unwrap_or(released);
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    Ok(())
+}
+
+/// Asks about all of them, many at once; the answers in the order of the questions. Each is about an entity of its own.
+fn at_once<Q: Send, A: Send>(questions: Vec<Q>, ask: impl Fn(Q) -> A + Sync) -> Vec<A> {
+    let (askers, questions) = (ASKERS.min(questions.len()), Mutex::new(questions.into_iter().enumerate()));
+    let answers = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..askers {
+            scope.spawn(|| {
+                loop {
+                    let next = questions.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((place, question)) = next else { return };
+                    let answer = ask(question);
+                    answers.lock().unwrap_or_else(PoisonError::into_inner).insert(place, answer);
+                }
+            });
+        }
+    });
+    answers.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
 fn discard(args: &Discard) -> Result<(), Failure> {

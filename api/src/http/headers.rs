@@ -48,6 +48,12 @@ impl IdempotencyKey {
     }
 }
 
+/// Whether the caller wants no wait for what the request sets going (RFC 7240, `respond-async`).
+pub(crate) fn prefers_async(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split([',', ';'])).any(|one| one.trim().eq_ignore_ascii_case("respond-async"))
+}
+
 /// How long the caller wants to wait for a decision (RFC 7240, `wait`, in seconds); what can't be read is ignored.
 pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());

@@ -31,7 +31,7 @@ pub(crate) struct Call {
     pub(crate) query: &'static [&'static str],
     /// The fields of the body; empty: none.
     pub(crate) body: &'static [&'static str],
-    /// Whether it honours `Prefer: wait`.
+    /// Whether it honours `Prefer`.
     pub(crate) waits: bool,
     /// The statuses of success.
     pub(crate) statuses: &'static [&'static str],
@@ -318,6 +318,7 @@ pub(crate) const CALLS: &[Call] = &[
     Call {
         query: &["dryRun"],
         statuses: &["202", "200"],
+        waits: true,
         ..write(
             (Method::Post, "/v1/parked/{entity}/retry"),
             "retryParked",
@@ -328,15 +329,18 @@ pub(crate) const CALLS: &[Call] = &[
             || routing::post(commands::parked::retry::post),
         )
     },
-    write(
-        (Method::Post, "/v1/parked/{entity}/discard"),
-        "discardParked",
-        "Never applies the first record that waits; what waits behind it is applied.",
-        &["position", "reason", "actor"],
-        &["202"],
-        DECIDED,
-        || routing::post(commands::parked::discard::post),
-    ),
+    Call {
+        waits: true,
+        ..write(
+            (Method::Post, "/v1/parked/{entity}/discard"),
+            "discardParked",
+            "Never applies the first record that waits; what waits behind it is applied.",
+            &["position", "reason", "actor"],
+            &["202"],
+            DECIDED,
+            || routing::post(commands::parked::discard::post),
+        )
+    },
     read("/v1/projections", "projections", "How far every worker is.", &[], &["data", "stages"], || {
         routing::get(ops::projections::list)
     }),

@@ -45,8 +45,8 @@ pub fn run(data: &[u8]) {
             11..=13 => {
                 let to = (bytes.below(14) as i64 * price, bytes.below(42) * quantity);
                 assert_eq!(
-                    fast.amend(back, to.0, to.1, self_trade, &mut actions),
-                    naive.amend(back, to.0, to.1, self_trade, &mut expected)
+                    fast.amend(back, to, self_trade, &mut actions),
+                    naive.amend(back, to, self_trade, &mut expected)
                 );
             }
             14 => {

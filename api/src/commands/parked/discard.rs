@@ -12,7 +12,7 @@ use orderledger_projections::parking::rows::Verdict;
 use super::decide;
 use super::decision::decision_of;
 use crate::http::body;
-use crate::http::headers::IdempotencyKey;
+use crate::http::headers::{IdempotencyKey, prefers_async};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -28,6 +28,6 @@ pub(crate) async fn post(
     let text = body::json(&headers, request).await?;
     let key = IdempotencyKey::of(&headers)?;
     let decision = decision_of(entity, Verdict::Discarded, &key, &text)?;
-    let (answer, replayed) = decide(&ledger, &decision).await?;
+    let (answer, replayed) = decide(&ledger, &decision, prefers_async(&headers)).await?;
     answer.written(replayed)
 }

@@ -98,8 +98,9 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
     Ok(answer::json(StatusCode::OK, answer::to_json(&trial)?))
 }
 
-/// Makes the decision, once, and waits until the projection has carried it out.
-async fn decide(ledger: &Arc<Ledger>, decision: &Decision) -> Result<(Answer, bool), Problem> {
+/// Makes the decision, once, and waits until the projection has carried it out: until it has heard it, and, but for
+/// `at_once`, until nothing of the entity is being applied any more.
+async fn decide(ledger: &Arc<Ledger>, decision: &Decision, at_once: bool) -> Result<(Answer, bool), Problem> {
     let handle = ledger.view_parking(&decision.entity)(ledger);
     let deadline = Instant::now() + ledger.answer_within;
     accepts_decisions(handle)?;
@@ -120,6 +121,7 @@ async fn decide(ledger: &Arc<Ledger>, decision: &Decision) -> Result<(Answer, bo
         }
     };
     drop(last);
+    let deadline = if at_once { Instant::now() } else { deadline };
     Ok((settled(handle, decision, at, deadline).await?, replayed))
 }
 

@@ -12,7 +12,7 @@ use orderledger_projections::parking::rows::Verdict;
 use super::decision::decision_of;
 use super::{decide, dry_run};
 use crate::http::body;
-use crate::http::headers::IdempotencyKey;
+use crate::http::headers::{IdempotencyKey, prefers_async};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
@@ -36,6 +36,6 @@ pub(crate) async fn post(
     if dry == Some(true) {
         return dry_run(&ledger, &decision).await;
     }
-    let (answer, replayed) = decide(&ledger, &decision).await?;
+    let (answer, replayed) = decide(&ledger, &decision, prefers_async(&headers)).await?;
     answer.written(replayed)
 }
