@@ -65,6 +65,11 @@ impl StreamKey {
         Ok(StreamKey { first: first.1.unwrap_or_default(), ring: Box::leak(ring.into_boxed_slice()) })
     }
 
+    /// Whether the log was begun without a key: until its streams take one, anybody's records may pass for the ledger's own.
+    pub fn begins_without_key(&self) -> bool {
+        self.first == Secret::default()
+    }
+
     /// Whether there is a key of that id.
     pub fn knows(&self, id: KeyId) -> bool {
         self.secret(id).is_some()
@@ -77,7 +82,7 @@ impl StreamKey {
     /// What the first record of a stream names as `prev`: 0 without a key, else a digest that only the key gives, so that
     /// nobody else can begin a stream.
     pub fn first_prev(&self, stream: StreamId, target: TopicPartition) -> u64 {
-        if self.first == Secret::default() {
+        if self.begins_without_key() {
             return 0;
         }
         self.digest(Some(format!("{}>{target}", stream.0).as_bytes()), None)

@@ -107,11 +107,6 @@ impl LogArgs {
         };
         Ok(Settings { partitions: self.partitions, key, kafka, ..Settings::new(self.data.clone()) })
     }
-
-    /// Whether others may write to the log while no key tells their records from ours.
-    pub fn can_be_forged(&self) -> bool {
-        self.log == LogKind::Kafka && self.stream_key_file.is_none()
-    }
 }
 
 #[cfg(test)]

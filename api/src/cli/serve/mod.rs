@@ -49,10 +49,11 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let ParkingArgs { parking_consecutive: consecutive, parking_ratio: ratio_percent } = args.parking;
     settings.parking = Limits { consecutive, ratio_percent };
-    if args.log.can_be_forged() {
+    if settings.kafka.is_some() && settings.key.begins_without_key() {
         tracing::warn!(
-            "no stream key is set: whoever may write to the topics can write records that pass for this ledger's own; \
-             name one with --stream-key-file before the first record"
+            "the log is begun without a stream key: until its streams take one (PUT /v1/stream-key), whoever may write to \
+             the topics can write records that pass for this ledger's own; name one with --stream-key-file before the \
+             first record"
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
