@@ -1,6 +1,6 @@
 //! A user parked in settlement.
 
-use orderledger_tests::client::until;
+use orderledger_tests::client::{new_key, until};
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, after, parked, projection};
@@ -73,4 +73,35 @@ fn a_failing_record_parks_its_user_and_nobody_else() {
     ground.home().verify();
     let (code, said) = ground.home().run(&["rebuild", "all"]);
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn orders_of_a_parked_user_are_changed_and_answers_don_t_pass_what_waits_for_done() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let client = &server.client;
+    let first = client.deposit("alice", "USD", "1000");
+    let poisoned = next_credit(&first);
+    ground.poison(&[format!("settlement:{poisoned}")]);
+    client.deposit("alice", "USD", "50");
+    until(|| parked(client, "user:alice"), Value::is_object);
+    // Accepted by intake, which is never parked; its rows wait.
+    let order = json!({"symbol": "AAPL", "side": "buy", "orderType": "limit", "quantity": 4, "price": "10"});
+    let placed = client.post("/v1/accounts/alice/orders", &order).wait().send().expect(202);
+    let path = format!("/v1/accounts/alice/orders/{}", placed["orderId"].as_str().unwrap());
+    let amended =
+        client.request("PATCH", &path).key(&new_key()).json(&json!({"quantity": 3})).wait().send().expect(202);
+    assert_eq!((&amended["state"], amended.get("status")), (&json!("parked"), None), "{amended}");
+    let canceled = client.request("DELETE", &path).key(&new_key()).wait().send().expect(202);
+    assert_eq!((&canceled["orderId"], &canceled["state"]), (&placed["orderId"], &json!("parked")), "{canceled}");
+    let unknown = format!("/v1/accounts/alice/orders/{}", new_key());
+    client.request("DELETE", unknown).key(&new_key()).send().expect_problem(404, "unknown-order");
+    // What was asked is there once what waits is applied.
+    ground.poison(&[]);
+    let head = parked(client, "user:alice")["firstPosition"].clone();
+    client.post("/v1/parked/user:alice/retry", &json!({"position": head})).send().expect(202);
+    let order = client.get_at(&path, &canceled["position"]);
+    assert_eq!((&order["status"], &order["quantity"]), (&json!("canceled"), &json!("3")), "{order}");
+    server.stop();
+    ground.home().verify();
 }

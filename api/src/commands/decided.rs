@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
-use orderledger_domain::ids::Symbol;
+use orderledger_domain::entity::Entity;
+use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::position::{Position, Topic};
+use orderledger_projections::parking::queries::parked;
 use orderledger_projections::worker::progress::Progress;
 use tokio::time::Instant;
 
@@ -30,9 +32,10 @@ impl Decided {
 }
 
 /// Waits until intake and, for a symbol, the book have decided what was asked, and settlement shows it; none if that
-/// is not so at the deadline.
+/// is not so at the deadline, or what settlement shows of the user is of before: then it is parked.
 pub(super) async fn wait(
     ledger: &Arc<Ledger>,
+    user: &UserId,
     asked: Position,
     answered: Position,
     symbol: Option<Symbol>,
@@ -63,7 +66,13 @@ pub(super) async fn wait(
     }
     let settlement = ledger.settlement.live.load().progress.clone();
     let shows = reach(&settlement, deadline, |standing| standing.has_applied_below(orders, shown)).await;
-    Ok(shows.then_some(decided))
+    Ok((shows && !is_parked(ledger, user).await?).then_some(decided))
+}
+
+/// Whether records of the user wait in settlement, so that its rows are of before.
+pub(super) async fn is_parked(ledger: &Arc<Ledger>, user: &UserId) -> Result<bool, Problem> {
+    let entity = Entity::User(user.clone());
+    settled(ledger, move |view| Ok(parked(view, &entity)?.is_some())).await
 }
 
 async fn reach(

@@ -54,7 +54,7 @@ pub(crate) async fn post(
         _ => return Err(unexpected(&judged)),
     };
     let waited = match deadline {
-        Some(deadline) => decided::wait(&ledger, judged.asked, judged.position, None, deadline).await?.is_some(),
+        Some(deadline) => decided::wait(&ledger, &user, judged.asked, judged.position, None, deadline).await?.is_some(),
         None => false,
     };
     let (status, reason) = if waited { outcome } else { ("pending", None) };

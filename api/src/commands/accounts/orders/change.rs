@@ -36,7 +36,12 @@ pub(super) struct Change {
 struct Answer {
     event_id: Uuid,
     order_id: OrderId,
-    status: Status,
+    /// As settlement shows it; absent where that is of before the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    /// `parked` if the account's records wait in settlement; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_rejected: Option<Rejection>,
     position: Position,
@@ -64,26 +69,32 @@ impl Change {
             Event::AmendRejected(event) => Some(event.reason),
             _ => return Err(unexpected(&judged)),
         };
+        if known.is_none() && rejected == Some(Rejection::UnknownOrder) {
+            return Err(unknown_order());
+        }
         if let Some(deadline) = self.deadline
-            && let Some(answer) = self.answer_when_decided(ledger, &judged, &known, rejected, deadline).await?
+            && let Some(known) = &known
+            && let Some(answer) = self.answer_when_decided(ledger, &judged, known, rejected, deadline).await?
         {
             return Ok(answer);
         }
+        let state = decided::is_parked(ledger, &self.user).await?.then_some("parked");
         let position = judged.position;
         self.written(&judged, position.to_string(), false).answer(&Answer {
             event_id: self.event_id,
             order_id: self.order_id.clone(),
-            status: known.order.status,
+            status: known.map(|known| known.order.status),
+            state,
             request_rejected: rejected,
             position,
         })
     }
 
     /// The order as settlement shows it, or 404: only once settlement has passed all that the log held when asked, so an
-    /// order whose placing was answered is always found.
-    async fn known_order(&self, ledger: &Arc<Ledger>) -> Result<Settled, Problem> {
+    /// order whose placing was answered is always found; none if the account's records wait, and intake must say.
+    async fn known_order(&self, ledger: &Arc<Ledger>) -> Result<Option<Settled>, Problem> {
         if let Some(row) = self.order(ledger).await? {
-            return Ok(row);
+            return Ok(Some(row));
         }
         let orders = ledger.orders_of(self.user.as_str());
         let end = ledger.end_of(orders).await?;
@@ -91,8 +102,11 @@ impl Change {
             let detail = "whether this order exists is not known yet; nothing was written";
             return Err(Problem::unavailable("view-behind", detail));
         }
-        let unknown = || Problem::not_found("unknown-order", "this account has no order of this id");
-        self.order(ledger).await?.ok_or_else(unknown)
+        let row = self.order(ledger).await?;
+        if row.is_none() && !decided::is_parked(ledger, &self.user).await? {
+            return Err(unknown_order());
+        }
+        Ok(row)
     }
 
     async fn order(&self, ledger: &Arc<Ledger>) -> Result<Option<Settled>, Problem> {
@@ -109,7 +123,8 @@ impl Change {
         deadline: Instant,
     ) -> Result<Option<Response>, Problem> {
         let booked = rejected.is_none().then_some(known.order.symbol);
-        let Some(decided) = decided::wait(ledger, judged.asked, judged.position, booked, deadline).await? else {
+        let Some(decided) = decided::wait(ledger, &self.user, judged.asked, judged.position, booked, deadline).await?
+        else {
             return Ok(None);
         };
         let (user, order_id, asked) = (self.user.clone(), self.order_id.clone(), judged.asked.offset);
@@ -138,4 +153,8 @@ impl Change {
             waited,
         }
     }
+}
+
+fn unknown_order() -> Problem {
+    Problem::not_found("unknown-order", "this account has no order of this id")
 }

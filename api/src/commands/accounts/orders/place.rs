@@ -71,7 +71,7 @@ pub(crate) async fn post(
     };
     if let Some(deadline) = deadline {
         let booked = (status == Status::New).then_some(symbol);
-        let decided = decided::wait(&ledger, judged.asked, judged.position, booked, deadline).await?;
+        let decided = decided::wait(&ledger, &user, judged.asked, judged.position, booked, deadline).await?;
         let (of, id) = (user.clone(), order_id.clone());
         let row =
             if decided.is_some() { settled(&ledger, move |view| queries::order(view, &of, &id)).await? } else { None };
