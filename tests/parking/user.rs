@@ -101,7 +101,7 @@ fn orders_of_a_parked_user_are_changed_and_answers_don_t_pass_what_waits_for_don
     let head = parked(client, "user:alice")["firstPosition"].clone();
     client.post("/v1/parked/user:alice/retry", &json!({"position": head})).send().expect(202);
     let order = client.get_at(&path, &canceled["position"]);
-    assert_eq!((&order["status"], &order["quantity"]), (&json!("canceled"), &json!("3")), "{order}");
+    assert_eq!((&order["status"], &order["quantity"]), (&json!("canceled"), &json!(3)), "{order}");
     server.stop();
     ground.home().verify();
 }
