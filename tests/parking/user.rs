@@ -89,6 +89,8 @@ fn orders_of_a_parked_user_are_changed_and_answers_don_t_pass_what_waits_for_don
     let order = json!({"symbol": "AAPL", "side": "buy", "orderType": "limit", "quantity": 4, "price": "10"});
     let placed = client.post("/v1/accounts/alice/orders", &order).wait().send().expect(202);
     let path = format!("/v1/accounts/alice/orders/{}", placed["orderId"].as_str().unwrap());
+    let missing = client.get(&path).expect_problem(404, "unknown-order");
+    assert_eq!((&missing["state"], missing["waiting"].is_u64()), (&json!("parked"), true), "{missing}");
     let amended =
         client.request("PATCH", &path).key(&new_key()).json(&json!({"quantity": 3})).wait().send().expect(202);
     assert_eq!((&amended["state"], amended.get("status")), (&json!("parked"), None), "{amended}");

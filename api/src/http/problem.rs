@@ -7,6 +7,8 @@ use orderledger_domain::entity::Entity;
 use orderledger_store::Error;
 use serde::Serialize;
 
+use super::as_of::{AsOf, ParkedState};
+
 /// A problem with a stable code, on its way to the caller. [`crate::http::edge`] writes its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -17,6 +19,8 @@ pub(crate) struct Problem {
     pub(crate) errors: Vec<FieldError>,
     /// Seconds after which to try again.
     pub(crate) retry_after: Option<u32>,
+    /// Of a parked account: what is missing may be among what waits.
+    pub(crate) parked: Option<ParkedState>,
 }
 
 /// What is wrong with one field of the body, or one parameter of the address.
@@ -51,7 +55,7 @@ impl FieldError {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None, parked: None }
     }
 
     /// 422: valid JSON, or readable parameters, that break a rule.
@@ -100,6 +104,12 @@ impl Problem {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
+    /// Said of what was looked for at that moment: whose records wait is said with it.
+    #[must_use]
+    pub(crate) fn at_moment(self, as_of: &AsOf) -> Problem {
+        Problem { parked: as_of.parked, ..self }
+    }
+
     #[must_use]
     pub(crate) fn retry_after(mut self, seconds: u32) -> Problem {
         self.retry_after = Some(seconds);
@@ -137,6 +147,8 @@ impl Problem {
             instance: &'a str,
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             errors: &'a [FieldError],
+            #[serde(flatten)]
+            parked: Option<ParkedState>,
         }
         let body = Body {
             r#type: format!("urn:orderledger:problem:{}", self.code),
@@ -145,6 +157,7 @@ impl Problem {
             detail: &self.detail,
             instance,
             errors: &self.errors,
+            parked: self.parked,
         };
         serde_json::to_vec(&body).unwrap_or_default()
     }
