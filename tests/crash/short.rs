@@ -28,11 +28,11 @@ fn laboratory(log: LogKind, kills: u64, audit_every: u64) {
 
 #[test]
 fn killed_again_and_again_on_the_embedded_log_it_keeps_every_promise() {
-    laboratory(LogKind::Embedded, 20, 10);
+    laboratory(LogKind::Embedded, 14, 7);
 }
 
 #[test]
 fn killed_again_and_again_on_kafka_with_a_zombie_beside_it_keeps_every_promise() {
     let Some(brokers) = kafka::shared() else { return };
-    laboratory(LogKind::Kafka { brokers }, 8, 4);
+    laboratory(LogKind::Kafka { brokers }, 6, 3);
 }
