@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orderledger_domain::entity::Entity;
 use orderledger_domain::position::Position;
@@ -16,6 +16,8 @@ use super::{Failure, print, print_json};
 const ASKERS: usize = 32;
 /// How often it is looked whether all that was released is applied.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Nobody waits longer for what doesn't move.
+const STANDSTILL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Parked {
@@ -188,16 +190,22 @@ fn retry(args: &Retry) -> Result<(), Failure> {
     if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("; "))) }
 }
 
-/// Waits until nothing of those is being applied any more, and makes the answers say how each stands then.
+/// Waits until nothing of those is being applied any more, or nothing moves, and makes the answers say how each stands then.
 fn settle(server: &Server, answers: &mut [Value]) -> Result<(), Failure> {
     let mut rows: BTreeMap<String, Value>;
+    let mut moved = (None, Instant::now());
     loop {
         let parked = server.all("/v1/parked?order=asc")?;
         rows = parked.into_iter().map(|row| (text_of(&row, "entity"), row)).collect();
         let is_releasing = |answer: &Value| {
             rows.get(&text_of(answer, "entity")).is_some_and(|row| text_of(row, "state") == "releasing")
         };
-        if !answers.iter().any(is_releasing) {
+        let waiting = rows.values().filter_map(|row| row.get("waiting")?.as_u64()).sum::<u64>();
+        if moved.0 != Some(waiting) {
+            moved = (Some(waiting), Instant::now());
+        }
+        // A projection that stopped releases nothing more: the answers say `releasing` then.
+        if !answers.iter().any(is_releasing) || moved.1.elapsed() > STANDSTILL {
             break;
         }
         std::thread::sleep(LOOK_AGAIN);

@@ -42,18 +42,21 @@ impl Server {
 
     /// What it answers to a write under a key of its own.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.write(path, body, "")
+        self.write(path, body, None)
     }
 
     /// The same, without waiting for what the write sets going.
     pub(super) fn post_at_once(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.write(path, body, "respond-async")
+        self.write(path, body, Some("respond-async"))
     }
 
-    fn write(&self, path: &str, body: &Value, prefer: &str) -> Result<Value, Failure> {
+    fn write(&self, path: &str, body: &Value, prefer: Option<&str>) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.url);
-        let request = self.agent.post(&url).header("Idempotency-Key", Uuid::new_v4().to_string());
-        let answer = request.header("Prefer", prefer).send_json(body).map_err(|error| unreachable(&url, &error))?;
+        let mut request = self.agent.post(&url).header("Idempotency-Key", Uuid::new_v4().to_string());
+        if let Some(prefer) = prefer {
+            request = request.header("Prefer", prefer);
+        }
+        let answer = request.send_json(body).map_err(|error| unreachable(&url, &error))?;
         read(&url, answer)
     }
 
