@@ -1,7 +1,8 @@
 //! What operators may decide, and what they are told when it can't be.
 
 use orderledger_tests::client::until;
-use serde_json::json;
+use orderledger_tests::run_json;
+use serde_json::{Value, json};
 
 use crate::ground::{Ground, after, parked};
 
@@ -67,4 +68,46 @@ fn a_decision_names_the_record_that_it_is_about_and_counts_once() {
     ground.home().verify();
     let (code, said) = ground.home().run(&["rebuild", "all"]);
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn all_are_retried_at_once_and_each_answer_says_how_its_entity_stands_then() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let client = &server.client;
+    let users = ["alice", "bob", "carol"];
+    let poisoned = users.map(|user| after(&client.deposit(user, "USD", "100"), 2));
+    let entries = poisoned.each_ref().map(|at| format!("settlement:{at}"));
+    ground.poison(&entries);
+    let last = users.map(|user| [client.deposit(user, "USD", "7"), client.deposit(user, "USD", "1")][1].clone());
+    for user in users {
+        until(|| parked(client, &format!("user:{user}")), |row| row["waiting"].as_u64() >= Some(3));
+    }
+    // One of the three still can't be applied.
+    ground.poison(&entries[1..2]);
+    let answers = run_json(&["parked", "retry", "--all", "--json", "--server", client.base()]).unwrap();
+    let stands = |user: &str| {
+        let entity = format!("user:{user}");
+        let answer = answers.as_array().unwrap().iter().find(|answer| answer["entity"] == entity).unwrap().clone();
+        (answer["state"].clone(), answer["waiting"].as_u64().unwrap(), answer["firstPosition"].clone())
+    };
+    assert_eq!(answers.as_array().unwrap().len(), 3, "{answers}");
+    for user in ["alice", "carol"] {
+        assert_eq!(stands(user), (json!("released"), 0, Value::Null), "{answers}");
+    }
+    let (state, waiting, first) = stands("bob");
+    assert_eq!((state, first), (json!("parked"), json!(poisoned[1])), "{answers}");
+    assert_eq!(parked(client, "user:bob")["waiting"], waiting, "{answers}");
+    for (user, at) in [("alice", &last[0]), ("carol", &last[2])] {
+        assert!(client.balances(user, at)["USD"][0].starts_with("108"), "{user}");
+    }
+
+    // Who doesn't want to wait is answered once the decision is heard, whatever becomes of it.
+    ground.poison(&[]);
+    let body = json!({"position": poisoned[1]});
+    let decided = client.post("/v1/parked/user:bob/retry", &body).header("Prefer", "respond-async").send().expect(202);
+    assert!(decided["position"].as_str().unwrap().starts_with("dead-letters-"), "{decided}");
+    until(|| parked(client, "user:bob"), Value::is_null);
+    server.stop();
+    ground.home().verify();
 }

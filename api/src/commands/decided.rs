@@ -10,6 +10,8 @@ use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::position::{Position, Topic};
 use orderledger_projections::parking::queries::parked;
 use orderledger_projections::worker::progress::Progress;
+use orderledger_store::Error;
+use orderledger_store::views::ViewReader;
 use tokio::time::Instant;
 
 use crate::http::problem::Problem;
@@ -66,13 +68,14 @@ pub(super) async fn wait(
     }
     let settlement = ledger.settlement.live.load().progress.clone();
     let shows = reach(&settlement, deadline, |standing| standing.has_applied_below(orders, shown)).await;
-    Ok((shows && !is_parked(ledger, user).await?).then_some(decided))
+    let user = user.clone();
+    let is_of_before = !shows || settled(ledger, move |view| is_parked(view, &user)).await?;
+    Ok((!is_of_before).then_some(decided))
 }
 
 /// Whether records of the user wait in settlement, so that its rows are of before.
-pub(super) async fn is_parked(ledger: &Arc<Ledger>, user: &UserId) -> Result<bool, Problem> {
-    let entity = Entity::User(user.clone());
-    settled(ledger, move |view| Ok(parked(view, &entity)?.is_some())).await
+pub(super) fn is_parked(view: &ViewReader, user: &UserId) -> Result<bool, Error> {
+    Ok(parked(view, &Entity::User(user.clone()))?.is_some())
 }
 
 async fn reach(
@@ -86,7 +89,7 @@ async fn reach(
 /// Reads settlement at one moment.
 pub(super) async fn settled<T: Send + 'static>(
     ledger: &Arc<Ledger>,
-    read: impl FnOnce(&orderledger_store::views::ViewReader) -> Result<T, orderledger_store::Error> + Send + 'static,
+    read: impl FnOnce(&ViewReader) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let ledger = Arc::clone(ledger);
     Ok(blocking(move || read(&ledger.settlement.live.load().view.reader()?)).await?)

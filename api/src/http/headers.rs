@@ -77,6 +77,14 @@ mod tests {
     }
 
     #[test]
+    fn respond_async_is_read_among_other_preferences_and_in_any_case() {
+        let asks =
+            |text: &str| prefers_async(&HeaderMap::from_iter([("prefer".parse().unwrap(), text.parse().unwrap())]));
+        assert!(asks("respond-async") && asks("wait=2, Respond-Async") && asks("handling=lenient; respond-async"));
+        assert!(!asks("wait=2") && !asks("respond-async-not") && !prefers_async(&HeaderMap::new()));
+    }
+
+    #[test]
     fn a_key_is_visible_ascii_and_there_once() {
         assert!(key("a-1").is_ok() && key(&"x".repeat(255)).is_ok());
         for bad in ["", "a b", &"x".repeat(256), "ü"] {

@@ -81,6 +81,11 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// 404 of an order that its account doesn't have.
+    pub(crate) fn unknown_order() -> Problem {
+        Problem::not_found("unknown-order", "this account has no order of this id")
+    }
+
     /// 404 of an entity that is not parked.
     pub(crate) fn not_parked(entity: &Entity) -> Problem {
         Problem::not_found("not-parked", format!("{entity} is not parked; GET /v1/parked lists what is"))

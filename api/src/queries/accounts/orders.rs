@@ -60,6 +60,6 @@ pub(crate) async fn get(
     let min = params.min_position(TOPICS)?;
     let (user, order_id) = params.finish(user.zip(order_id))?;
     let (row, as_of) = of_account(&ledger, user, min, move |view, user| queries::order(view, user, &order_id)).await?;
-    let unknown = || Problem::not_found("unknown-order", "this account has no order of this id").at_moment(&as_of);
+    let unknown = || Problem::unknown_order().at_moment(&as_of);
     answer::object(&headers, &OrderRow::from(&row.ok_or_else(unknown)?), &as_of)
 }

@@ -61,7 +61,7 @@ struct Changed {
 impl Change {
     /// Asks for the change and answers it.
     pub(super) async fn ask(self, ledger: &Arc<Ledger>) -> Result<Response, Problem> {
-        let known = self.known_order(ledger).await?;
+        let (known, is_parked) = self.known_order(ledger).await?;
         let judged = submit(ledger, self.user.as_str(), self.event_id, &self.event).await?;
         let rejected = match &judged.event {
             Event::CancelAccepted(_) | Event::AmendAccepted(_) => None,
@@ -70,7 +70,7 @@ impl Change {
             _ => return Err(unexpected(&judged)),
         };
         if known.is_none() && rejected == Some(Rejection::UnknownOrder) {
-            return Err(unknown_order());
+            return Err(Problem::unknown_order());
         }
         if let Some(deadline) = self.deadline
             && let Some(known) = &known
@@ -78,23 +78,24 @@ impl Change {
         {
             return Ok(answer);
         }
-        let state = decided::is_parked(ledger, &self.user).await?.then_some("parked");
         let position = judged.position;
         self.written(&judged, position.to_string(), false).answer(&Answer {
             event_id: self.event_id,
             order_id: self.order_id.clone(),
             status: known.map(|known| known.order.status),
-            state,
+            state: is_parked.then_some("parked"),
             request_rejected: rejected,
             position,
         })
     }
 
-    /// The order as settlement shows it, or 404: only once settlement has passed all that the log held when asked, so an
-    /// order whose placing was answered is always found; none if the account's records wait, and intake must say.
-    async fn known_order(&self, ledger: &Arc<Ledger>) -> Result<Option<Settled>, Problem> {
-        if let Some(row) = self.order(ledger).await? {
-            return Ok(Some(row));
+    /// The order as settlement shows it, and whether the account's records wait there. 404 only once settlement has passed
+    /// all that the log held when asked, so an order whose placing was answered is always found; where records wait, intake
+    /// must say whether there is one.
+    async fn known_order(&self, ledger: &Arc<Ledger>) -> Result<(Option<Settled>, bool), Problem> {
+        let known = self.order(ledger).await?;
+        if known.0.is_some() {
+            return Ok(known);
         }
         let orders = ledger.orders_of(self.user.as_str());
         let end = ledger.end_of(orders).await?;
@@ -102,16 +103,16 @@ impl Change {
             let detail = "whether this order exists is not known yet; nothing was written";
             return Err(Problem::unavailable("view-behind", detail));
         }
-        let row = self.order(ledger).await?;
-        if row.is_none() && !decided::is_parked(ledger, &self.user).await? {
-            return Err(unknown_order());
+        match self.order(ledger).await? {
+            (None, false) => Err(Problem::unknown_order()),
+            known => Ok(known),
         }
-        Ok(row)
     }
 
-    async fn order(&self, ledger: &Arc<Ledger>) -> Result<Option<Settled>, Problem> {
+    async fn order(&self, ledger: &Arc<Ledger>) -> Result<(Option<Settled>, bool), Problem> {
         let (user, order_id) = (self.user.clone(), self.order_id.clone());
-        settled(ledger, move |view| queries::order(view, &user, &order_id)).await
+        settled(ledger, move |view| Ok((queries::order(view, &user, &order_id)?, decided::is_parked(view, &user)?)))
+            .await
     }
 
     async fn answer_when_decided(
@@ -153,8 +154,4 @@ impl Change {
             waited,
         }
     }
-}
-
-fn unknown_order() -> Problem {
-    Problem::not_found("unknown-order", "this account has no order of this id")
 }
