@@ -12,6 +12,8 @@ use crate::planted::{self, Bug};
 pub struct Price(i64);
 
 impl Price {
+    /// The lowest price: 0.0001.
+    pub const MIN: Price = Price(1);
     /// The highest price: 1,000,000.
     pub const MAX: Price = Price(10_000_000_000);
 

@@ -42,6 +42,8 @@ pub enum Bug {
     OutputsDependOnBatches,
     /// A record of a parked entity is applied before those that wait.
     ParkedSuccessorEarly,
+    /// Whoever may write to `orders` changes the key of the streams.
+    UnsealedKeyChange,
 }
 
 impl Bug {
@@ -65,6 +67,7 @@ impl Bug {
         Bug::LaterIdCounts,
         Bug::OutputsDependOnBatches,
         Bug::ParkedSuccessorEarly,
+        Bug::UnsealedKeyChange,
     ];
 }
 

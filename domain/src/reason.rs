@@ -104,5 +104,7 @@ reasons!(
         IdReused = "id_reused",
         /// A derived event that is not the next of its stream.
         NotInStream = "not_in_stream",
+        /// A change of the stream key that is not sealed with the one in force.
+        NotSealed = "not_sealed",
     }
 );

@@ -2,7 +2,7 @@
 //!
 //! The first key makes every digest, for ever: what `metadata.prev` says, and what stored positions carry. A later key
 //! seals: a record of a stream that has taken it says in `metadata.key` which, and in `metadata.seal` a digest of its own
-//! bytes and of the partition where it stands.
+//! bytes and of the partition where it stands. Who asks for another key seals that request with the key in force.
 
 use std::hash::Hasher;
 
@@ -70,6 +70,11 @@ impl StreamKey {
         self.first == Secret::default()
     }
 
+    /// The key in force before a stream has taken one: the one that the log was begun with, if there was any.
+    pub fn at_first(&self) -> Option<KeyId> {
+        (!self.begins_without_key()).then_some(KeyId::FIRST)
+    }
+
     /// Whether there is a key of that id.
     pub fn knows(&self, id: KeyId) -> bool {
         self.secret(id).is_some()
@@ -119,9 +124,15 @@ impl StreamKey {
         true
     }
 
+    /// The key that a value is sealed with, for that partition and under that record key, if any.
+    pub fn sealer(&self, target: TopicPartition, key: Option<&[u8]>, value: Option<&[u8]>) -> Option<KeyId> {
+        let value = value.unwrap_or_default();
+        self.ring.iter().map(|(id, _)| *id).find(|id| self.is_sealed(*id, target, key, value))
+    }
+
     /// Whether a value is sealed with that key, for that partition and under that record key. A seal stands last, in lower
     /// case: one seal has one form.
-    fn is_sealed(&self, id: KeyId, target: TopicPartition, key: Option<&[u8]>, value: &[u8]) -> bool {
+    pub fn is_sealed(&self, id: KeyId, target: TopicPartition, key: Option<&[u8]>, value: &[u8]) -> bool {
         let split = || {
             let rest = value.strip_suffix(AFTER_SEAL)?;
             let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(SEAL_DIGITS)?)?;
@@ -168,6 +179,7 @@ mod tests {
         assert!(ring().seal(id("k2"), here, b"AAPL", &mut value));
         let sealed = |id: KeyId, at, key: &[u8], value: &[u8]| ring().is_sealed(id, at, Some(key), value);
         assert!(sealed(id("k2"), here, b"AAPL", &value), "{}", String::from_utf8_lossy(&value));
+        assert_eq!(ring().sealer(here, Some(b"AAPL"), Some(&value)), Some(id("k2")));
         assert!(!sealed(id("k3"), here, b"AAPL", &value), "another key");
         assert!(!sealed(id("k9"), here, b"AAPL", &value), "a key that nobody has");
         assert!(!sealed(id("k2"), Topic::Books.at(2), b"AAPL", &value), "another partition");

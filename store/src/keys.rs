@@ -45,6 +45,8 @@ pub const MARKET: u8 = 0x30;
 pub const TRADE_BLOCK: u8 = 0x31;
 /// market: `symbol, interval u8, open time i64` → a candle.
 pub const CANDLE: u8 = 0x32;
+/// market: `symbol` → how many of its trades an operator discarded.
+pub const DISCARDED_TRADES: u8 = 0x33;
 
 /// audit: `topic u8, partition u32, base offset u64, part u32` → a part of a block of records' raw bytes.
 pub const RECORD_BLOCK: u8 = 0x50;
@@ -58,6 +60,8 @@ pub const CHAIN: u8 = 0x52;
 pub const PARKED: u8 = 0x70;
 /// any projection that parks: `eventId u64 u64, partition u32` → an operator's decision about a parked record.
 pub const DECISION: u8 = 0x71;
+/// any projection that parks: `entity, topic u8, partition u32, offset u64` → where the newest decision about that record stands.
+pub const DECIDED: u8 = 0x72;
 
 /// From this prefix on stands bookkeeping, in no digest and in no comparison: its rows depend on when things happened,
 /// not on what stands in the log.
@@ -248,11 +252,13 @@ mod tests {
             MARKET,
             TRADE_BLOCK,
             CANDLE,
+            DISCARDED_TRADES,
             RECORD_BLOCK,
             LIST_BLOCK,
             CHAIN,
             PARKED,
             DECISION,
+            DECIDED,
             PARKED_NOTE,
             PARKED_BLOCK,
         ];

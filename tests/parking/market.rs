@@ -6,6 +6,43 @@ use serde_json::json;
 use crate::ground::{Ground, parked, projection};
 
 #[test]
+fn a_discarded_trade_leaves_its_number_and_the_next_ones_go_on() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let client = &server.client;
+    client.deposit("seller", "AAPL", "100");
+    client.deposit("buyer", "USD", "100000");
+    let trade = |price: &str| {
+        client.order("seller", "sell", "AAPL", 1, price);
+        client.order("buyer", "buy", "AAPL", 1, price);
+    };
+    let tape = |many: usize| {
+        let read = || client.get("/v1/markets/AAPL/trades").expect(200)["data"].clone();
+        until(read, |rows| rows.as_array().unwrap().len() == many)
+    };
+    trade("10");
+    let poisoned = crate::ground::after(&tape(1)[0]["position"], 1);
+    ground.poison(&[format!("market:{poisoned}")]);
+    trade("11");
+    trade("12");
+    until(|| parked(client, "symbol:AAPL"), |row| row["waiting"] == 2);
+    let decision = json!({"position": poisoned, "reason": "busted"});
+    let answer = client.post("/v1/parked/symbol:AAPL/discard", &decision).send().expect(202);
+    assert_eq!(answer["state"], "released", "{answer}");
+    trade("13");
+    let rows = tape(3);
+    let numbers: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["tradeId"].as_str().unwrap()).collect();
+    assert_eq!(numbers, ["AAPL-4", "AAPL-3", "AAPL-1"]);
+    let market = client.get("/v1/markets/AAPL").expect(200);
+    assert_eq!((&market["tradeCount"], market.get("state")), (&json!(3), None), "{market}");
+    server.stop();
+    ground.poison(&[]);
+    ground.home().verify();
+    let (code, said) = ground.home().run(&["rebuild", "all"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
 fn a_failing_trade_parks_its_symbol_alone() {
     let ground = Ground::new();
     let server = ground.serve();

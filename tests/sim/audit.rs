@@ -16,7 +16,7 @@ use orderledger_projections::worker::folding::Folding;
 use orderledger_projections::worker::read::Read;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::views::View;
-use orderledger_tests::auditor::{self, Keys, Log, Story};
+use orderledger_tests::auditor::{self, Log, Story};
 use orderledger_tests::dice::Dice;
 use orderledger_tests::stages::all_partitions;
 
@@ -31,7 +31,7 @@ pub(crate) type Seen = BTreeMap<String, u64>;
 pub(crate) fn check(world: &World, seen: &mut Seen) -> Result<(), String> {
     let log = &world.ground.log;
     let copy = Log::of(log).map_err(|error| error.to_string())?;
-    let audit = auditor::audit(&copy, &Keys { secret: world.secret });
+    let audit = auditor::audit(&copy, &world.keys);
     for (what, count) in &audit.seen {
         *seen.entry(what.clone()).or_default() += count;
     }

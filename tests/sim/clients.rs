@@ -33,9 +33,9 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(plan: &Plan, log: &SimLog) -> Clients {
+    pub(crate) fn new(plan: &Plan, key: StreamKey, log: &SimLog) -> Clients {
         Clients {
-            flow: Flow::new(plan),
+            flow: Flow::new(plan, key),
             left: plan.requests,
             appender: log.appender(AppenderKind::Client).unwrap(),
             sent: Vec::new(),

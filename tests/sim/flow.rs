@@ -1,8 +1,10 @@
 //! What comes from outside: requests of every kind, repeats of them, and records that nobody can use.
 
 use bytes::Bytes;
+use orderledger_domain::ids::KeyId;
 use orderledger_domain::partition::of_key;
 use orderledger_domain::position::Topic;
+use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::NewRecord;
 use orderledger_tests::dice::Dice;
 use orderledger_tests::stages::PARTITIONS;
@@ -16,6 +18,7 @@ const BPS: [(u64, u64); 6] = [(0, 0), (25, 10), (10, 25), (1000, 1), (7, 7), (1,
 /// Makes records from outside, written here as any producer would.
 pub(crate) struct Flow {
     dice: Dice,
+    keys: StreamKey,
     users: u64,
     symbols: &'static [&'static str],
     asked: u64,
@@ -30,16 +33,23 @@ struct Request {
     event_id: Uuid,
     event_type: &'static str,
     payload: String,
+    /// The key that seals it.
+    sealed_by: Option<KeyId>,
 }
 
 impl Request {
-    fn record(&self, user: &str, second: u64) -> NewRecord {
-        let Request { event_id, event_type, payload } = self;
+    fn record(&self, user: &str, second: u64, keys: &StreamKey) -> NewRecord {
+        let Request { event_id, event_type, payload, sealed_by } = self;
         let (minute, second) = (second / 60 % 60, second % 60);
         let value = format!(
             r#"{{"eventId":"{event_id}","eventType":"{event_type}","timestamp":"2025-01-15T10:{minute:02}:{second:02}Z","payload":{payload},"metadata":{{"version":"2.0","source":"flow"}}}}"#
         );
-        keyed(user, Bytes::from(value))
+        let (mut value, mut record) = (value.into_bytes(), keyed(user, Bytes::new()));
+        if let Some(id) = sealed_by {
+            keys.seal(*id, record.to, user.as_bytes(), &mut value);
+        }
+        record.value = Some(Bytes::from(value));
+        record
     }
 }
 
@@ -56,10 +66,10 @@ fn decimal(units: u64) -> String {
 }
 
 impl Flow {
-    pub(crate) fn new(plan: &Plan) -> Flow {
+    pub(crate) fn new(plan: &Plan, keys: StreamKey) -> Flow {
         let symbols = &SYMBOLS[..usize::try_from(plan.symbols).unwrap()];
         let dice = Dice::of(plan.seed, "flow");
-        Flow { dice, users: plan.users, symbols, asked: 0, orders: Vec::new(), past: Vec::new() }
+        Flow { dice, keys, users: plan.users, symbols, asked: 0, orders: Vec::new(), past: Vec::new() }
     }
 
     /// The next records, usually one.
@@ -82,10 +92,20 @@ impl Flow {
     }
 
     fn request(&mut self, user: &str, event_type: &'static str, payload: String) -> NewRecord {
+        self.sealed_request(user, event_type, payload, None)
+    }
+
+    fn sealed_request(
+        &mut self,
+        user: &str,
+        event_type: &'static str,
+        payload: String,
+        sealed_by: Option<KeyId>,
+    ) -> NewRecord {
         let event_id = Uuid::from_u64_pair(7, self.asked + (u64::try_from(self.past.len()).unwrap() << 32));
-        let request = Request { event_id, event_type, payload };
+        let request = Request { event_id, event_type, payload, sealed_by };
         self.past.push((user.to_owned(), request.clone()));
-        request.record(user, self.asked)
+        request.record(user, self.asked, &self.keys)
     }
 
     fn asset_and_amount(&mut self, cash_units: u64, shares: u64) -> String {
@@ -114,7 +134,10 @@ impl Flow {
         }
         if self.dice.percent(25) {
             let key = *self.dice.pick(&["k2", "k3"]);
-            return self.request("_control", "StreamKeyRequested", format!(r#"{{"keyId":"{key}"}}"#));
+            // Often with the key in force, sometimes as one who doesn't have it.
+            let sealer = *self.dice.pick(&["0", "k2", "k3", "none"]);
+            let sealed_by = KeyId::new(sealer).ok();
+            return self.sealed_request("_control", "StreamKeyRequested", format!(r#"{{"keyId":"{key}"}}"#), sealed_by);
         }
         if self.dice.percent(40) {
             let version = *self.dice.pick(&[1, 2, 2, 2, 3]);
@@ -201,16 +224,17 @@ impl Flow {
             }
             _ => {}
         }
-        Some(request.record(&user, self.asked))
+        Some(request.record(&user, self.asked, &self.keys))
     }
 
     fn unusable(&mut self, user: &str) -> NewRecord {
         let good = Request {
             event_id: Uuid::from_u64_pair(10, self.asked),
             event_type: "DepositMade",
+            sealed_by: None,
             payload: format!(r#"{{"userId":"{user}","asset":"USD","amount":5}}"#),
         };
-        let record = good.record(user, self.asked);
+        let record = good.record(user, self.asked, &self.keys);
         let value = String::from_utf8(record.value.clone().unwrap().to_vec()).unwrap();
         let with = |value: String| NewRecord { value: Some(value.into()), ..record.clone() };
         let home = record.to.partition;

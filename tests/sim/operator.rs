@@ -8,7 +8,7 @@ use orderledger_domain::event::{Event, ParkedDecision};
 use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::market::Market;
-use orderledger_projections::parking::queries::{Parked, parked_entities};
+use orderledger_projections::parking::queries::{Parked, decided, parked_entities};
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_store::event_log::{Appender, AppenderKind, EventLog, NewRecord};
@@ -29,7 +29,8 @@ type Head = (&'static str, Position);
 
 pub(crate) struct Operator {
     appender: Box<dyn Appender>,
-    discarded: BTreeMap<Head, Uuid>,
+    /// What is never to be applied anywhere, by the newest decision about it that was known.
+    discarded: BTreeMap<Head, (Uuid, Option<Position>)>,
     decided: u64,
 }
 
@@ -48,15 +49,23 @@ impl Operator {
     pub(crate) fn look(&mut self, machine: &Machine, log: &SimLog, dice: &mut Dice) {
         for (projection, view) in [(Settlement::NAME, &machine.views[0]), (Market::NAME, &machine.views[1])] {
             for parked in parked_entities(&view.reader().unwrap(), None, HEADS_MAX, Direction::Ascending).unwrap() {
-                self.decide((projection, parked.row.head), &parked, log, dice);
+                let after = decided(&view.reader().unwrap(), &parked.entity, parked.row.head).unwrap();
+                self.decide((projection, parked.row.head), &parked, after, log, dice);
             }
         }
     }
 
-    fn decide(&mut self, head: Head, parked: &Parked, log: &SimLog, dice: &mut Dice) {
-        if let Some(event_id) = self.discarded.get(&head).copied() {
-            // It is on its way, or was lost there.
-            return self.send(event_id, head, parked, Event::ParkedDiscarded);
+    fn decide(&mut self, head: Head, parked: &Parked, after: Option<Position>, log: &SimLog, dice: &mut Dice) {
+        if let Some((event_id, before)) = self.discarded.get(&head).copied() {
+            // It is on its way, or was lost there; or another decision came first, so it must be made again.
+            let event_id = if before == after {
+                event_id
+            } else {
+                self.decided += 1;
+                Uuid::from_u64_pair(11, self.decided)
+            };
+            self.discarded.insert(head, (event_id, after));
+            return self.send(event_id, (head, after), parked, Event::ParkedDiscarded);
         }
         if parked.note.releasing {
             return;
@@ -78,20 +87,26 @@ impl Operator {
         });
         let event_id = Uuid::from_u64_pair(11, self.decided);
         if can_never_be {
-            self.discarded.insert(head, event_id);
-            self.send(event_id, head, parked, Event::ParkedDiscarded);
+            self.discarded.insert(head, (event_id, after));
+            self.send(event_id, (head, after), parked, Event::ParkedDiscarded);
         } else {
-            self.send(event_id, head, parked, Event::ParkedRetried);
+            self.send(event_id, (head, after), parked, Event::ParkedRetried);
         }
     }
 
-    fn send(&self, event_id: Uuid, head: Head, parked: &Parked, event: impl FnOnce(ParkedDecision) -> Event) {
-        let (projection, position) = head;
+    fn send(
+        &self,
+        event_id: Uuid,
+        ((projection, position), after): (Head, Option<Position>),
+        parked: &Parked,
+        event: impl FnOnce(ParkedDecision) -> Event,
+    ) {
         let event = event(ParkedDecision {
             projection: projection.to_owned(),
             position,
             reason: "simulated".to_owned(),
             actor: "operator".to_owned(),
+            after,
         });
         let value = write_outside(event_id, Timestamp::from_millis(1_760_000_000_000), &event, "simulation");
         let record = NewRecord {

@@ -12,6 +12,7 @@ use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::progress::WorkerState;
 use orderledger_store::views::{View, ViewReader};
 use orderledger_store::{Error, faults};
+use orderledger_tests::auditor::Keys;
 use orderledger_tests::dice::Dice;
 
 use crate::clients::Clients;
@@ -47,7 +48,8 @@ struct Slot {
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) ground: Ground,
-    pub(crate) secret: [u8; 16],
+    /// The keys of the streams, for the auditor.
+    pub(crate) keys: Keys,
     dice: Dice,
     clock_ms: Arc<AtomicU64>,
     slots: Vec<Slot>,
@@ -64,14 +66,17 @@ impl World {
         let clock_ms = Arc::new(AtomicU64::new(0));
         let log = SimLog::new(plan.faults, Dice::of(plan.seed, "network"), Arc::clone(&clock_ms));
         let clock = Clock::simulated(Arc::clone(&clock_ms));
-        let clients = Clients::new(plan, &log);
         let operator = Operator::new(&log);
-        let later = ["k2", "k3"].into_iter().zip([[2; 16], [3; 16]]).map(|(id, key)| (KeyId::new(id).unwrap(), key));
+        let later = [("k2", [2; 16]), ("k3", [3; 16])];
+        let keys = Keys { secret, later: later.into_iter().map(|(id, key)| (id.to_owned(), key)).collect() };
+        let later = later.into_iter().map(|(id, key)| (KeyId::new(id).unwrap(), key));
         let first = (KeyId::FIRST, (secret != [0; 16]).then_some(secret));
-        let ground = Ground { log, key: StreamKey::ring(first, later.collect()).unwrap(), clock };
+        let key = StreamKey::ring(first, later.collect()).unwrap();
+        let clients = Clients::new(plan, key, &log);
+        let ground = Ground { log, key, clock };
         let crash_per_mille = *dice.pick(&[2, 5, 12]);
         let slots = vec![Slot::empty()];
-        World { plan: *plan, ground, secret, dice, clock_ms, slots, clients, operator, lives: 0, crash_per_mille }
+        World { plan: *plan, ground, keys, dice, clock_ms, slots, clients, operator, lives: 0, crash_per_mille }
     }
 
     /// Faults and flow, until everything was asked and a while longer.

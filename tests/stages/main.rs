@@ -4,6 +4,7 @@
 mod answers;
 mod crashes;
 mod gap;
+mod key_requests;
 mod newer;
 mod refusals;
 mod restart;

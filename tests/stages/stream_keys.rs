@@ -19,8 +19,9 @@ use orderledger_store::event_log::memory::MemoryLog;
 use orderledger_store::event_log::{EventLog, NewRecord, Record};
 
 use crate::harness::{PARTITIONS, Stages, all_partitions, append, deposit, id, limit, outside, records};
+use crate::key_requests::request_key;
 
-fn key_id(text: &str) -> KeyId {
+pub(crate) fn key_id(text: &str) -> KeyId {
     KeyId::new(text).unwrap()
 }
 
@@ -30,7 +31,7 @@ fn ring(later: &[(&str, u8)]) -> StreamKey {
     StreamKey::ring((KeyId::FIRST, Some([1; 16])), later).unwrap()
 }
 
-fn all_keys() -> StreamKey {
+pub(crate) fn all_keys() -> StreamKey {
     ring(&[("k2", 2), ("k3", 3)])
 }
 
@@ -52,16 +53,24 @@ fn trade(log: &MemoryLog, from: u64) {
     }
 }
 
-fn ask(log: &MemoryLog, number: u64, event: &Event) {
+pub(crate) fn ask(log: &MemoryLog, number: u64, event: &Event) {
     append(log, vec![outside(id(number), event)]);
 }
 
-fn ask_key(log: &MemoryLog, number: u64, id: &str) {
-    ask(log, number, &Event::StreamKeyRequested(StreamKeyChange { key_id: key_id(id) }));
+/// A request of another key, sealed with the one in force.
+pub(crate) fn ask_key(log: &MemoryLog, number: u64, asked: &str) {
+    let sets = records(log, Topic::Orders.at(0)).into_iter().filter_map(|record| {
+        match envelope::read(record.value.as_deref()).ok()?.event {
+            Ok(Event::StreamKeySet(set)) => Some(set.key_id),
+            _ => None,
+        }
+    });
+    let in_force = sets.last().unwrap_or(KeyId::FIRST);
+    append(log, vec![request_key(number, asked, Some(in_force), &all_keys())]);
 }
 
 /// A log with three ages: under the first key, sealed with k2, sealed with k3.
-fn three_ages(dir: &Path) -> Arc<MemoryLog> {
+pub(crate) fn three_ages(dir: &Path) -> Arc<MemoryLog> {
     let log = Arc::new(MemoryLog::new(PARTITIONS).unwrap());
     let stages = Stages::start_keyed(&log, dir, all_keys()).unwrap();
     ask(&log, 0, &Event::RulesVersionRequested(RulesVersion { rules_version: 2 }));

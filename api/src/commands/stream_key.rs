@@ -7,14 +7,27 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_domain::event::{Event, StreamKeyChange};
+use orderledger_domain::position::Topic;
+use orderledger_projections::settlement::queries::stream_key;
 use serde_json::value::RawValue;
 
 use super::control;
+use super::submit::CONTROL;
 use crate::http::fields::Fields;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::values;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, blocking};
+
+/// Seals a request with the key in force: nobody else's request changes it.
+pub(super) async fn seal(ledger: &Arc<Ledger>, value: &mut Vec<u8>) -> Result<(), Problem> {
+    let reading = Arc::clone(ledger);
+    let set = blocking(move || stream_key(&reading.settlement.moment()?.reader)).await?;
+    if let Some(in_force) = set.map(|set| set.key_id).or_else(|| ledger.key.at_first()) {
+        ledger.key.seal(in_force, Topic::Orders.at(0), CONTROL.as_bytes(), value);
+    }
+    Ok(())
+}
 
 pub(crate) async fn put(
     State(ledger): State<Arc<Ledger>>,

@@ -45,10 +45,14 @@ pub(super) async fn submit(
     accepts_writes(ledger)?;
     let partition = if account == CONTROL { 0 } else { partition::of_key(account.as_bytes(), ledger.partitions) };
     let deadline = Instant::now() + ledger.answer_within;
+    let mut value = envelope::write_outside(event_id, ledger::now(), event, "http");
+    if let Event::StreamKeyRequested(_) = event {
+        super::stream_key::seal(ledger, &mut value).await?;
+    }
     let record = NewRecord {
         to: Topic::Orders.at(partition),
         key: Some(Bytes::copy_from_slice(account.as_bytes())),
-        value: Some(Bytes::from(envelope::write_outside(event_id, ledger::now(), event, "http"))),
+        value: Some(Bytes::from(value)),
         headers: Vec::new(),
     };
     let offset = append(ledger, record, deadline).await?;
@@ -125,6 +129,11 @@ fn refusal(refused: &RecordRefused) -> Problem {
         RefuseReason::IdReused | RefuseReason::DuplicateOrder => {
             let detail = "this Idempotency-Key was used before with another body, method or path; use a new key";
             Problem::new(unprocessable, "idempotency-key-reused", detail)
+        }
+        RefuseReason::NotSealed => {
+            let detail = "another change of the stream key came first, and this server hadn't seen it; nothing was changed: \
+                          look at /v1/stream-key and ask again";
+            Problem::new(StatusCode::CONFLICT, "stream-key-changed", detail).retry_after(1)
         }
         RefuseReason::TimestampInFuture => {
             let detail = "this server's clock is ahead of the log's; nothing was booked";

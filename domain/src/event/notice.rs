@@ -158,6 +158,10 @@ pub struct ParkedDecision {
     pub reason: String,
     /// Who decided.
     pub actor: String,
+    /// Where the newest decision about that record stood that was known when this one was made; null: there was none. Does
+    /// another one stand before this one by then, this one changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Position>,
 }
 
 /// DifferenceAccepted and OperatorActed.

@@ -248,8 +248,13 @@ impl Parts {
         let close = |symbols| SessionClose { symbols };
         let text = || self.text.clone();
         let (projection, position) = (String::from("settlement"), self.position());
-        let parked =
-            || ParkedDecision { projection: projection.clone(), position, reason: text(), actor: String::from("op") };
+        let parked = || ParkedDecision {
+            projection: projection.clone(),
+            position,
+            reason: text(),
+            actor: String::from("op"),
+            after: None,
+        };
         let acted = || OperatorDecision { action: text(), subject: text(), reason: text(), actor: String::from("op") };
         vec![
             Event::FeeScheduleRequested(fees),

@@ -14,13 +14,14 @@ const ARRAY: &str = r#"["7d444840-9dc0-11d1-b245-5ffdce74fad2","DepositMade","20
 const DEPOSIT: &str = r#"{"eventId":"7d444840-9dc0-11d1-b245-5ffdce74fad2","eventType":"DepositMade","timestamp":"2025-01-15T10:30:00Z","payload":{"userId":"u","asset":"USD","amount":1},"metadata":{"version":"2.0"}}"#;
 
 /// Reasons that need more than the record itself: where it stands, what stood before it.
-const OF_INTAKE: [RefuseReason; 6] = [
+const OF_INTAKE: [RefuseReason; 7] = [
     RefuseReason::WrongKey,
     RefuseReason::WrongPartition,
     RefuseReason::TimestampInFuture,
     RefuseReason::DuplicateOrder,
     RefuseReason::IdReused,
     RefuseReason::NotInStream,
+    RefuseReason::NotSealed,
 ];
 
 /// As intake judges: the strict look first, then the envelope, then the payload.

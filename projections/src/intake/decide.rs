@@ -88,7 +88,10 @@ impl Intake {
                 control(Event::FeeScheduleSet(*fees), to)
             }
             Event::RulesVersionRequested(rules) => control(Event::RulesVersionSet(*rules), to),
-            Event::StreamKeyRequested(change) => control(Event::StreamKeySet(*change), to),
+            Event::StreamKeyRequested(change) => {
+                self.granted = Some(change.key_id);
+                control(Event::StreamKeySet(*change), to)
+            }
             Event::SessionCloseRequested(close) => control(Event::SessionClosed(close.clone()), to),
             _ => Ok(()),
         };

@@ -4,10 +4,10 @@ use orderledger_domain::envelope::{Envelope, Refusal};
 use orderledger_domain::event::{DuplicateIgnored, Event, RecordRefused};
 use orderledger_domain::ids::KeyId;
 use orderledger_domain::planted::{self, Bug};
-use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::position::Topic;
 use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::rules::Rules;
-use orderledger_domain::stream::{StreamId, StreamKey};
+use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::id_index::{IdKind, IndexPosition};
 use orderledger_store::{Error, codec};
@@ -18,10 +18,11 @@ use super::arrival::{Arrivals, Taken};
 use super::decide::Answering;
 use super::identity::{Id, Identities, Known, content_digest, event_key};
 use super::judge::{self, REFUSED_KEY};
+use super::keys::{intake_targets, unsealed};
 use super::notice;
 use crate::stage::emitter::{EmittedMarks, Emitter, Output};
 use crate::stage::fold::{Failure, StageFold};
-use crate::worker::partition::{Accounting, may_end_in};
+use crate::worker::partition::Accounting;
 use crate::worker::read::Read;
 
 /// Intake of one partition of `orders`.
@@ -32,6 +33,8 @@ pub struct Intake {
     pub(super) accounts: Accounts,
     /// The rules in force from the last RulesVersionSet on.
     rules: Rules,
+    /// The key of the streams that was granted last.
+    pub(super) granted: Option<KeyId>,
     arrivals: Arrivals,
     emitter: Emitter,
     next_offset: u64,
@@ -41,6 +44,13 @@ pub struct Intake {
 
 #[derive(Serialize, Deserialize)]
 struct Image {
+    before: ImageV2,
+    granted: Option<KeyId>,
+}
+
+/// The image of a program that took requests of another key from anybody.
+#[derive(Serialize, Deserialize)]
+struct ImageV2 {
     before: ImageV1,
     rules: Rules,
     sealed_by: Option<KeyId>,
@@ -58,7 +68,9 @@ struct ImageV1 {
 }
 
 /// The snapshot schema's byte in the row codec; the snapshot file carries the schema proper.
-const CODEC_SCHEMA: u8 = 2;
+const CODEC_SCHEMA: u8 = 3;
+/// That of [`ImageV2`].
+const CODEC_SCHEMA_V2: u8 = 2;
 /// That of [`ImageV1`].
 const CODEC_SCHEMA_V1: u8 = 1;
 
@@ -73,6 +85,7 @@ impl StageFold for Intake {
             partitions,
             accounts: Accounts::default(),
             rules: Rules::default(),
+            granted: None,
             arrivals: Arrivals::default(),
             emitter: Emitter::new(Topic::Orders.at(partition), Self::NAME, key),
             next_offset: 0,
@@ -131,19 +144,26 @@ impl StageFold for Intake {
             last: self.last,
             accounting: self.accounting,
         };
-        let image = Image { before, rules: self.rules, sealed_by: self.emitter.sealed_by() };
-        codec::encode(CODEC_SCHEMA, &image)
+        let before = ImageV2 { before, rules: self.rules, sealed_by: self.emitter.sealed_by() };
+        codec::encode(CODEC_SCHEMA, &Image { before, granted: self.granted })
     }
 
     fn restore(&mut self, image: &[u8]) -> Result<(), Error> {
-        let image = match codec::decode(CODEC_SCHEMA_V1, image) {
-            Ok(before) => Image { before, rules: Rules::V1, sealed_by: None },
-            Err(_) => codec::decode(CODEC_SCHEMA, image)?,
+        let (image, granted) = match codec::decode(CODEC_SCHEMA, image) {
+            Ok(Image { before, granted }) => (before, granted),
+            Err(_) => match codec::decode(CODEC_SCHEMA_V2, image) {
+                Ok(before @ ImageV2 { sealed_by, .. }) => (before, sealed_by),
+                Err(_) => (
+                    ImageV2 { before: codec::decode(CODEC_SCHEMA_V1, image)?, rules: Rules::V1, sealed_by: None },
+                    None,
+                ),
+            },
         };
-        let Image { before: image, rules, sealed_by } = image;
+        let ImageV2 { before: image, rules, sealed_by } = image;
         self.emitter.resume(&image.emitted, sealed_by)?;
         self.emitter.check_knows(image.arrivals.keys())?;
         self.rules = rules;
+        self.granted = granted;
         self.accounts = image.accounts;
         self.arrivals = image.arrivals;
         self.next_offset = image.next_offset;
@@ -205,6 +225,10 @@ impl Intake {
                 tracing::error!(position = %read.position, original, "integrity alarm: {refusal}");
                 self.refuse(read, refusal, Some(original), outputs);
             }
+            Judged::Unsealed(refusal) => {
+                tracing::error!(position = %read.position, "integrity alarm: {refusal}");
+                self.refuse(read, refusal, None, outputs);
+            }
         }
         Ok(())
     }
@@ -216,7 +240,7 @@ impl Intake {
         envelope: &Envelope,
         event: &Event,
         identities: &mut Identities,
-    ) -> Result<Judged, Error> {
+    ) -> Result<Judged, Failure> {
         let content = content_digest(event);
         let user = event.user_id().map_or(judge::CONTROL_KEY, |user| user.as_str());
         let (partition, offset) = (self.partition, read.position.offset);
@@ -228,6 +252,10 @@ impl Intake {
                 return Ok(Judged::Reused(Refusal::new(RefuseReason::IdReused, detail), original));
             }
             Known::Fresh => {}
+        }
+        // A repeat has been judged by the key of then.
+        if let Some(refusal) = unsealed(read, event, self.emitter.key(), self.granted)? {
+            return Ok(Judged::Unsealed(refusal));
         }
         let Event::OrderCreated(order) = event else {
             identities.claim(IdKind::Event, &event_id, content);
@@ -311,16 +339,9 @@ impl Intake {
     }
 }
 
-/// Every partition that intake of a partition may write to.
-fn intake_targets(partition: u32, partitions: u32) -> impl Iterator<Item = TopicPartition> {
-    let orders = (0..partitions).map(|number| Topic::Orders.at(number));
-    let books = (0..partitions).map(|number| Topic::Books.at(number));
-    let all = orders.chain(books).chain(std::iter::once(Topic::DeadLetters.at(partition)));
-    all.filter(move |target| may_end_in(StreamId(Topic::Orders.at(partition)), *target))
-}
-
 enum Judged {
     First,
     Repeat(u64),
     Reused(Refusal, u64),
+    Unsealed(Refusal),
 }

@@ -10,6 +10,7 @@ mod decide;
 mod fold;
 mod identity;
 mod judge;
+mod keys;
 mod notice;
 
 pub use fold::Intake;

@@ -1,7 +1,7 @@
 //! market: from the public tape to prices.
 //!
 //! In: TradeExecuted of `trades`. Out: the tape in blocks, candles of five intervals, one row of figures a symbol.
-//! Invariant: a symbol's trades stand in the tape without gap or repeat, and every candle is the sum of its trades.
+//! Invariant: a symbol's trades stand in the tape without gap or repeat, a hole where an operator discarded one, and every candle is the sum of its trades.
 //! Never: a bid, an ask or depth, for those are the matching stage's own published book.
 //!
 //! - [`interval`]: the five intervals and where their candles open
@@ -15,7 +15,7 @@ use orderledger_domain::entity::{Entity, EntityKind};
 use orderledger_domain::envelope::{Envelope, Refusal};
 use orderledger_domain::event::{Event, TradeExecuted};
 use orderledger_domain::ids::Symbol;
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::Error;
 use orderledger_store::keys;
@@ -32,7 +32,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
-use rows::{MarketRow, Trade};
+use rows::{DiscardedRow, MarketRow, Trade};
 use tape::Tape;
 
 /// The fold of every symbol's trades. In memory: each symbol's open block of the tape and its five open candles.
@@ -52,22 +52,22 @@ impl Fold for Market {
     fn load_entity(view: &View, _: u32, entity: &Entity) -> Result<Market, Error> {
         let mut market = Market::default();
         if let Entity::Symbol(symbol) = entity {
-            let reader = view.reader()?;
-            if let Some(row) = reader.get_row::<MarketRow>(&rows::market_key(*symbol))? {
-                market.tapes.insert(*symbol, Tape::load(&reader, *symbol, row)?);
-            }
+            market.tapes.insert(*symbol, Tape::load(&view.reader()?, *symbol)?);
         }
         Ok(market)
     }
 
     fn load(view: &View, _: u32) -> Result<Market, Error> {
         let reader = view.reader()?;
-        let mut tapes = BTreeMap::new();
+        let mut symbols = BTreeSet::new();
         for row in reader.scan_prefix_rows::<MarketRow>(&[keys::MARKET], Direction::Ascending) {
-            let (key, row) = row?;
-            let symbol = rows::symbol_of_market_key(&key)?;
-            tapes.insert(symbol, Tape::load(&reader, symbol, row)?);
+            symbols.insert(rows::symbol_of_market_key(&row?.0)?);
         }
+        for row in reader.scan_prefix_rows::<DiscardedRow>(&[keys::DISCARDED_TRADES], Direction::Ascending) {
+            symbols.insert(rows::symbol_of_discarded_key(&row?.0)?);
+        }
+        let tapes = symbols.into_iter().map(|symbol| Ok((symbol, Tape::load(&reader, symbol)?)));
+        let tapes = tapes.collect::<Result<_, Error>>()?;
         Ok(Market { tapes, changed: BTreeSet::new() })
     }
 
@@ -83,6 +83,14 @@ impl Fold for Market {
         self.tapes.entry(executed.symbol).or_default().append(executed.symbol, read.position.partition, trade);
         self.changed.insert(executed.symbol);
         Ok(Outcome::Applied)
+    }
+
+    fn pass_over(&mut self, entity: &Entity, at: Position, arrived: Arrived) {
+        // One from outside would have changed nothing.
+        if let (Entity::Symbol(symbol), Arrived::Derived) = (entity, arrived) {
+            self.tapes.entry(*symbol).or_default().pass_over(*symbol, at.offset);
+            self.changed.insert(*symbol);
+        }
     }
 
     fn write_rows(&mut self, _: &View, changes: &mut Changes) -> Result<(), Error> {
@@ -103,8 +111,9 @@ impl Market {
         if read.key.as_deref() != Some(symbol.as_str().as_bytes()) {
             return refuse("the record's key is not the symbol".to_owned());
         }
-        let last = self.tapes.get(symbol).and_then(Tape::last);
-        let expected = last.map_or(0, |last| last.trade_count).saturating_add(1);
+        let tape = self.tapes.get(symbol);
+        let last = tape.and_then(Tape::last);
+        let expected = tape.map_or(0, Tape::last_book_seq).saturating_add(1);
         if *book_seq != expected {
             return refuse(format!("bookSeq {book_seq} where {expected} is the next"));
         }

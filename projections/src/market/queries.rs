@@ -9,7 +9,7 @@ use orderledger_store::views::{Direction, ViewReader};
 use orderledger_store::{At, Error};
 
 use super::interval::Interval;
-use super::rows::{self, Candle, MarketRow, TRADES_PER_BLOCK, Trade, TradeBlock};
+use super::rows::{self, Candle, DiscardedRow, MarketRow, TRADES_PER_BLOCK, Trade, TradeBlock};
 
 /// Which part of a list is wanted. `K` is what the list is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +97,12 @@ pub fn day(reader: &ViewReader, symbol: Symbol) -> Result<Option<Day>, Error> {
     let hour = Interval::Hour.next_open_time(from);
     let mut figures = None;
     let within = Within { from: Some(from), to: Some(minute) };
-    let mut tape = TapeReader::new(reader, symbol, &market);
+    let mut tape = TapeReader::new(reader, symbol, &market)?;
     for book_seq in tape.range(within)? {
-        follow(&mut figures, &Candle::of(&tape.trade(book_seq)?));
+        let trade = tape.trade(book_seq)?;
+        if !trade.is_hole() {
+            follow(&mut figures, &Candle::of(&trade));
+        }
     }
     let to = Timestamp::from_micros(i64::MAX);
     for (interval, from, to) in [(Interval::Minute, minute, hour), (Interval::Hour, hour, to)] {
@@ -129,7 +132,7 @@ pub fn trades(
     page: Page<u64>,
 ) -> Result<Listed<u64, TapeTrade>, Error> {
     let Some(market) = market(reader, symbol)? else { return Ok(Listed { rows: Vec::new(), next: None }) };
-    let mut tape = TapeReader::new(reader, symbol, &market);
+    let mut tape = TapeReader::new(reader, symbol, &market)?;
     let std::ops::Range { mut start, mut end } = tape.range(within)?;
     match (page.direction, page.after) {
         (Direction::Ascending, Some(after)) => start = start.max(after.saturating_add(1)),
@@ -137,13 +140,17 @@ pub fn trades(
         (_, None) => {}
     }
     let mut read = |book_seq| {
-        let trade = tape.trade(book_seq)?;
-        let position = Topic::Trades.at(market.partition).offset(trade.offset);
-        Ok((book_seq, TapeTrade { trade, position }))
+        let trade = match tape.trade(book_seq) {
+            Ok(trade) if trade.is_hole() => return None,
+            trade => trade,
+        };
+        let named =
+            |trade: Trade| TapeTrade { trade, position: Topic::Trades.at(market.partition).offset(trade.offset) };
+        Some(trade.map(|trade| (book_seq, named(trade))))
     };
     match page.direction {
-        Direction::Ascending => take_page((start..end).map(&mut read), page.limit),
-        Direction::Descending => take_page((start..end).rev().map(&mut read), page.limit),
+        Direction::Ascending => take_page((start..end).filter_map(&mut read), page.limit),
+        Direction::Descending => take_page((start..end).rev().filter_map(&mut read), page.limit),
     }
 }
 
@@ -186,13 +193,15 @@ fn take_page<K: Copy, R>(
 struct TapeReader<'a> {
     reader: &'a ViewReader,
     symbol: Symbol,
-    trade_count: u64,
+    last_book_seq: u64,
     block: Option<(u64, TradeBlock)>,
 }
 
 impl<'a> TapeReader<'a> {
-    fn new(reader: &'a ViewReader, symbol: Symbol, market: &MarketRow) -> TapeReader<'a> {
-        TapeReader { reader, symbol, trade_count: market.trade_count, block: None }
+    fn new(reader: &'a ViewReader, symbol: Symbol, market: &MarketRow) -> Result<TapeReader<'a>, Error> {
+        let DiscardedRow(discarded) = reader.get_row(&rows::discarded_key(symbol))?.unwrap_or_default();
+        let last_book_seq = market.trade_count.saturating_add(discarded);
+        Ok(TapeReader { reader, symbol, last_book_seq, block: None })
     }
 
     fn trade(&mut self, book_seq: u64) -> Result<Trade, Error> {
@@ -210,18 +219,18 @@ impl<'a> TapeReader<'a> {
     /// The numbers of the trades within.
     fn range(&mut self, within: Within) -> Result<std::ops::Range<u64>, Error> {
         let start = within.from.map_or(Ok(1), |from| self.first_not_before(from))?;
-        let end = within.to.map_or(Ok(self.trade_count.saturating_add(1)), |to| self.first_not_before(to))?;
+        let end = within.to.map_or(Ok(self.last_book_seq.saturating_add(1)), |to| self.first_not_before(to))?;
         Ok(start..end)
     }
 
     /// The number of the first trade at that moment or later; one behind the last if there is none. Times never fall
     /// along the tape: first the block is found by halving, then the trade in it.
     fn first_not_before(&mut self, moment: Timestamp) -> Result<u64, Error> {
-        let blocks = self.trade_count.div_ceil(TRADES_PER_BLOCK);
+        let blocks = self.last_book_seq.div_ceil(TRADES_PER_BLOCK);
         let (mut low, mut high) = (0, blocks);
         while low < high {
             let middle = low.midpoint(high);
-            let last = middle.saturating_add(1).saturating_mul(TRADES_PER_BLOCK).min(self.trade_count);
+            let last = middle.saturating_add(1).saturating_mul(TRADES_PER_BLOCK).min(self.last_book_seq);
             if self.trade(last)?.time < moment {
                 low = middle.saturating_add(1);
             } else {
@@ -230,7 +239,7 @@ impl<'a> TapeReader<'a> {
         }
         let first = low.saturating_mul(TRADES_PER_BLOCK).saturating_add(1);
         if low == blocks {
-            return Ok(self.trade_count.saturating_add(1));
+            return Ok(self.last_book_seq.saturating_add(1));
         }
         self.trade(first)?;
         let earlier = self.block.as_ref().map_or(0, |(_, block)| block.trades.partition_point(|t| t.time < moment));

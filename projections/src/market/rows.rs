@@ -29,10 +29,22 @@ pub struct Trade {
     pub offset: u64,
 }
 
+impl Trade {
+    /// What stands in the place of a trade that an operator discarded: no shares, which no trade has.
+    pub(super) fn hole(price: Price, time: Timestamp, offset: u64) -> Trade {
+        Trade { price, quantity: Quantity::ZERO, taker_side: Side::Buy, time, offset }
+    }
+
+    /// Whether it stands in the place of a trade that an operator discarded.
+    pub const fn is_hole(&self) -> bool {
+        self.quantity.is_zero()
+    }
+}
+
 /// TRADE_BLOCK: the trades from the key's bookSeq on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TradeBlock {
-    /// At least one, at most [`TRADES_PER_BLOCK`], without gaps.
+    /// At least one, at most [`TRADES_PER_BLOCK`], without gaps: where a trade was discarded stands a hole.
     pub trades: Vec<Trade>,
 }
 
@@ -106,7 +118,7 @@ fn divide_half_even(n: i128, d: u128) -> i128 {
 pub struct MarketRow {
     /// The partition of `trades` that the symbol lives in.
     pub partition: u32,
-    /// The number of trades, which is the last one's bookSeq.
+    /// The number of trades; with those that were discarded that is the last one's bookSeq.
     pub trade_count: u64,
     /// Shares, over all time.
     pub volume: u128,
@@ -121,6 +133,10 @@ pub struct MarketRow {
     /// When the first trade happened.
     pub first_time: Timestamp,
 }
+
+/// DISCARDED_TRADES: how many of a symbol's trades an operator discarded. Their places in the tape are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscardedRow(pub u64);
 
 /// A trade's id: `{symbol}-{bookSeq}`.
 pub fn trade_id(symbol: Symbol, book_seq: u64) -> String {
@@ -140,7 +156,21 @@ pub fn market_key(symbol: Symbol) -> Bytes {
 
 /// The symbol of a [`MarketRow`]'s key.
 pub fn symbol_of_market_key(key: &[u8]) -> Result<Symbol, Error> {
-    let mut fields = KeyReader::new(keys::MARKET, key)?;
+    symbol_of(keys::MARKET, key)
+}
+
+/// The key of a symbol's [`DiscardedRow`].
+pub fn discarded_key(symbol: Symbol) -> Bytes {
+    KeyBuilder::new(keys::DISCARDED_TRADES).name(symbol.as_str()).build()
+}
+
+/// The symbol of a [`DiscardedRow`]'s key.
+pub fn symbol_of_discarded_key(key: &[u8]) -> Result<Symbol, Error> {
+    symbol_of(keys::DISCARDED_TRADES, key)
+}
+
+fn symbol_of(prefix: u8, key: &[u8]) -> Result<Symbol, Error> {
+    let mut fields = KeyReader::new(prefix, key)?;
     let name = fields.name()?;
     fields.end()?;
     Symbol::new(&name).map_err(|error| Error::corrupt(At::Frame, "a market's key without a symbol").with_source(error))

@@ -1,7 +1,10 @@
 //! Given trades on the log, when the market fold reads them, then its rows and answers are what a naive reading gives.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
+use orderledger_domain::entity::EntityKind;
 use orderledger_domain::envelope::{self, Cause};
 use orderledger_domain::event::{Event, TradeExecuted};
 use orderledger_domain::ids::{OrderId, Symbol, UserId};
@@ -52,6 +55,8 @@ impl Given {
 struct Log {
     mark: StreamMark,
     reads: Vec<Read>,
+    /// Which of them an operator discarded.
+    discarded: BTreeSet<usize>,
 }
 
 impl Log {
@@ -90,9 +95,15 @@ impl Log {
         let view = View::in_memory(SCHEMA);
         let mut market = Market::load(&view, 1).unwrap();
         let mut state = PartitionState::default();
-        for reads in self.reads.chunks(batch) {
-            for read in reads {
+        let numbered: Vec<_> = self.reads.iter().enumerate().collect();
+        for reads in numbered.chunks(batch) {
+            for (number, read) in reads {
                 let arrived = state.take(read).unwrap();
+                if self.discarded.contains(number) {
+                    let symbol = std::str::from_utf8(read.key.as_deref().unwrap()).unwrap();
+                    market.pass_over(&EntityKind::Symbol.named(symbol).unwrap(), read.position, arrived);
+                    continue;
+                }
                 assert_eq!(market.apply(&view, read, arrived).unwrap(), Outcome::Applied);
             }
             let mut changes = view.changes();
@@ -318,6 +329,30 @@ proptest! {
                 prop_assert_eq!(&all_pages(direction, read), &expected);
             }
         }
+    }
+
+    #[test]
+    fn a_discarded_trade_uses_up_its_number_and_is_no_part_of_anything(trades in flow(700), every in 1..9_usize, first in 0..9_usize) {
+        let mut log = Log::of(&trades);
+        log.discarded = (first..trades.len()).step_by(every).collect();
+        let digest = |view: View| view.compute_digest().unwrap().digest;
+        let whole = digest(log.fold(1_000, false));
+        prop_assert_eq!(whole, digest(log.fold(1, true)));
+        prop_assert_eq!(whole, digest(log.fold(127, true)));
+        let reader = log.fold(50, true).reader().unwrap();
+        let own = trades.iter().enumerate().filter(|(_, trade)| trade.0 == "AAPL");
+        let numbered = (1_u64..).zip(own).filter(|(_, (number, _))| !log.discarded.contains(number));
+        let kept: Vec<(u64, Given)> = numbered.map(|(book_seq, (_, trade))| (book_seq, *trade)).collect();
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let read = |page| queries::trades(&reader, symbol(), Within::default(), page).unwrap();
+            let found: Vec<_> = all_pages(direction, read).into_iter().map(|(seq, it)| (seq, it.trade.time.micros())).collect();
+            prop_assert_eq!(&found, &kept.iter().map(|(seq, trade)| (*seq, trade.3)).collect::<Vec<_>>());
+        }
+        let last = kept.last().map_or(0, |(_, trade)| trade.3);
+        let window: Vec<Given> = kept.iter().map(|(_, trade)| *trade).filter(|trade| trade.3 > last - 86_400_000_000).collect();
+        prop_assert_eq!(queries::day(&reader, symbol()).unwrap().map(|day| day.figures), naive(&window));
+        let counted = queries::market(&reader, symbol()).unwrap().map_or(0, |market| market.trade_count);
+        prop_assert_eq!(counted, u64::try_from(kept.len()).unwrap());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use orderledger_store::Error;
 use orderledger_store::views::View;
 
 use super::entities::Parking;
-use super::rows::{DecisionRow, Verdict, decision_key};
+use super::rows::{DecidedRow, DecisionRow, Verdict, decided_key, decision_key};
 use crate::worker::partition::{Fate, PartitionState};
 use crate::worker::read::Read;
 
@@ -63,11 +63,20 @@ impl Parking {
         }
         let is_discard = event.event_type() == EventType::ParkedDiscarded;
         let verdict = if is_discard { Verdict::Discarded } else { Verdict::Retried };
-        let ParkedDecision { reason, actor, .. } = decision.clone();
-        let row = DecisionRow { at: read.position, verdict, entity, about, reason, actor };
-        self.decide(by, &row)?;
+        let ParkedDecision { reason, actor, after, .. } = decision.clone();
+        let decided = decided_key(&entity, about);
+        let newest = match self.decided.get(&decided) {
+            Some(newest) => Some(*newest),
+            None => by.view.reader()?.get_row(&decided)?,
+        };
+        let void = after != newest.map(|DecidedRow(at)| at);
+        let row = DecisionRow { at: read.position, verdict, entity, about, reason, actor, void };
+        if !void {
+            self.decide(by, &row)?;
+            self.decided.insert(decided, DecidedRow(read.position));
+        }
         self.decisions.insert(key, row);
-        Ok(Fate::Applied)
+        Ok(if void { Fate::Rejected } else { Fate::Applied })
     }
 
     fn decide(&mut self, by: &mut Hearer<'_>, row: &DecisionRow) -> Result<(), Error> {
@@ -80,7 +89,8 @@ impl Parking {
                 waiting.note.attempts = waiting.note.attempts.saturating_add(1);
                 self.release(name);
             }
-            (Some(_), Verdict::Discarded) => {
+            (Some(waiting), Verdict::Discarded) => {
+                self.passed.push((waiting.entity.clone(), about, waiting.row.kind));
                 if let Some(state) = by.states.get_mut(&about.topic_partition()) {
                     self.advance(by.view, name, Fate::Rejected, &mut state.accounting)?;
                 }

@@ -42,7 +42,7 @@ pub fn dry_run<F: Fold>(
     let mut discarded = BTreeSet::new();
     for decision in queries::decisions(&reader) {
         let decision = decision?;
-        if decision.verdict == Verdict::Discarded && decision.entity == *entity {
+        if !decision.void && decision.verdict == Verdict::Discarded && decision.entity == *entity {
             discarded.insert(decision.about);
         }
     }
@@ -51,6 +51,7 @@ pub fn dry_run<F: Fold>(
     for (at, kind) in queries::waiting(&reader, entity, 0, limit)? {
         if discarded.contains(&at) {
             run.discarded += 1;
+            fold.pass_over(entity, at, kind.into());
             continue;
         }
         let record =

@@ -12,7 +12,7 @@ use orderledger_store::views::{Changes, Direction, View, ViewReader};
 use super::decisions::Ahead;
 use super::queries;
 use super::queue::Queue;
-use super::rows::{DecisionRow, Kind, NoteRow, ParkedRow, note_key, parked_key};
+use super::rows::{DecidedRow, DecisionRow, Kind, NoteRow, ParkedRow, note_key, parked_key};
 use crate::worker::partition::{Accounting, Fate, PartitionState};
 use crate::worker::read::Read;
 
@@ -42,6 +42,10 @@ pub(crate) struct Parking {
     pub(super) ahead: BTreeMap<(TopicPartition, u64, String), Ahead>,
     /// Decisions that are not in the view yet.
     pub(super) decisions: BTreeMap<Bytes, DecisionRow>,
+    /// The newest decisions about records, where the view doesn't say them yet.
+    pub(super) decided: BTreeMap<Bytes, DecidedRow>,
+    /// Heads that were discarded, and that the fold doesn't know of yet.
+    pub(super) passed: Vec<(Entity, Position, Kind)>,
     deleted: Vec<Bytes>,
 }
 
@@ -67,6 +71,9 @@ impl Parking {
         for row in queries::decisions(&reader) {
             let row = row?;
             let met = states.get(&row.about.topic_partition()).map_or(0, |state| state.next_offset);
+            if row.void {
+                continue;
+            }
             if row.about.offset >= met || parking.waits(&row.entity, row.about) {
                 parking.say_ahead(&row);
             }
@@ -224,6 +231,11 @@ impl Parking {
         self.change(name);
     }
 
+    /// The heads that decisions discarded since this was asked last.
+    pub(crate) fn take_passed(&mut self) -> Vec<(Entity, Position, Kind)> {
+        std::mem::take(&mut self.passed)
+    }
+
     /// How many records of each partition wait.
     pub(crate) const fn waiting(&self) -> &BTreeMap<TopicPartition, u64> {
         &self.waiting
@@ -247,6 +259,9 @@ impl Parking {
             changes.delete(key);
         }
         for (key, row) in std::mem::take(&mut self.decisions) {
+            changes.put_row(key, &row)?;
+        }
+        for (key, row) in std::mem::take(&mut self.decided) {
             changes.put_row(key, &row)?;
         }
         for name in std::mem::take(&mut self.changed) {

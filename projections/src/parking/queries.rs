@@ -11,8 +11,8 @@ use orderledger_store::{At, Error};
 use uuid::Uuid;
 
 use super::rows::{
-    BlockRow, DecisionRow, Kind, NoteRow, ParkedRow, block_key, blocks_key, decisions_key, entity_of_parked_key,
-    first_of_block_key, note_key, parked_key,
+    BlockRow, DecidedRow, DecisionRow, Kind, NoteRow, ParkedRow, block_key, blocks_key, decided_key, decisions_key,
+    entity_of_parked_key, first_of_block_key, note_key, parked_key,
 };
 
 /// A parked entity.
@@ -108,6 +108,11 @@ pub fn decision(reader: &ViewReader, event_id: Uuid) -> Result<Option<DecisionRo
     let prefix = decisions_key(event_id).build();
     let row = reader.scan_prefix_rows::<DecisionRow>(&prefix, Direction::Ascending).next().transpose()?;
     Ok(row.map(|(_, row)| row))
+}
+
+/// Where the newest decision about an entity's record stands, of those that the projection has read.
+pub fn decided(reader: &ViewReader, entity: &Entity, about: Position) -> Result<Option<Position>, Error> {
+    Ok(reader.get_row(&decided_key(entity, about))?.map(|DecidedRow(at)| at))
 }
 
 /// Every decision that the projection has read, in no order that means anything.

@@ -1,6 +1,6 @@
 //! The rows of parking, in every view of a projection that parks.
 //!
-//! [`ParkedRow`] and [`DecisionRow`] follow from the log and stand in the view's digest. [`NoteRow`] and [`BlockRow`] are
+//! [`ParkedRow`], [`DecisionRow`] and [`DecidedRow`] follow from the log and stand in the view's digest. [`NoteRow`] and [`BlockRow`] are
 //! bookkeeping: they depend on when a record was read, too.
 
 use bytes::Bytes;
@@ -89,7 +89,13 @@ pub struct DecisionRow {
     pub reason: String,
     /// Who decided.
     pub actor: String,
+    /// Another decision about the record came first that whoever made this one didn't know of: it changes nothing.
+    pub void: bool,
 }
+
+/// DECIDED: where the newest decision about a record stands that is not void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedRow(pub Position);
 
 /// The key of an entity's [`ParkedRow`].
 pub fn parked_key(entity: &Entity) -> Bytes {
@@ -137,6 +143,12 @@ pub fn decisions_key(event_id: Uuid) -> KeyBuilder {
 /// The key of the [`DecisionRow`] of an event in that partition of `dead-letters`.
 pub fn decision_key(event_id: Uuid, partition: u32) -> Bytes {
     decisions_key(event_id).u32(partition).build()
+}
+
+/// The key of the [`DecidedRow`] of an entity's record.
+pub fn decided_key(entity: &Entity, about: Position) -> Bytes {
+    let key = KeyBuilder::new(keys::DECIDED).name(&entity.to_string());
+    key.u8(about.topic.number()).u32(about.partition).u64(about.offset).build()
 }
 
 impl BlockRow {
@@ -200,8 +212,9 @@ mod tests {
             about: head,
             reason: "wrong feed".to_owned(),
             actor: "ops".to_owned(),
+            void: false,
         };
-        insta::assert_snapshot!(hex(&codec::encode(1, &decision).unwrap()), @"0161b648db0303090107757365723a75310003fb32070a77726f6e672066656564036f7073");
+        insta::assert_snapshot!(hex(&codec::encode(1, &decision).unwrap()), @"011846af890303090107757365723a75310003fb32070a77726f6e672066656564036f707300");
     }
 
     #[test]
@@ -209,6 +222,8 @@ mod tests {
         insta::assert_snapshot!(hex(&parked_key(&entity())), @"70757365723a753100");
         insta::assert_snapshot!(hex(&note_key(&entity())), @"f0757365723a753100");
         insta::assert_snapshot!(hex(&block_key(&entity(), 258)), @"f1757365723a7531000000000000000102");
+        let decided = decided_key(&entity(), Topic::Orders.at(3).offset(1842));
+        insta::assert_snapshot!(hex(&decided), @"72757365723a75310000000000030000000000000732");
         insta::assert_snapshot!(hex(&decision_key(Uuid::from_u128(5), 3)), @"710000000000000000000000000000000500000003");
     }
 

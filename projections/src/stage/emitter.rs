@@ -59,6 +59,11 @@ impl Emitter {
         self.marks.iter().map(|(to, mark)| (to.topic.number(), to.partition, *mark)).collect()
     }
 
+    /// The keys of the streams.
+    pub const fn key(&self) -> &StreamKey {
+        &self.key
+    }
+
     /// The key that seals, once one was taken, to be stored.
     pub const fn sealed_by(&self) -> Option<KeyId> {
         self.sealed_by

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use orderledger_domain::envelope::Envelope;
 use orderledger_domain::event::{AmendAccepted, Event, FeeSchedule, OrderAccepted, Origin};
-use orderledger_domain::ids::UserId;
+use orderledger_domain::ids::{KeyId, UserId};
 use orderledger_domain::position::Position;
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ struct Request {
     amends: Option<AmendBase>,
     /// It claims to be intake's own: passed over where intake wrote it too early, refused otherwise.
     claims_own: bool,
+    /// The key that seals it.
+    sealed_by: Option<KeyId>,
 }
 
 /// The records that intake has still to answer, and what may happen once only.
@@ -37,11 +39,25 @@ pub(super) struct Answers {
     fees: BTreeMap<u32, FeeSchedule>,
     /// Requests to move assets that were decided.
     decided: BTreeSet<(UserId, Uuid)>,
+    /// The key of the streams that was granted last.
+    stream_key: Option<KeyId>,
 }
 
 impl Answers {
-    /// An outside record of `orders`.
-    pub(super) fn ask(&mut self, at: Position, key: Option<Bytes>, envelope: Option<&Envelope>, money: &Money) {
+    /// Of a log that was begun with that key.
+    pub(super) fn new(stream_key: Option<KeyId>) -> Answers {
+        Answers { stream_key, ..Answers::default() }
+    }
+
+    /// An outside record of `orders`, sealed with that key.
+    pub(super) fn ask(
+        &mut self,
+        at: Position,
+        key: Option<Bytes>,
+        envelope: Option<&Envelope>,
+        sealed_by: Option<KeyId>,
+        money: &Money,
+    ) {
         let usable =
             envelope.filter(|envelope| matches!(envelope.event_type.origin(), Origin::Outside | Origin::Control));
         let wants = usable.and_then(|envelope| envelope.event.clone().ok());
@@ -53,7 +69,7 @@ impl Answers {
         let event_id = envelope.map(|envelope| envelope.event_id);
         let stamp = envelope.and_then(|envelope| envelope.stamp);
         let claims_own = stamp.is_some_and(|stamp| stamp.cause.position.topic_partition() == at.topic_partition());
-        let request = Request { offset: at.offset, key, event_id, wants, fees, amends, claims_own };
+        let request = Request { offset: at.offset, key, event_id, wants, fees, amends, claims_own, sealed_by };
         self.unanswered.entry(at.partition).or_default().push_back(request);
     }
 
@@ -90,6 +106,13 @@ impl Answers {
         let Some(request) = waiting.pop_front() else { return };
         if let Err(expected) = request.allows(cause, key, event, money) {
             report.differs(Check::Answers, at, expected, event_text(event));
+        }
+        if let Event::StreamKeySet(set) = event {
+            let in_force = self.stream_key.replace(set.key_id);
+            if in_force.is_some() && request.sealed_by != in_force {
+                let expected = "RecordRefused: it is not sealed with the stream key in force";
+                report.differs(Check::Answers, at, expected, event_text(event));
+            }
         }
         if let Some((user, request_id)) = decision(event)
             && !self.decided.insert((user.clone(), request_id))

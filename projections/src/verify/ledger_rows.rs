@@ -185,8 +185,8 @@ impl ViewRows for LedgerRows {
         }))
     }
 
-    fn tape(&self) -> Rows<'_, (Symbol, u64, TapeRow)> {
-        Box::new(self.symbols().flat_map(move |row| -> Rows<'_, (Symbol, u64, TapeRow)> {
+    fn tape(&self) -> Rows<'_, (Symbol, TapeRow)> {
+        Box::new(self.symbols().flat_map(move |row| -> Rows<'_, (Symbol, TapeRow)> {
             let symbol = match row {
                 Ok((symbol, _)) => symbol,
                 Err(error) => return Box::new(std::iter::once(Err(error))),
@@ -199,8 +199,8 @@ impl ViewRows for LedgerRows {
             Box::new(trades.map(move |row| {
                 let (book_seq, market::queries::TapeTrade { trade, position }) = row?;
                 let (price, quantity) = (trade.price.units(), trade.quantity.shares());
-                let row = TapeRow { position, price, quantity, taker_side: trade.taker_side, time: trade.time };
-                Ok((symbol, book_seq, row))
+                let (taker_side, time) = (trade.taker_side, trade.time);
+                Ok((symbol, TapeRow { book_seq, position, price, quantity, taker_side, time }))
             }))
         }))
     }

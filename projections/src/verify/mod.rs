@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use orderledger_domain::envelope::{self, Envelope, Stamp, derived_id};
-use orderledger_domain::event::{Event, Origin, RecordRefused};
+use orderledger_domain::event::{Event, EventType, Origin, RecordRefused};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -115,7 +115,7 @@ impl Verifying {
             report: Report::default(),
             streams: Streams::default(),
             comparisons: Comparisons::default(),
-            answers: Answers::default(),
+            answers: Answers::new(key.at_first()),
             money: Money::default(),
             fills: Fills::default(),
             books: (0..partitions).map(|number| (number, Books::new(number, partitions))).collect(),
@@ -139,7 +139,13 @@ impl Verifying {
         match place {
             Place::Repeat => {}
             Place::Outside | Place::Ahead if of.topic == Topic::Orders => {
-                self.answers.ask(at, record.key.clone(), envelope.as_ref(), &self.money);
+                let sealed_by = match envelope.as_ref().map(|envelope| envelope.event_type) {
+                    Some(EventType::StreamKeyRequested) => {
+                        self.key.sealer(of, record.key.as_deref(), record.value.as_deref())
+                    }
+                    _ => None,
+                };
+                self.answers.ask(at, record.key.clone(), envelope.as_ref(), sealed_by, &self.money);
             }
             Place::Ahead => {}
             Place::Outside => {

@@ -156,8 +156,8 @@ pub trait ViewRows {
     fn fills(&self) -> Rows<'_, FillRow>;
     /// settlement: every posting of users' accounts; a user's in their order.
     fn postings(&self) -> Rows<'_, PostingRow>;
-    /// market: every trade; a symbol's in the order of their bookSeq, from 1.
-    fn tape(&self) -> Rows<'_, (Symbol, u64, TapeRow)>;
+    /// market: every trade; a symbol's in the order of their bookSeq.
+    fn tape(&self) -> Rows<'_, (Symbol, TapeRow)>;
     /// market: every candle.
     fn candles(&self) -> Rows<'_, (CandleKey, CandleRow)>;
     /// market: every symbol's figures.

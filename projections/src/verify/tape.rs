@@ -16,6 +16,8 @@ const INTERVALS: [i64; 5] = [60_000_000, 300_000_000, 900_000_000, 3_600_000_000
 /// A trade of the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapeRow {
+    /// Its number; that of a discarded one is used up.
+    pub book_seq: u64,
     /// Where its record stands.
     pub position: Position,
     /// Its price in 1/10000.
@@ -66,7 +68,7 @@ impl Tape {
             report.differs(Check::Matching, position, format!("a time not before {}", last.time), time.to_string());
         }
         let (price, quantity, taker_side) = (trade.price.units(), trade.quantity.shares(), trade.taker_side);
-        trades.push(TapeRow { position, price, quantity, taker_side, time });
+        trades.push(TapeRow { book_seq: trade.book_seq, position, price, quantity, taker_side, time });
     }
 
     /// The candles of one symbol, by interval and opening.

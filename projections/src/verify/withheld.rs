@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use orderledger_domain::envelope;
 use orderledger_domain::event::Event;
-use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_domain::position::{Position, Topic};
 use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
 
@@ -27,6 +27,8 @@ pub(super) struct Withheld {
     heads: BTreeMap<Whose, ParkedRow>,
     /// The key of the record that was discarded, by where it stands.
     discarded: BTreeMap<Position, Bytes>,
+    /// Where the newest decision about a record stands, by where that stands and its key.
+    decided: BTreeMap<(Position, Bytes), Position>,
     /// Records from outside, and whose they are: an answer that names nobody belongs to whose record it answers.
     asked: BTreeMap<Position, Whose>,
     waiting: BTreeMap<Whose, u64>,
@@ -47,16 +49,19 @@ impl Withheld {
                 let records = log.read(of, next, CHUNK_RECORDS)?;
                 next = records.last().map_or(end, |last| last.offset.saturating_add(1));
                 for record in records {
-                    withheld.discard(of, record.key.as_deref(), record.value.as_deref());
+                    withheld.hear(of.offset(record.offset), record.key.as_deref(), record.value.as_deref());
                 }
             }
         }
         Ok(withheld)
     }
 
-    fn discard(&mut self, of: TopicPartition, key: Option<&[u8]>, value: Option<&[u8]>) {
-        let Ok(Ok(Event::ParkedDiscarded(decision))) = envelope::read(value).map(|envelope| envelope.event) else {
-            return;
+    /// A decision changes nothing where another one came in between that it doesn't know of.
+    fn hear(&mut self, at: Position, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let (decision, is_discard) = match envelope::read(value).map(|envelope| envelope.event) {
+            Ok(Ok(Event::ParkedDiscarded(decision))) => (decision, true),
+            Ok(Ok(Event::ParkedRetried(decision))) => (decision, false),
+            _ => return,
         };
         let (topic, kind) = match decision.projection.as_str() {
             "settlement" => (Topic::Orders, "user:"),
@@ -64,8 +69,17 @@ impl Withheld {
             _ => return,
         };
         let whose = key.and_then(|key| key.strip_prefix(kind.as_bytes()));
-        if let Some(whose) = whose.filter(|_| decision.position.topic_partition() == topic.at(of.partition)) {
-            self.discarded.insert(decision.position, Bytes::copy_from_slice(whose));
+        let Some(whose) = whose.filter(|_| decision.position.topic_partition() == topic.at(at.partition)) else {
+            return;
+        };
+        let whose = Bytes::copy_from_slice(whose);
+        let about = (decision.position, whose.clone());
+        if self.decided.get(&about).copied() != decision.after {
+            return;
+        }
+        self.decided.insert(about, at);
+        if is_discard {
+            self.discarded.insert(decision.position, whose);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orderledger_domain::entity::{Entity, EntityKind};
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Position, Topic};
 use orderledger_store::Error;
 use orderledger_store::views::{Changes, View};
 
@@ -52,6 +52,11 @@ pub trait Fold: Send + Sized {
     /// Applies one record, or refuses it whole: a refused record leaves no trace in the fold. Called for every record: derived ones that are the next of their
     /// stream, outside ones, and repeats (which only a view of raw bytes keeps).
     fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure>;
+
+    /// A record of the entity is never applied: an operator discarded it. Called in its place among those that are applied.
+    fn pass_over(&mut self, entity: &Entity, at: Position, arrived: Arrived) {
+        let _ = (entity, at, arrived);
+    }
 
     /// Moves the rows that changed since the last call into `changes`. Called at the end of a batch.
     fn write_rows(&mut self, view: &View, changes: &mut Changes) -> Result<(), Error>;

@@ -62,6 +62,9 @@ impl<F: Fold> Folding<F> {
 
     fn release_head(&mut self, name: &str, kind: Kind, read: Read) -> Result<(), Failure> {
         let fate = if self.parking.is_discarded(read.position, name) {
+            if let Some(entity) = F::PARKS.and_then(|parks| parks.named(name)) {
+                self.fold.pass_over(&entity, read.position, kind.into());
+            }
             Fate::Rejected
         } else {
             match self.apply(&read, kind.into()) {

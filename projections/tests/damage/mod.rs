@@ -275,8 +275,8 @@ impl ViewRows for DamagedRows<'_> {
         self.with(self.rows.postings(), (Changed::Posting, Some(Changed::NoPosting)), |row| more(&mut row.change))
     }
 
-    fn tape(&self) -> Rows<'_, (orderledger_domain::ids::Symbol, u64, TapeRow)> {
-        self.with(self.rows.tape(), (Changed::Tape, Some(Changed::NoTape)), |row| row.2.price += 1)
+    fn tape(&self) -> Rows<'_, (orderledger_domain::ids::Symbol, TapeRow)> {
+        self.with(self.rows.tape(), (Changed::Tape, Some(Changed::NoTape)), |row| row.1.price += 1)
     }
 
     fn candles(&self) -> Rows<'_, (CandleKey, CandleRow)> {

@@ -13,7 +13,7 @@ use orderledger_projections::worker::read::Read;
 use orderledger_store::event_log::{EventLog, MemoryLog};
 use orderledger_store::views::{Direction, Schema, View};
 
-use crate::operators::{Dice, decide};
+use crate::operators::{Dice, decide, decide_after, newest_decision};
 
 pub(crate) struct Live<'a, F> {
     pub(crate) log: &'a MemoryLog,
@@ -106,7 +106,13 @@ impl<'a, F: Fold> Live<'a, F> {
             self.discards.insert(head);
         }
         self.decided += 1;
+        let before = newest_decision(self.log, self.decided, &parked.entity, head);
         decide(self.log, self.decided, F::NAME, &parked.entity, head, verdict == 2);
+        // Now and then another operator, who doesn't know of that one, decides otherwise: too late.
+        if self.dice.below(4) == 0 {
+            let late = self.decided + (1 << 64);
+            decide_after(self.log, late, F::NAME, &parked.entity, (head, before), verdict != 2);
+        }
         // Now and then the same request comes twice.
         if self.dice.below(4) == 0 {
             decide(self.log, self.decided, F::NAME, &parked.entity, head, verdict == 2);

@@ -64,6 +64,8 @@ fn one_partition<F: Fold>(
             continue;
         }
         if discards.contains(&read.position) && !whose.starts_with('_') {
+            let entity = F::PARKS.unwrap().named(&whose).unwrap();
+            fold.pass_over(&entity, read.position, arrived);
             continue;
         }
         let applied = !poison.contains(&read.position)

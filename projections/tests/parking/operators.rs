@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use orderledger_domain::entity::Entity;
-use orderledger_domain::envelope::write_outside;
+use orderledger_domain::envelope::{self, write_outside};
 use orderledger_domain::event::{Event, ParkedDecision};
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
@@ -60,12 +60,43 @@ pub(crate) fn append(log: &MemoryLog, records: Vec<NewRecord>) -> Vec<u64> {
 }
 
 /// Decides about a parked record, in `dead-letters`.
+/// Where the newest decision about a record stands that is not void, but for the one of that number.
+pub(crate) fn newest_decision(log: &MemoryLog, number: u128, entity: &Entity, about: Position) -> Option<Position> {
+    let of = Topic::DeadLetters.at(about.partition);
+    let mut newest = None;
+    for record in log.read(of, 0, usize::MAX).unwrap() {
+        let read = envelope::read(record.value.as_deref()).unwrap();
+        let is_its = record.key.as_deref() == Some(entity.to_string().as_bytes());
+        let (Event::ParkedRetried(decision) | Event::ParkedDiscarded(decision)) = read.event.unwrap() else { continue };
+        if is_its && read.event_id != Uuid::from_u128(number) && decision.position == about && decision.after == newest
+        {
+            newest = Some(of.offset(record.offset));
+        }
+    }
+    newest
+}
+
+/// Decides, knowing of every decision before.
 pub(crate) fn decide(log: &MemoryLog, number: u128, projection: &str, entity: &Entity, about: Position, discard: bool) {
+    let after = newest_decision(log, number, entity, about);
+    decide_after(log, number, projection, entity, (about, after), discard);
+}
+
+/// Decides, knowing of no decision behind that one.
+pub(crate) fn decide_after(
+    log: &MemoryLog,
+    number: u128,
+    projection: &str,
+    entity: &Entity,
+    (about, after): (Position, Option<Position>),
+    discard: bool,
+) {
     let decision = ParkedDecision {
         projection: projection.to_owned(),
         position: about,
         reason: "a test".to_owned(),
         actor: "operator".to_owned(),
+        after,
     };
     let event = if discard { Event::ParkedDiscarded(decision) } else { Event::ParkedRetried(decision) };
     let value = write_outside(Uuid::from_u128(number), Timestamp::from_millis(1), &event, "test");

@@ -96,7 +96,7 @@ fn markets_are_those_of_the_naive_pass_and_of_a_rebuild_whatever_is_parked_and_d
     for seed in 10..16 {
         for batch in [1, 7, 1000] {
             let decisions = 20 * u32::try_from(seed % 3).unwrap();
-            check::<Market>(seed, Topic::Trades, 15, batch, decisions, &mut seen);
+            check::<Market>(seed, Topic::Trades, 6, batch, decisions, &mut seen);
         }
     }
     assert!(seen.parked > 10 && seen.discarded > 10 && seen.fixed > 5, "{seen:?}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Keys;
 use super::money::{Money, Order, Terms, ceil_div, order_of};
 use super::murmur2::partition_of;
 use super::records::Rec;
@@ -61,7 +62,10 @@ impl Due {
 }
 
 /// Intake of one partition, as the auditor understands it.
-pub(super) struct Intake {
+pub(super) struct Intake<'a> {
+    keys: &'a Keys,
+    /// The key of the streams that was granted last.
+    stream_key: Option<String>,
     partition: u32,
     partitions: u32,
     money: Money,
@@ -72,10 +76,19 @@ pub(super) struct Intake {
     order_ids: BTreeMap<Who, First>,
 }
 
-impl Intake {
-    pub(super) fn new(partition: u32, partitions: u32) -> Intake {
-        let (event_ids, order_ids) = (BTreeMap::new(), BTreeMap::new());
-        Intake { partition, partitions, money: Money::default(), fees: (0, 0), rules: 1, event_ids, order_ids }
+impl Intake<'_> {
+    pub(super) fn new(partition: u32, partitions: u32, keys: &Keys) -> Intake<'_> {
+        Intake {
+            keys,
+            stream_key: keys.at_first().map(str::to_owned),
+            partition,
+            partitions,
+            money: Money::default(),
+            fees: (0, 0),
+            rules: 1,
+            event_ids: BTreeMap::new(),
+            order_ids: BTreeMap::new(),
+        }
     }
 
     pub(super) const fn money(&self) -> &Money {
@@ -166,6 +179,12 @@ impl Intake {
         let event_id = (account_of(rec).to_owned(), event_id.to_owned());
         if let Some(first) = self.event_ids.get(&event_id) {
             return Ok(Some(again(first, rec, "id_reused")));
+        }
+        if rec.event_type == "StreamKeyRequested" {
+            if self.stream_key.as_deref().is_some_and(|in_force| !rec.is_sealed(in_force, self.keys)) {
+                return Ok(Some(Due::because("RecordRefused", "not_sealed")));
+            }
+            self.stream_key = Some(rec.text("keyId")?);
         }
         let mut found = None;
         if rec.event_type == "OrderCreated" {

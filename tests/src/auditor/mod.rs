@@ -31,11 +31,25 @@ use records::{Kind, Rec};
 /// More findings follow from the first ones.
 const FINDINGS_MAX: usize = 20;
 
-/// The secret of the streams' digests.
-#[derive(Clone, Copy, Debug, Default)]
+/// The secrets of the streams.
+#[derive(Clone, Debug, Default)]
 pub struct Keys {
-    /// Sixteen zeros if there is none.
+    /// That of the digests, which the log was begun with: sixteen zeros if there is none.
     pub secret: [u8; 16],
+    /// Those that seal, by their ids.
+    pub later: BTreeMap<String, [u8; 16]>,
+}
+
+impl Keys {
+    /// The key of that id.
+    fn of(&self, id: &str) -> Option<&[u8; 16]> {
+        if id == "0" { self.at_first().map(|_| &self.secret) } else { self.later.get(id) }
+    }
+
+    /// The key in force before any is set.
+    fn at_first(&self) -> Option<&'static str> {
+        (self.secret != [0; 16]).then_some("0")
+    }
 }
 
 /// What is wrong, in words, each with a position.
@@ -99,7 +113,7 @@ pub fn audit(log: &Log, keys: &Keys) -> Audit {
     let outputs = outputs::by_cause(&all, &mut audit.findings);
     for partition in 0..log.partitions {
         let records = all.get(&("orders", partition)).map_or(&[][..], Vec::as_slice);
-        check_orders(records, partition, log.partitions, &outputs, &mut audit);
+        check_orders(records, (partition, log.partitions), keys, &outputs, &mut audit);
         let records = all.get(&("books", partition)).map_or(&[][..], Vec::as_slice);
         matching::check(records, log.partitions, &outputs, &mut audit);
     }
@@ -111,8 +125,14 @@ pub fn audit(log: &Log, keys: &Keys) -> Audit {
 }
 
 /// One partition of `orders`: every request answered once and rightly, and what that comes to.
-fn check_orders(all: &[Rec], partition: u32, partitions: u32, outputs: &outputs::ByCause<'_>, audit: &mut Audit) {
-    let (mut intake, mut view) = (Intake::new(partition, partitions), Money::default());
+fn check_orders(
+    all: &[Rec],
+    (partition, partitions): (u32, u32),
+    keys: &Keys,
+    outputs: &outputs::ByCause<'_>,
+    audit: &mut Audit,
+) {
+    let (mut intake, mut view) = (Intake::new(partition, partitions, keys), Money::default());
     let Audit { findings, story, seen } = audit;
     let mut sealed_by = serde_json::Value::Null;
     for rec in all {

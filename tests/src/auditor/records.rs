@@ -87,6 +87,20 @@ impl Rec {
         format!("{}-{}@{}", self.of.0, self.of.1, self.offset)
     }
 
+    /// Whether a key seals it: a digest over its partition, its key and its value up to the seal.
+    pub(super) fn is_sealed(&self, id: &str, keys: &Keys) -> bool {
+        let value = self.value.as_deref().unwrap_or_default();
+        let (Some(secret), Some(length)) =
+            (keys.of(id), value.len().checked_sub(r#","seal":"0123456789abcdef"}}"#.len()))
+        else {
+            return false;
+        };
+        let (body, seal) = value.split_at(length);
+        let place = format!("{}-{}", self.of.0, self.of.1);
+        let digest = siphash::digest(secret, &[Some(place.as_bytes()), self.key.as_deref(), Some(body)]);
+        seal == format!(r#","seal":"{digest:016x}"}}}}"#).as_bytes()
+    }
+
     pub(super) fn payload(&self) -> &Value {
         &self.json["payload"]
     }
@@ -157,7 +171,7 @@ pub(super) fn read(log: &Log, of: Of, keys: &Keys, findings: &mut Findings) -> V
         let event_type = json["eventType"].as_str().unwrap_or_default().to_owned();
         let stamp = stamp(&json, &event_type, of);
         let (key, value) = (record.key.clone(), record.value.clone());
-        let digest = siphash::digest(&keys.secret, key.as_deref(), value.as_deref());
+        let digest = siphash::digest(&keys.secret, &[key.as_deref(), value.as_deref()]);
         let (offset, recorded_at_ms, kind) = (record.offset, record.recorded_at_ms, Kind::Outside);
         all.push(Rec { of, offset, recorded_at_ms, key, value, event_type, json, stamp, kind, digest });
     }
@@ -207,6 +221,9 @@ fn judge(all: &mut [Rec], of: Of, keys: &Keys, findings: &mut Findings) {
             if taken.get(&stamp.source).unwrap_or(&Value::Null) != &key {
                 findings.add(format!("sealed with another key than its stream has taken: {rec}"));
             }
+            if key.as_str().is_some_and(|id| !rec.is_sealed(id, keys)) {
+                findings.add(format!("a seal that its key doesn't make: {rec}"));
+            }
             if rec.event_type == "StreamKeyTaken" {
                 taken.insert(stamp.source, rec.payload()["keyId"].clone());
             }
@@ -242,7 +259,7 @@ fn first_prev(source: Of, target: Of, keys: &Keys) -> u64 {
         return 0;
     }
     let name = format!("{}-{}>{}-{}", source.0, source.1, target.0, target.1);
-    siphash::digest(&keys.secret, Some(name.as_bytes()), None)
+    siphash::digest(&keys.secret, &[Some(name.as_bytes()), None])
 }
 
 /// Outside of `orders` nobody writes but the stages, and what was early came again.

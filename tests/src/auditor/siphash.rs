@@ -1,9 +1,10 @@
 //! SipHash-2-4 (Aumasson, Bernstein 2012), written from the paper: the digests of streams.
 
-/// The digest of a record under a key of 16 bytes: of each part its length and its bytes, of an absent one the length 2⁶⁴-1.
-pub(super) fn digest(secret: &[u8; 16], key: Option<&[u8]>, value: Option<&[u8]>) -> u64 {
+/// The digest of a record's parts under a key of 16 bytes: of each its length and its bytes, of an absent one the length
+/// 2⁶⁴-1.
+pub(super) fn digest(secret: &[u8; 16], parts: &[Option<&[u8]>]) -> u64 {
     let mut message = Vec::new();
-    for part in [key, value] {
+    for part in parts {
         let length = part.map_or(u64::MAX, |bytes| bytes.len() as u64);
         message.extend_from_slice(&length.to_le_bytes());
         message.extend_from_slice(part.unwrap_or_default());

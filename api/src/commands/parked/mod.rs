@@ -112,11 +112,13 @@ async fn decide(ledger: &Arc<Ledger>, decision: &Decision, at_once: bool) -> Res
         Some(at) => (at, true),
         None => {
             check_head(handle, decision)?;
-            let record = record_of(handle, decision);
+            let record = record_of(handle, decision)?;
             let of = record.to;
             let at = of.offset(append(ledger, record, deadline).await.map_err(in_words_of_a_decision)?);
             *last = Some(at);
             carried_out(handle, at, deadline).await?;
+            // Another server's decision may have come first.
+            known(ledger, decision)?;
             (at, false)
         }
     };
@@ -144,9 +146,15 @@ fn known(ledger: &Ledger, decision: &Decision) -> Result<Option<Position>, Probl
         row = row.or(queries::decision(&handle.live.load().view.reader()?, decision.event_id)?);
     }
     let Some(row) = row else { return Ok(None) };
-    let DecisionRow { at, verdict, entity, about, reason, actor } = row;
+    let DecisionRow { at, verdict, entity, about, reason, actor, void } = row;
     let same = (verdict, &entity, about, &reason, &actor)
         == (decision.verdict, &decision.entity, decision.about, &decision.reason, &decision.actor);
+    if same && void {
+        let detail = format!(
+            "another decision about {about} came first; look at {entity} before deciding again, with a new key"
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "head-moved", detail));
+    }
     if same {
         return Ok(Some(at));
     }
@@ -173,23 +181,25 @@ fn parked(handle: &ViewHandle, entity: &Entity) -> Result<Option<Parked>, Proble
 }
 
 /// It stands in the partition of `dead-letters` with the number of the parked record's own.
-fn record_of(handle: &ViewHandle, decision: &Decision) -> NewRecord {
+fn record_of(handle: &ViewHandle, decision: &Decision) -> Result<NewRecord, Problem> {
+    let reader = handle.live.load().view.reader()?;
     let said = ParkedDecision {
         projection: handle.name.to_owned(),
         position: decision.about,
         reason: decision.reason.clone(),
         actor: decision.actor.clone(),
+        after: queries::decided(&reader, &decision.entity, decision.about)?,
     };
     let event = match decision.verdict {
         Verdict::Retried => Event::ParkedRetried(said),
         Verdict::Discarded => Event::ParkedDiscarded(said),
     };
-    NewRecord {
+    Ok(NewRecord {
         to: Topic::DeadLetters.at(decision.about.partition),
         key: Some(Bytes::from(decision.entity.to_string())),
         value: Some(Bytes::from(envelope::write_outside(decision.event_id, ledger::now(), &event, "http"))),
         headers: Vec::new(),
-    }
+    })
 }
 
 async fn carried_out(handle: &ViewHandle, at: Position, deadline: Instant) -> Result<(), Problem> {
