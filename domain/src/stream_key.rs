@@ -70,9 +70,10 @@ impl StreamKey {
         self.first == Secret::default()
     }
 
-    /// The key in force before a stream has taken one: the one that the log was begun with, if there was any.
+    /// The key in force before a stream has taken one: the one that the log was begun with, whatever its id, if there was
+    /// any and it can seal.
     pub fn at_first(&self) -> Option<KeyId> {
-        (!self.begins_without_key()).then_some(KeyId::FIRST)
+        if self.begins_without_key() { None } else { self.ring.first().map(|(id, _)| *id) }
     }
 
     /// Whether there is a key of that id.
@@ -209,6 +210,16 @@ mod tests {
         let ring = StreamKey::ring((KeyId::FIRST, None), vec![(id("k2"), [2; 16])]).unwrap();
         assert_eq!(ring.digest(None, None), StreamKey::default().digest(None, None));
         assert!(ring.knows(id("k2")) && !ring.knows(KeyId::FIRST), "what is no secret can't seal");
+    }
+
+    #[test]
+    fn the_key_in_force_at_first_is_the_one_that_began_the_log() {
+        let later = || vec![(id("k2"), [2; 16])];
+        for (first, expected) in [("0", Some([1; 16])), ("2026-01", Some([1; 16])), ("0", None)] {
+            let ring = StreamKey::ring((id(first), expected), later()).unwrap();
+            assert_eq!(ring.at_first(), expected.map(|_| id(first)));
+        }
+        assert_eq!(StreamKey::default().at_first(), None);
     }
 
     #[test]

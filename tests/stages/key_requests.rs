@@ -96,6 +96,22 @@ fn of_two_requests_at_once_the_second_needs_the_key_that_the_first_set() {
 }
 
 #[test]
+fn the_first_key_may_have_any_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(MemoryLog::new(PARTITIONS).unwrap());
+    let keys = StreamKey::ring((key_id("k1"), Some([1; 16])), vec![(key_id("k2"), [2; 16])]).unwrap();
+    ask(&log, 0, &Event::RulesVersionRequested(RulesVersion { rules_version: 2 }));
+    let stages = Stages::start_keyed(&log, dir.path(), keys).unwrap();
+    stages.settle(&log);
+    for (number, by, refused) in [(1, None, true), (2, Some(key_id("k2")), true), (3, Some(key_id("k1")), false)] {
+        append(&log, vec![request_key(number, "k2", by, &keys)]);
+        stages.settle(&log);
+        assert_eq!(refusal_of(&log).is_some(), refused, "{by:?}");
+    }
+    stages.stop();
+}
+
+#[test]
 fn a_log_begun_without_a_key_takes_its_first_one_from_anybody() {
     let dir = tempfile::tempdir().unwrap();
     let log = Arc::new(MemoryLog::new(PARTITIONS).unwrap());
