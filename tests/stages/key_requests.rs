@@ -44,7 +44,7 @@ fn only_who_has_the_key_in_force_changes_it() {
     let refused = |record: NewRecord, why: &str| {
         append(&log, vec![record]);
         stages.settle(&log);
-        let detail = "a change of the stream key must be sealed with the one in force, k3".to_owned();
+        let detail = "a change of the stream key must be sealed with the one in force".to_owned();
         assert_eq!(refusal_of(&log), Some((RefuseReason::NotSealed, detail)), "{why}");
     };
     // Back to a key that leaked, on to one that nobody has.

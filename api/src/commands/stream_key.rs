@@ -9,6 +9,7 @@ use axum::response::Response;
 use orderledger_domain::event::{Event, StreamKeyChange};
 use orderledger_domain::position::Topic;
 use orderledger_projections::settlement::queries::stream_key;
+use orderledger_projections::worker::progress::WorkerState;
 use serde_json::value::RawValue;
 
 use super::control;
@@ -21,12 +22,23 @@ use crate::ledger::{Ledger, blocking};
 
 /// Seals a request with the key in force: nobody else's request changes it.
 pub(super) async fn seal(ledger: &Arc<Ledger>, value: &mut Vec<u8>) -> Result<(), Problem> {
+    let settlement = ledger.settlement.live.load().progress.standing();
+    if settlement.state != WorkerState::Live {
+        let detail =
+            format!("settlement, which knows the key in force, is {}; nothing was changed", settlement.state.as_str());
+        return Err(Problem::unavailable("not-ready", detail));
+    }
     let reading = Arc::clone(ledger);
     let set = blocking(move || stream_key(&reading.settlement.moment()?.reader)).await?;
-    if let Some(in_force) = set.map(|set| set.key_id).or_else(|| ledger.key.at_first()) {
-        ledger.key.seal(in_force, Topic::Orders.at(0), CONTROL.as_bytes(), value);
+    let in_force = set.map(|set| set.key_id).or_else(|| ledger.key.at_first());
+    match in_force {
+        Some(id) if !ledger.key.seal(id, Topic::Orders.at(0), CONTROL.as_bytes(), value) => {
+            let detail =
+                format!("this server's stream key file doesn't hold the key in force, {id}; nothing was changed");
+            Err(Problem::unavailable("not-ready", detail))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 pub(crate) async fn put(

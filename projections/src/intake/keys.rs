@@ -38,7 +38,8 @@ pub(super) fn unsealed(
     if key.is_sealed(in_force, read.position.topic_partition(), read.key.as_deref(), value) {
         return Ok(None);
     }
-    let detail = format!("a change of the stream key must be sealed with the one in force, {in_force}");
+    // The same words whatever the key file calls its first key: they stand in the log.
+    let detail = "a change of the stream key must be sealed with the one in force";
     Ok(Some(Refusal::new(RefuseReason::NotSealed, detail)))
 }
 

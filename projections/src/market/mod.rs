@@ -35,6 +35,9 @@ mod tests;
 use rows::{DiscardedRow, MarketRow, Trade};
 use tape::Tape;
 
+/// A discarded trade uses up so many numbers at most: its own, and those before it that never came.
+const HOLES_MAX: u64 = 4096;
+
 /// The fold of every symbol's trades. In memory: each symbol's open block of the tape and its five open candles.
 #[derive(Debug, Default)]
 pub struct Market {
@@ -85,10 +88,22 @@ impl Fold for Market {
         Ok(Outcome::Applied)
     }
 
-    fn pass_over(&mut self, entity: &Entity, at: Position, arrived: Arrived) {
+    fn pass_over(&mut self, entity: &Entity, at: Position, arrived: Arrived, read: Option<&Read>) {
         // One from outside would have changed nothing.
-        if let (Entity::Symbol(symbol), Arrived::Derived) = (entity, arrived) {
-            self.tapes.entry(*symbol).or_default().pass_over(*symbol, at.offset);
+        let (Entity::Symbol(symbol), Arrived::Derived) = (entity, arrived) else { return };
+        let tape = self.tapes.entry(*symbol).or_default();
+        let event = read.and_then(|read| read.envelope.as_ref().ok()?.event.as_ref().ok());
+        let used_up = match event {
+            // Whatever it was, it was to be the next.
+            None => 1,
+            Some(Event::TradeExecuted(trade)) if trade.symbol == *symbol => {
+                trade.book_seq.saturating_sub(tape.last_book_seq())
+            }
+            Some(_) => 0,
+        };
+        // A number that far away is not one that matching counted to.
+        if used_up <= HOLES_MAX {
+            (0..used_up).for_each(|_| tape.pass_over(*symbol, at.offset));
             self.changed.insert(*symbol);
         }
     }

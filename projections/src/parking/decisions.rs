@@ -89,11 +89,10 @@ impl Parking {
                 waiting.note.attempts = waiting.note.attempts.saturating_add(1);
                 self.release(name);
             }
-            (Some(waiting), Verdict::Discarded) => {
-                self.passed.push((waiting.entity.clone(), about, waiting.row.kind));
-                if let Some(state) = by.states.get_mut(&about.topic_partition()) {
-                    self.advance(by.view, name, Fate::Rejected, &mut state.accounting)?;
-                }
+            (Some(_), Verdict::Discarded) => {
+                // It is passed over in its place, as those that wait are applied.
+                self.say_ahead(row);
+                self.release(name);
             }
             _ if is_to_come => self.say_ahead(row),
             (_, Verdict::Discarded) => {

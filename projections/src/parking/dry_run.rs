@@ -49,18 +49,18 @@ pub fn dry_run<F: Fold>(
     let mut fold = F::load_entity(view, log.partitions(), entity)?;
     let mut run = DryRun::default();
     for (at, kind) in queries::waiting(&reader, entity, 0, limit)? {
+        let found = log.read(at.topic_partition(), at.offset, 1)?.into_iter().find(|record| record.offset == at.offset);
+        let read = found.map(|record| Read::new(at.topic_partition(), record, key));
         if discarded.contains(&at) {
             run.discarded += 1;
-            fold.pass_over(entity, at, kind.into());
+            fold.pass_over(entity, at, kind.into(), read.as_ref());
             continue;
         }
-        let record =
-            log.read(at.topic_partition(), at.offset, 1)?.into_iter().find(|record| record.offset == at.offset);
-        let record = record.ok_or_else(|| Error::refused(at, "it waits, but the log holds it no more"))?;
+        let read = read.ok_or_else(|| Error::refused(at, "it waits, but the log holds it no more"))?;
         let tried = if poison::refuses(F::NAME, at) {
             Err("it is poisoned".to_owned())
         } else {
-            match fold.apply(view, &Read::new(at.topic_partition(), record, key), kind.into()) {
+            match fold.apply(view, &read, kind.into()) {
                 Ok(_) => Ok(()),
                 Err(Failure::View(error)) => return Err(error),
                 Err(failure) => Err(failure.to_string()),

@@ -44,8 +44,6 @@ pub(crate) struct Parking {
     pub(super) decisions: BTreeMap<Bytes, DecisionRow>,
     /// The newest decisions about records, where the view doesn't say them yet.
     pub(super) decided: BTreeMap<Bytes, DecidedRow>,
-    /// Heads that were discarded, and that the fold doesn't know of yet.
-    pub(super) passed: Vec<(Entity, Position, Kind)>,
     deleted: Vec<Bytes>,
 }
 
@@ -229,11 +227,6 @@ impl Parking {
             self.unnoticed.insert(name.to_owned());
         }
         self.change(name);
-    }
-
-    /// The heads that decisions discarded since this was asked last.
-    pub(crate) fn take_passed(&mut self) -> Vec<(Entity, Position, Kind)> {
-        std::mem::take(&mut self.passed)
     }
 
     /// How many records of each partition wait.

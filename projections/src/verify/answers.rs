@@ -91,6 +91,10 @@ impl Answers {
         report: &mut Report,
     ) {
         report.count(Check::Answers);
+        let in_force = self.stream_key;
+        if let Event::StreamKeySet(set) = event {
+            self.stream_key = Some(set.key_id);
+        }
         let waiting = self.unanswered.entry(at.partition).or_default();
         while waiting.pop_front_if(|request| request.claims_own && request.offset < cause.offset).is_some() {}
         let oldest = waiting.front().map(|request| request.offset);
@@ -107,12 +111,9 @@ impl Answers {
         if let Err(expected) = request.allows(cause, key, event, money) {
             report.differs(Check::Answers, at, expected, event_text(event));
         }
-        if let Event::StreamKeySet(set) = event {
-            let in_force = self.stream_key.replace(set.key_id);
-            if in_force.is_some() && request.sealed_by != in_force {
-                let expected = "RecordRefused: it is not sealed with the stream key in force";
-                report.differs(Check::Answers, at, expected, event_text(event));
-            }
+        if matches!(event, Event::StreamKeySet(_)) && in_force.is_some() && request.sealed_by != in_force {
+            let expected = "RecordRefused: it is not sealed with the stream key in force";
+            report.differs(Check::Answers, at, expected, event_text(event));
         }
         if let Some((user, request_id)) = decision(event)
             && !self.decided.insert((user.clone(), request_id))

@@ -3,14 +3,15 @@
 //! From an entity's head on everything of it waits; a record that an operator discarded is left out, unless it waits too.
 //! Where the heads stand is taken from the view: which record can't be applied depends on the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use orderledger_domain::envelope;
+use orderledger_domain::envelope::{self, Envelope};
 use orderledger_domain::event::Event;
 use orderledger_domain::position::{Position, Topic};
 use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
+use uuid::Uuid;
 
 use super::report::{Check, Report};
 use super::rows::{ParkedRow, ViewRows};
@@ -29,6 +30,8 @@ pub(super) struct Withheld {
     discarded: BTreeMap<Position, Bytes>,
     /// Where the newest decision about a record stands, by where that stands and its key.
     decided: BTreeMap<(Position, Bytes), Position>,
+    /// The decisions by their ids, which are unique in a partition for each projection.
+    heard: BTreeSet<(Topic, u32, Uuid)>,
     /// Records from outside, and whose they are: an answer that names nobody belongs to whose record it answers.
     asked: BTreeMap<Position, Whose>,
     waiting: BTreeMap<Whose, u64>,
@@ -58,9 +61,10 @@ impl Withheld {
 
     /// A decision changes nothing where another one came in between that it doesn't know of.
     fn hear(&mut self, at: Position, key: Option<&[u8]>, value: Option<&[u8]>) {
-        let (decision, is_discard) = match envelope::read(value).map(|envelope| envelope.event) {
-            Ok(Ok(Event::ParkedDiscarded(decision))) => (decision, true),
-            Ok(Ok(Event::ParkedRetried(decision))) => (decision, false),
+        let Ok(Envelope { event_id, event: Ok(event), .. }) = envelope::read(value) else { return };
+        let (decision, is_discard) = match event {
+            Event::ParkedDiscarded(decision) => (decision, true),
+            Event::ParkedRetried(decision) => (decision, false),
             _ => return,
         };
         let (topic, kind) = match decision.projection.as_str() {
@@ -73,6 +77,10 @@ impl Withheld {
             return;
         };
         let whose = Bytes::copy_from_slice(whose);
+        // The same request once more changes nothing, whatever it knows by now.
+        if !self.heard.insert((topic, at.partition, event_id)) {
+            return;
+        }
         let about = (decision.position, whose.clone());
         if self.decided.get(&about).copied() != decision.after {
             return;
@@ -123,7 +131,7 @@ impl Withheld {
         for (whose, row) in &self.heads {
             let found = self.waiting.get(whose).copied().unwrap_or_default();
             report.compare(Check::Parked, format!("{} from {} on", row.name, row.head), &found, &row.waiting, text);
-            if self.discarded.contains_key(&row.head) {
+            if self.discarded.get(&row.head) == Some(&whose.1) {
                 report.differs(Check::Parked, row.head, "another head: this record was discarded", "it is the head");
             }
         }

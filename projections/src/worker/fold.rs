@@ -53,9 +53,10 @@ pub trait Fold: Send + Sized {
     /// stream, outside ones, and repeats (which only a view of raw bytes keeps).
     fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure>;
 
-    /// A record of the entity is never applied: an operator discarded it. Called in its place among those that are applied.
-    fn pass_over(&mut self, entity: &Entity, at: Position, arrived: Arrived) {
-        let _ = (entity, at, arrived);
+    /// A record of the entity is never applied: an operator discarded it. Called in its place among those that are applied,
+    /// without the record if the log holds it no more.
+    fn pass_over(&mut self, entity: &Entity, at: Position, arrived: Arrived, read: Option<&Read>) {
+        let _ = (entity, at, arrived, read);
     }
 
     /// Moves the rows that changed since the last call into `changes`. Called at the end of a batch.

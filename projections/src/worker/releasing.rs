@@ -1,6 +1,6 @@
 //! Applying what waits: in slices, so that nobody else is held up, each record from the log once more.
 
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
@@ -37,7 +37,13 @@ impl<F: Fold> Folding<F> {
             };
             if records.first().is_none_or(|record| record.offset != first.offset) {
                 // Its entity alone waits on: a log that lost records stops nobody who has read them.
-                let Some((name, _)) = self.parking.released_at(first) else { break };
+                let Some((name, kind)) = self.parking.released_at(first) else { break };
+                if self.parking.is_discarded(first, &name) {
+                    self.pass_over(&name, first, kind, None);
+                    self.advance(first, &name, Fate::Rejected)?;
+                    released += 1;
+                    continue;
+                }
                 let since =
                     self.states.get(&first.topic_partition()).map_or_else(Default::default, |of| of.recorded_at);
                 self.parking.fail(&name, "the log holds it no more: discard it, or restore the log".to_owned(), since);
@@ -62,9 +68,7 @@ impl<F: Fold> Folding<F> {
 
     fn release_head(&mut self, name: &str, kind: Kind, read: Read) -> Result<(), Failure> {
         let fate = if self.parking.is_discarded(read.position, name) {
-            if let Some(entity) = F::PARKS.and_then(|parks| parks.named(name)) {
-                self.fold.pass_over(&entity, read.position, kind.into());
-            }
+            self.pass_over(name, read.position, kind, Some(&read));
             Fate::Rejected
         } else {
             match self.apply(&read, kind.into()) {
@@ -77,9 +81,19 @@ impl<F: Fold> Folding<F> {
                 Err(failure) => return Err(failure),
             }
         };
-        let state = self.states.entry(read.position.topic_partition()).or_default();
-        self.parking.advance(&self.view, name, fate, &mut state.accounting)?;
-        Ok(())
+        self.advance(read.position, name, fate)
+    }
+
+    fn advance(&mut self, head: Position, name: &str, fate: Fate) -> Result<(), Failure> {
+        let state = self.states.entry(head.topic_partition()).or_default();
+        Ok(self.parking.advance(&self.view, name, fate, &mut state.accounting)?)
+    }
+
+    /// Tells the fold that a record of that entity is never applied.
+    pub(super) fn pass_over(&mut self, name: &str, at: Position, kind: Kind, read: Option<&Read>) {
+        if let Some(entity) = F::PARKS.and_then(|parks| parks.named(name)) {
+            self.fold.pass_over(&entity, at, kind.into(), read);
+        }
     }
 
     /// Reads operators' decisions up to their end as it is now, before anything else; true if anything was read. A

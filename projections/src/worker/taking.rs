@@ -68,9 +68,7 @@ impl<F: Fold> Folding<F> {
                 return Ok(Fate::Parked);
             }
             if self.parking.is_discarded(read.position, name) {
-                if let Some(entity) = F::PARKS.and_then(|parks| parks.named(name)) {
-                    self.fold.pass_over(&entity, read.position, kind.into());
-                }
+                self.pass_over(name, read.position, kind, Some(read));
                 self.parking.forget_ahead(read.position);
                 return Ok(Fate::Rejected);
             }
@@ -84,11 +82,7 @@ impl<F: Fold> Folding<F> {
     fn hear(&mut self, read: &Read) -> Result<Fate, Failure> {
         let Some(kind) = F::PARKS else { return Ok(Fate::Ignored) };
         let mut by = Hearer { projection: F::NAME, kind, view: &self.view, states: &mut self.states };
-        let fate = self.parking.hear(&mut by, read)?;
-        for (entity, at, kind) in self.parking.take_passed() {
-            self.fold.pass_over(&entity, at, kind.into());
-        }
-        Ok(fate)
+        Ok(self.parking.hear(&mut by, read)?)
     }
 
     /// Applies a record that nothing holds up; where that can't be, its entity is parked.

@@ -65,7 +65,7 @@ fn one_partition<F: Fold>(
         }
         if discards.contains(&read.position) && !whose.starts_with('_') {
             let entity = F::PARKS.unwrap().named(&whose).unwrap();
-            fold.pass_over(&entity, read.position, arrived);
+            fold.pass_over(&entity, read.position, arrived, Some(&read));
             continue;
         }
         let applied = !poison.contains(&read.position)

@@ -111,8 +111,8 @@ async fn decide(ledger: &Arc<Ledger>, decision: &Decision, at_once: bool) -> Res
     let (at, replayed) = match known(ledger, decision)? {
         Some(at) => (at, true),
         None => {
-            check_head(handle, decision)?;
-            let record = record_of(handle, decision)?;
+            let after = check_head(handle, decision)?;
+            let record = record_of(handle, decision, after);
             let of = record.to;
             let at = of.offset(append(ledger, record, deadline).await.map_err(in_words_of_a_decision)?);
             *last = Some(at);
@@ -162,9 +162,11 @@ fn known(ledger: &Ledger, decision: &Decision) -> Result<Option<Position>, Probl
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
 }
 
-fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<(), Problem> {
+/// Checks that the decision is about the head; where the newest decision about that stands, at the same moment of the view.
+fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<Option<Position>, Problem> {
     let entity = &decision.entity;
-    let parked = parked(handle, entity)?.ok_or_else(|| Problem::not_parked(entity))?;
+    let reader = handle.live.load().view.reader()?;
+    let parked = queries::parked(&reader, entity)?.ok_or_else(|| Problem::not_parked(entity))?;
     if parked.note.releasing {
         let detail = format!("what waits of {entity} is being applied; look again before deciding");
         return Err(Problem::new(StatusCode::CONFLICT, "head-moved", detail).retry_after(1));
@@ -173,7 +175,7 @@ fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<(), Problem> {
         let detail = format!("the first that waits of {entity} is {}; look at it before deciding", parked.row.head);
         return Err(Problem::new(StatusCode::CONFLICT, "head-moved", detail));
     }
-    Ok(())
+    Ok(queries::decided(&reader, entity, decision.about)?)
 }
 
 fn parked(handle: &ViewHandle, entity: &Entity) -> Result<Option<Parked>, Problem> {
@@ -181,25 +183,24 @@ fn parked(handle: &ViewHandle, entity: &Entity) -> Result<Option<Parked>, Proble
 }
 
 /// It stands in the partition of `dead-letters` with the number of the parked record's own.
-fn record_of(handle: &ViewHandle, decision: &Decision) -> Result<NewRecord, Problem> {
-    let reader = handle.live.load().view.reader()?;
+fn record_of(handle: &ViewHandle, decision: &Decision, after: Option<Position>) -> NewRecord {
     let said = ParkedDecision {
         projection: handle.name.to_owned(),
         position: decision.about,
         reason: decision.reason.clone(),
         actor: decision.actor.clone(),
-        after: queries::decided(&reader, &decision.entity, decision.about)?,
+        after,
     };
     let event = match decision.verdict {
         Verdict::Retried => Event::ParkedRetried(said),
         Verdict::Discarded => Event::ParkedDiscarded(said),
     };
-    Ok(NewRecord {
+    NewRecord {
         to: Topic::DeadLetters.at(decision.about.partition),
         key: Some(Bytes::from(decision.entity.to_string())),
         value: Some(Bytes::from(envelope::write_outside(decision.event_id, ledger::now(), &event, "http"))),
         headers: Vec::new(),
-    })
+    }
 }
 
 async fn carried_out(handle: &ViewHandle, at: Position, deadline: Instant) -> Result<(), Problem> {
