@@ -109,7 +109,7 @@ fn rules_of_version_2_expire_the_resting_order_of_the_same_user() {
 fn the_stream_key_is_changed_while_orders_come() {
     let home = Home::new();
     let keys = home.data().with_file_name("stream.key");
-    std::fs::write(&keys, format!("{}\n2026-11 {}\n", "1".repeat(32), "2".repeat(32))).unwrap();
+    std::fs::write(&keys, format!("{}\n2026-11 {}\n2026-12 {}\n", "1".repeat(32), "2".repeat(32), "3".repeat(32))).unwrap();
     let options = ["--partitions", "2", "--stream-key-file", keys.to_str().unwrap()];
     let server = home.serve_with(&options);
     let client = &server.client;
@@ -127,7 +127,11 @@ fn the_stream_key_is_changed_while_orders_come() {
     let answer = change("2026-11").expect(202);
     assert_eq!(answer["keyId"], "2026-11");
     assert_eq!(client.get_at("/v1/stream-key", &answer["position"])["keyId"], "2026-11");
-    assert_eq!(client.order("u", "buy", "AAPL", 3, "10")["status"], "filled");
+    assert_eq!(client.order("u", "buy", "AAPL", 2, "10")["status"], "filled");
+    // Sealed with the one that was set before.
+    let answer = change("2026-12").expect(202);
+    assert_eq!(client.get_at("/v1/stream-key", &answer["position"])["keyId"], "2026-12");
+    assert_eq!(client.order("u", "buy", "AAPL", 1, "10")["status"], "filled");
     server.stop();
     let server = home.serve_with(&options);
     assert_eq!(server.client.order("u", "buy", "AAPL", 1, "10")["status"], "filled");
@@ -138,7 +142,7 @@ fn the_stream_key_is_changed_while_orders_come() {
     std::fs::write(&keys, "1".repeat(32)).unwrap();
     let (code, said) = home.serve_refused(&options);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("sealed with the key 2026-11, which the stream key file doesn't hold"), "{said}");
+    assert!(said.contains("sealed with the key 2026-12, which the stream key file doesn't hold"), "{said}");
 }
 
 #[test]
