@@ -109,7 +109,8 @@ fn rules_of_version_2_expire_the_resting_order_of_the_same_user() {
 fn the_stream_key_is_changed_while_orders_come() {
     let home = Home::new();
     let keys = home.data().with_file_name("stream.key");
-    std::fs::write(&keys, format!("{}\n2026-11 {}\n2026-12 {}\n", "1".repeat(32), "2".repeat(32), "3".repeat(32))).unwrap();
+    std::fs::write(&keys, format!("{}\n2026-11 {}\n2026-12 {}\n", "1".repeat(32), "2".repeat(32), "3".repeat(32)))
+        .unwrap();
     let options = ["--partitions", "2", "--stream-key-file", keys.to_str().unwrap()];
     let server = home.serve_with(&options);
     let client = &server.client;
