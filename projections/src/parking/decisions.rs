@@ -31,13 +31,13 @@ pub(crate) struct Hearer<'a> {
     /// Its rows.
     pub(crate) view: &'a View,
     /// How far it knows each partition.
-    pub(crate) states: &'a mut BTreeMap<TopicPartition, PartitionState>,
+    pub(crate) states: &'a BTreeMap<TopicPartition, PartitionState>,
 }
 
 impl Parking {
     /// Takes a record of `dead-letters` that is in no stream. A decision about another projection's record, or of an entity
     /// or a partition that it can't belong to, changes nothing.
-    pub(crate) fn hear(&mut self, by: &mut Hearer<'_>, read: &Read) -> Result<Fate, Error> {
+    pub(crate) fn hear(&mut self, by: &Hearer<'_>, read: &Read) -> Result<Fate, Error> {
         let Ok(Envelope { event_id, event: Ok(event), .. }) = &read.envelope else { return Ok(Fate::Ignored) };
         let (projection, about) = match event {
             Event::EntityParked(notice) => (&notice.projection, notice.position),
@@ -72,14 +72,14 @@ impl Parking {
         let void = after != newest.map(|DecidedRow(at)| at);
         let row = DecisionRow { at: read.position, verdict, entity, about, reason, actor, void };
         if !void {
-            self.decide(by, &row)?;
+            self.decide(by, &row);
             self.decided.insert(decided, DecidedRow(read.position));
         }
         self.decisions.insert(key, row);
         Ok(if void { Fate::Rejected } else { Fate::Applied })
     }
 
-    fn decide(&mut self, by: &mut Hearer<'_>, row: &DecisionRow) -> Result<(), Error> {
+    fn decide(&mut self, by: &Hearer<'_>, row: &DecisionRow) {
         let (name, about) = (row.entity.name(), row.about);
         let is_to_come = self.is_to_come(by, &row.entity, about);
         let head = self.entities.get_mut(name).filter(|waiting| waiting.row.head == about);
@@ -104,7 +104,6 @@ impl Parking {
             }
             (_, Verdict::Retried) => {}
         }
-        Ok(())
     }
 
     /// Whether the record is still to be met, or waits.

@@ -81,8 +81,8 @@ impl<F: Fold> Folding<F> {
     /// A record of `dead-letters` that is in no stream.
     fn hear(&mut self, read: &Read) -> Result<Fate, Failure> {
         let Some(kind) = F::PARKS else { return Ok(Fate::Ignored) };
-        let mut by = Hearer { projection: F::NAME, kind, view: &self.view, states: &mut self.states };
-        Ok(self.parking.hear(&mut by, read)?)
+        let by = Hearer { projection: F::NAME, kind, view: &self.view, states: &self.states };
+        Ok(self.parking.hear(&by, read)?)
     }
 
     /// Applies a record that nothing holds up; where that can't be, its entity is parked.
