@@ -36,3 +36,23 @@ fn killed_again_and_again_on_kafka_with_a_zombie_beside_it_keeps_every_promise()
     let Some(brokers) = kafka::shared() else { return };
     laboratory(LogKind::Kafka { brokers }, 6, 3);
 }
+
+#[test]
+fn a_planted_bug_that_only_a_crash_shows_is_found() {
+    let _turn = one_after_another();
+    for bug in ["SequenceReset", "ViewWithoutStreamMarks"] {
+        let setup = Setup {
+            seed: 1,
+            kills: 60,
+            log: LogKind::Embedded,
+            program: env!("CARGO_BIN_EXE_orderledger-faults").into(),
+            audit_every: 4,
+            fresh_every: 2,
+            planted: Some(bug.to_owned()),
+            say: |_| {},
+        };
+        let found = run(&setup).expect_err(bug);
+        assert!(found.kill > 0, "{bug}: {found}");
+        std::fs::remove_dir_all(&found.kept).unwrap();
+    }
+}

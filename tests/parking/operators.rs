@@ -1,7 +1,7 @@
 //! What operators may decide, and what they are told when it can't be.
 
 use orderledger_tests::client::until;
-use orderledger_tests::run_json;
+use orderledger_tests::run;
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, after, parked};
@@ -51,6 +51,8 @@ fn a_decision_names_the_record_that_it_is_about_and_counts_once() {
     discard("k2", &second, "late").expect_problem(409, "head-moved");
     let answer = discard("k3", &third, "paid twice").expect(202);
     assert_eq!(answer["state"], "released", "{answer}");
+    let again = discard("k3", &third, "paid twice");
+    assert_eq!((again.status, again.headers.get("location")), (202, None), "nothing is there any more: {again:?}");
     let balances = client.balances("alice", &last);
     assert!(balances["USD"][0].starts_with("101"), "{balances:?}");
 
@@ -71,6 +73,56 @@ fn a_decision_names_the_record_that_it_is_about_and_counts_once() {
 }
 
 #[test]
+fn one_key_decides_about_one_entity_even_where_two_ask_at_once() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let client = &server.client;
+    // Of partitions of their own.
+    let users = ["alice", "bob"];
+    let poisoned = users.map(|user| after(&client.deposit(user, "USD", "100"), 2));
+    ground.poison(&poisoned.each_ref().map(|at| format!("settlement:{at}")));
+    for user in users {
+        client.deposit(user, "USD", "7");
+        until(|| parked(client, &format!("user:{user}")), |row| row["waiting"].as_u64() >= Some(1));
+    }
+    let statuses = std::thread::scope(|scope| {
+        let asked = [0, 1].map(|which| {
+            let (user, at) = (users[which], &poisoned[which]);
+            scope.spawn(move || {
+                let body = json!({"position": at, "reason": "paid twice"});
+                let path = format!("/v1/parked/user:{user}/discard");
+                client.request("POST", &path).key("one-key").json(&body).send().status
+            })
+        });
+        asked.map(|asked| asked.join().unwrap())
+    });
+    let still = users.map(|user| !parked(client, &format!("user:{user}")).is_null());
+    assert!(statuses == [202, 422] || statuses == [422, 202], "{statuses:?}");
+    assert_eq!(still, statuses.map(|status| status == 422), "who was refused waits as before");
+    server.stop();
+    ground.home().verify();
+}
+
+#[test]
+fn what_waits_is_shown_to_the_last_digit() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let client = &server.client;
+    let at = after(&client.deposit("alice", "USD", "100"), 2);
+    ground.poison(&[format!("settlement:{at}")]);
+    client.deposit("alice", "USD", "12345678901234.5678");
+    until(|| parked(client, "user:alice"), |row| row["waiting"].as_u64() >= Some(1));
+    for json in [&["--json"][..], &[]] {
+        let output = run(&[&["parked", "show", "user:alice", "--server", client.base()], json].concat()).unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("12345678901234.5678") && said.contains("it is poisoned"), "{said}");
+    }
+    let output = run(&["parked", "retry", "user:alice", "--all", "--server", client.base()]).unwrap();
+    assert_eq!(output.status.code(), Some(2), "one or all: {output:?}");
+    server.stop();
+}
+
+#[test]
 fn all_are_retried_at_once_and_each_answer_says_how_its_entity_stands_then() {
     let ground = Ground::new();
     let server = ground.serve();
@@ -85,7 +137,10 @@ fn all_are_retried_at_once_and_each_answer_says_how_its_entity_stands_then() {
     }
     // One of the three still can't be applied.
     ground.poison(&entries[1..2]);
-    let answers = run_json(&["parked", "retry", "--all", "--json", "--server", client.base()]).unwrap();
+    let output = run(&["parked", "retry", "--all", "--json", "--server", client.base()]).unwrap();
+    assert_eq!(output.status.code(), Some(1), "one waits on: {output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("2 of 3 are released"), "{output:?}");
+    let answers: Value = serde_json::from_slice(&output.stdout).unwrap();
     let stands = |user: &str| {
         let entity = format!("user:{user}");
         let answer = answers.as_array().unwrap().iter().find(|answer| answer["entity"] == entity).unwrap().clone();

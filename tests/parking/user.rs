@@ -49,6 +49,11 @@ fn a_failing_record_parks_its_user_and_nobody_else() {
         .iter()
         .sum();
     assert_eq!(settlement["consumed"].as_u64(), Some(sum), "{settlement}");
+    let partitions = settlement["partitions"].as_object().unwrap();
+    let here = &partitions[poisoned.split_once('@').unwrap().0];
+    assert_eq!(here["parked"], row["waiting"], "{settlement}");
+    let consumed: u64 = partitions.values().map(|partition| partition["consumed"].as_u64().unwrap()).sum();
+    assert_eq!(consumed, sum, "{settlement}");
 
     // The queue shows the very records, in order, the first with its error.
     let queue = client.get("/v1/parked/user:alice").expect(200);

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::entity::Entity;
 use orderledger_domain::position::Position;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::server::{Server, ServerArgs};
 use super::{Failure, print, print_json};
 
 /// Retries that are under way at once.
-const ASKERS: usize = 32;
-/// How often it is looked whether all that was released is applied.
+const ASKERS: usize = 128;
+/// How often it is looked whether all that was released is applied; less often where a look takes long.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Nobody waits longer for what doesn't move.
 const STANDSTILL: Duration = Duration::from_secs(60);
@@ -52,7 +54,7 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "which", required = true, args = ["entity", "all"])]
+#[group(id = "which", required = true, multiple = false, args = ["entity", "all"])]
 pub(super) struct Retry {
     /// The entity, as in user:u1 or symbol:AAPL.
     entity: Option<Entity>,
@@ -110,7 +112,7 @@ pub(super) fn run(parked: &Parked) -> Result<(), Failure> {
 }
 
 fn list(args: &List) -> Result<(), Failure> {
-    let rows = args.server.open().all("/v1/parked?order=asc")?;
+    let rows = args.server.open().all::<Value>("/v1/parked?order=asc")?;
     if args.json {
         return print_json(&rows);
     }
@@ -127,16 +129,32 @@ fn line([entity, projection, state, first, waiting, since, error]: [&str; 7]) ->
     format!("{entity:<24} {projection:<10} {state:<9} {first:<20} {waiting:>9} {since:<28} {error}\n")
 }
 
+/// An entity with the records of it that wait.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    entity: Value,
+    records: Vec<Waiting>,
+}
+
+/// A record that waits; its event byte for byte as it stands in the log.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiting {
+    position: String,
+    recorded_at: Option<String>,
+    error: Option<String>,
+    event: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
+}
+
 fn show(args: &Show) -> Result<(), Failure> {
     let server = args.server.open();
     let entity = row_of(&server, &args.entity)?;
-    let waiting = server.all(&format!("/v1/parked/{}", args.entity))?;
+    let records = server.all::<Waiting>(&format!("/v1/parked/{}", args.entity))?;
     if args.json {
-        let mut whole = entity;
-        if let Some(whole) = whole.as_object_mut() {
-            whole.insert("records".to_owned(), Value::Array(waiting));
-        }
-        return print_json(&whole);
+        return print_json(&Shown { entity, records });
     }
     let of = |name: &str| text_of(&entity, name);
     let mut text = format!(
@@ -151,9 +169,10 @@ fn show(args: &Show) -> Result<(), Failure> {
         of("codeVersion"),
         of("error")
     );
-    for record in &waiting {
+    for record in &records {
+        let event = record.event.as_deref().map_or("-", RawValue::get);
         // Writing into a string can't fail.
-        let _ = writeln!(text, "{:<20} {}", text_of(record, "position"), text_of(record, "event"));
+        let _ = writeln!(text, "{:<20} {event}", record.position);
     }
     print(text)
 }
@@ -163,7 +182,7 @@ fn retry(args: &Retry) -> Result<(), Failure> {
     let wanted = match (&args.entity, args.position) {
         (Some(entity), Some(position)) => vec![(entity.to_string(), position.to_string())],
         (Some(entity), None) => vec![head_of(&row_of(&server, entity)?)],
-        (None, _) => server.all("/v1/parked?order=asc")?.iter().map(head_of).collect(),
+        (None, _) => server.all::<Value>("/v1/parked?order=asc")?.iter().map(head_of).collect(),
     };
     let ask = |(entity, position): (String, String)| {
         let body = json!({"position": position, "actor": args.who.actor});
@@ -187,6 +206,12 @@ fn retry(args: &Retry) -> Result<(), Failure> {
         settle(&server, &mut answers)?;
     }
     tell(&answers, args.json)?;
+    let is_released = |answer: &&Value| text_of(answer, "state") == "released";
+    let released = answers.iter().filter(is_released).count();
+    if !args.dry_run && released < answers.len() {
+        let of = answers.len();
+        failed.push(format!("{released} of {of} are released; what waits on is said above"));
+    }
     if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("; "))) }
 }
 
@@ -195,7 +220,9 @@ fn settle(server: &Server, answers: &mut [Value]) -> Result<(), Failure> {
     let mut rows: BTreeMap<String, Value>;
     let mut moved = (None, Instant::now());
     loop {
-        let parked = server.all("/v1/parked?order=asc")?;
+        let begun = Instant::now();
+        let parked = server.all::<Value>("/v1/parked?order=asc")?;
+        let pause = LOOK_AGAIN.max(begun.elapsed().saturating_mul(8));
         rows = parked.into_iter().map(|row| (text_of(&row, "entity"), row)).collect();
         let is_releasing = |answer: &Value| {
             rows.get(&text_of(answer, "entity")).is_some_and(|row| text_of(row, "state") == "releasing")
@@ -208,7 +235,7 @@ fn settle(server: &Server, answers: &mut [Value]) -> Result<(), Failure> {
         if !answers.iter().any(is_releasing) || moved.1.elapsed() > STANDSTILL {
             break;
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(pause);
     }
     for answer in answers {
         let row = rows.get(&text_of(answer, "entity"));
@@ -282,7 +309,7 @@ fn tell(answers: &[Value], json: bool) -> Result<(), Failure> {
 }
 
 fn row_of(server: &Server, entity: &Entity) -> Result<Value, Failure> {
-    let rows = server.all("/v1/parked?order=asc")?;
+    let rows = server.all::<Value>("/v1/parked?order=asc")?;
     let found = rows.into_iter().find(|row| text_of(row, "entity") == entity.to_string());
     found.ok_or_else(|| Failure::failed(format!("{entity} is not parked; see: orderledger parked list")))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -24,6 +26,14 @@ pub(super) struct Server {
     url: String,
 }
 
+/// A page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<R> {
+    data: Vec<R>,
+    next_cursor: Option<String>,
+}
+
 impl ServerArgs {
     /// The server that these options name; it is not asked yet.
     pub(super) fn open(&self) -> Server {
@@ -35,6 +45,10 @@ impl ServerArgs {
 impl Server {
     /// What it answers; a problem is a failure.
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.read(path)
+    }
+
+    fn read<A: DeserializeOwned>(&self, path: &str) -> Result<A, Failure> {
         let url = format!("{}{path}", self.url);
         let answer = self.agent.get(&url).call().map_err(|error| unreachable(&url, &error))?;
         read(&url, answer)
@@ -61,16 +75,14 @@ impl Server {
     }
 
     /// All rows of a list, page by page.
-    pub(super) fn all(&self, path: &str) -> Result<Vec<Value>, Failure> {
+    pub(super) fn all<R: DeserializeOwned>(&self, path: &str) -> Result<Vec<R>, Failure> {
         let begin = if path.contains('?') { '&' } else { '?' };
         let (mut rows, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let after = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            let mut page = self.get(&format!("{path}{begin}limit=1000{after}"))?;
-            if let Some(Value::Array(data)) = page.get_mut("data").map(Value::take) {
-                rows.extend(data);
-            }
-            cursor = page.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
+            let page: Page<R> = self.read(&format!("{path}{begin}limit=1000{after}"))?;
+            rows.extend(page.data);
+            cursor = page.next_cursor;
             if cursor.is_none() {
                 return Ok(rows);
             }
@@ -78,12 +90,12 @@ impl Server {
     }
 }
 
-fn read(url: &str, mut answer: ureq::http::Response<ureq::Body>) -> Result<Value, Failure> {
+fn read<A: DeserializeOwned>(url: &str, mut answer: ureq::http::Response<ureq::Body>) -> Result<A, Failure> {
     let status = answer.status();
-    let body: Value = answer.body_mut().read_json().map_err(|error| unreachable(url, &error))?;
     if status.is_success() {
-        return Ok(body);
+        return answer.body_mut().read_json().map_err(|error| unreachable(url, &error));
     }
+    let body: Value = answer.body_mut().read_json().map_err(|error| unreachable(url, &error))?;
     let detail = body.get("detail").and_then(Value::as_str).unwrap_or("the server gives no reason");
     Err(Failure::failed(format!("{url} answers {}: {detail}", status.as_u16())))
 }

@@ -61,6 +61,8 @@ pub struct Ledger {
     pub writes: Semaphore,
     /// Operators' decisions about parked entities.
     pub(crate) decisions: Gates,
+    /// The keys that they are made under; passed first.
+    pub(crate) decision_keys: Gates,
     /// How long a write may take until it is `outcome-unknown`.
     pub answer_within: Duration,
 }

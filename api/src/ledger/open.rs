@@ -205,6 +205,7 @@ impl Workers {
             board,
             writes: Semaphore::new(WRITES_MAX),
             decisions: Gates::default(),
+            decision_keys: Gates::default(),
             answer_within: settings.answer_within,
         })
     }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::partition::Accounting;
-use orderledger_projections::worker::progress::{Standing, Twin, WorkerState};
+use orderledger_projections::worker::progress::{PartitionProgress, Standing, Twin, WorkerState};
 use orderledger_store::Error;
 use serde::Serialize;
 
@@ -39,14 +39,40 @@ struct Row {
     positions: BTreeMap<String, u64>,
     lag_records: u64,
     lag_ms: i64,
+    #[serde(flatten)]
+    records: Records,
+    /// Entities of which records wait.
+    parked_entities: u64,
+    /// The same counts of every partition that has a record.
+    partitions: BTreeMap<String, Records>,
+}
+
+/// How many records were consumed, counted by itself, and what became of them: `consumed` is the sum of the other five.
+#[derive(Clone, Copy, Default, Serialize)]
+struct Records {
     consumed: u64,
     applied: u64,
     duplicate: u64,
     rejected: u64,
     parked: u64,
     ignored: u64,
-    /// Entities of which records wait.
-    parked_entities: u64,
+}
+
+impl Records {
+    const fn of(at: &PartitionProgress) -> Records {
+        let Accounting { applied, duplicate, rejected, parked, ignored } = at.accounting;
+        Records { consumed: at.consumed, applied, duplicate, rejected, parked, ignored }
+    }
+
+    const fn add(&mut self, other: Records) {
+        let Records { consumed, applied, duplicate, rejected, parked, ignored } = other;
+        self.consumed += consumed;
+        self.applied += applied;
+        self.duplicate += duplicate;
+        self.rejected += rejected;
+        self.parked += parked;
+        self.ignored += ignored;
+    }
 }
 
 /// Another server that writes to the same topics, as a stage saw it.
@@ -114,18 +140,18 @@ fn view_columns(handle: &ViewHandle) -> Result<ViewColumns, Error> {
 }
 
 fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing: &Standing) -> Result<Row, Error> {
-    let (mut positions, mut sum) = (BTreeMap::new(), Accounting::default());
+    let (mut positions, mut records, mut partitions) = (BTreeMap::new(), Records::default(), BTreeMap::new());
     let (mut lag_records, mut lag_ms) = (0_u64, 0_i64);
     for (of, at) in &standing.partitions {
         positions.extend(at.next_offset.checked_sub(1).map(|last| (of.to_string(), last)));
         let lag = lag(&*ledger.log, *of, *at)?;
         lag_records = lag_records.saturating_add(lag.records);
         lag_ms = lag_ms.max(lag.millis);
-        sum.applied += at.accounting.applied;
-        sum.duplicate += at.accounting.duplicate;
-        sum.rejected += at.accounting.rejected;
-        sum.parked += at.accounting.parked;
-        sum.ignored += at.accounting.ignored;
+        let here = Records::of(at);
+        records.add(here);
+        if here.consumed > 0 {
+            partitions.insert(of.to_string(), here);
+        }
     }
     let error = match &standing.state {
         WorkerState::Stopped(why) | WorkerState::Halted(why) => Some(why.clone()),
@@ -144,11 +170,7 @@ fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing:
         positions,
         lag_records,
         lag_ms,
-        consumed: sum.consumed(),
-        applied: sum.applied,
-        duplicate: sum.duplicate,
-        rejected: sum.rejected,
-        parked: sum.parked,
-        ignored: sum.ignored,
+        records,
+        partitions,
     })
 }

@@ -9,6 +9,7 @@ use orderledger_domain::entity::Entity;
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::audit::queries::record;
+use orderledger_projections::parking::LOST;
 use orderledger_projections::parking::queries::{Parked, parked, parked_entities, queue};
 use orderledger_store::Error;
 use orderledger_store::views::{Direction, ViewReader};
@@ -108,19 +109,26 @@ pub(crate) async fn get(
     answer::list(&headers, &rows, next, &as_of)
 }
 
-/// The waiting records, byte for byte: from the audit trail, and from the log what stands not there yet.
+/// The waiting records, byte for byte: from the audit trail, and from the log what stands not there yet. One that both have
+/// lost has a row that says so.
 fn rows(ledger: &Ledger, parked: &Parked, waiting: &[Position]) -> Result<Vec<WaitingRow>, Error> {
     let audit = ledger.audit.moment()?.reader;
     let row = |position: &Position| {
         let error = (*position == parked.row.head).then(|| parked.note.error.clone());
         if let Some(record) = record(&audit, *position)? {
-            return Ok(WaitingRow::new(*position, record.recorded_at, error, &record.value));
+            return Ok(WaitingRow::new(*position, Some(record.recorded_at), error, &record.value));
         }
-        let found = ledger.log.read(position.topic_partition(), position.offset, 1)?;
-        let record = found.first().filter(|record| record.offset == position.offset);
-        let record = record.ok_or_else(|| Error::corrupt(*position, "a record that waits is not in the log"))?;
-        let recorded_at = Timestamp::from_millis(record.recorded_at_ms);
-        Ok(WaitingRow::new(*position, recorded_at, error, &record.value))
+        let found = match ledger.log.read(position.topic_partition(), position.offset, 1) {
+            Err(Error::Refused { .. }) => Vec::new(),
+            found => found?,
+        };
+        Ok(match found.first().filter(|record| record.offset == position.offset) {
+            Some(record) => {
+                let recorded_at = Timestamp::from_millis(record.recorded_at_ms);
+                WaitingRow::new(*position, Some(recorded_at), error, &record.value)
+            }
+            None => WaitingRow::new(*position, None, error.or_else(|| Some(LOST.to_owned())), &None),
+        })
     };
     waiting.iter().map(row).collect()
 }

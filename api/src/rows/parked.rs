@@ -50,7 +50,8 @@ impl ParkedEntityRow {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WaitingRow {
     position: Position,
-    recorded_at: Timestamp,
+    /// Null if the log lost the record.
+    recorded_at: Option<Timestamp>,
     /// Why it can't be applied; null for those behind the first, which nobody tried.
     error: Option<String>,
     #[serde(flatten)]
@@ -60,7 +61,7 @@ pub(crate) struct WaitingRow {
 impl WaitingRow {
     pub(crate) fn new(
         position: Position,
-        recorded_at: Timestamp,
+        recorded_at: Option<Timestamp>,
         error: Option<String>,
         value: &Option<Bytes>,
     ) -> WaitingRow {

@@ -13,7 +13,7 @@ const TRIED_MIN: usize = 100;
 /// When to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// So many entities parked one after the other, without a record of any being applied between.
+    /// So many entities parked one after the other, without a record of any being applied between, those included that waited.
     pub consecutive: u32,
     /// More than so many percent of the last 1,000 records tried.
     pub ratio_percent: u32,
@@ -54,6 +54,11 @@ impl Breaker {
     pub(crate) fn succeeded(&mut self) {
         self.consecutive = 0;
         self.count(false);
+    }
+
+    /// A record that waited was applied: the program can do what it couldn't.
+    pub(crate) const fn released(&mut self) {
+        self.consecutive = 0;
     }
 
     /// A record couldn't be applied. If that is one too many: what happened, in words.
@@ -98,6 +103,8 @@ mod tests {
         let mut breaker = breaker(3, 100);
         assert_eq!((breaker.failed(), breaker.failed()), (None, None));
         breaker.succeeded();
+        assert_eq!((breaker.failed(), breaker.failed()), (None, None));
+        breaker.released();
         assert_eq!((breaker.failed(), breaker.failed()), (None, None));
         let words = "3 entities in a row had a record that can't be applied";
         assert_eq!(breaker.failed().as_deref(), Some(words));

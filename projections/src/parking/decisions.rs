@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use orderledger_domain::entity::{Entity, EntityKind};
 use orderledger_domain::envelope::Envelope;
 use orderledger_domain::event::{Event, EventType, ParkedDecision};
-use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::partition::of_key;
+use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_store::Error;
 use orderledger_store::views::View;
 
@@ -28,6 +29,10 @@ pub(crate) struct Hearer<'a> {
     pub(crate) projection: &'static str,
     /// The kind of its entities.
     pub(crate) kind: EntityKind,
+    /// Where their records stand: these topics, each entity's in the partition of its name.
+    pub(crate) topics: &'static [Topic],
+    /// Partitions of every topic.
+    pub(crate) partitions: u32,
     /// Its rows.
     pub(crate) view: &'a View,
     /// How far it knows each partition.
@@ -50,7 +55,8 @@ impl Parking {
         let Some(entity) = whose.filter(|entity| entity.kind() == by.kind && projection == by.projection) else {
             return Ok(Fate::Ignored);
         };
-        if about.partition != read.position.partition || !by.states.contains_key(&about.topic_partition()) {
+        let home = of_key(entity.name().as_bytes(), by.partitions);
+        if (about.partition, read.position.partition) != (home, home) || !by.topics.contains(&about.topic) {
             return Ok(Fate::Ignored);
         }
         let (Event::ParkedRetried(decision) | Event::ParkedDiscarded(decision)) = event else {
@@ -87,6 +93,7 @@ impl Parking {
             // A head that was not tried yet is as one that waits.
             (Some(waiting), Verdict::Retried) if waiting.note.attempts > 0 => {
                 waiting.note.attempts = waiting.note.attempts.saturating_add(1);
+                waiting.note_changed = true;
                 self.release(name);
             }
             (Some(_), Verdict::Discarded) => {
@@ -118,6 +125,7 @@ impl Parking {
         match self.entities.get_mut(name).filter(|waiting| waiting.row.head == about && waiting.note.attempts > 0) {
             Some(waiting) => {
                 waiting.note.noticed = true;
+                waiting.note_changed = true;
                 self.unnoticed.remove(name);
                 self.change(name);
             }

@@ -9,8 +9,8 @@ use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::views::View;
 
-use super::queries;
 use super::rows::Verdict;
+use super::{LOST, queries};
 use crate::worker::fold::{Failure, Fold};
 use crate::worker::poison;
 use crate::worker::read::Read;
@@ -56,15 +56,16 @@ pub fn dry_run<F: Fold>(
             fold.pass_over(entity, at, kind.into(), read.as_ref());
             continue;
         }
-        let read = read.ok_or_else(|| Error::refused(at, "it waits, but the log holds it no more"))?;
-        let tried = if poison::refuses(F::NAME, at) {
-            Err("it is poisoned".to_owned())
-        } else {
-            match fold.apply(view, &read, kind.into()) {
+        let tried = if let Some(read) = &read
+            && !poison::refuses(F::NAME, at)
+        {
+            match fold.apply(view, read, kind.into()) {
                 Ok(_) => Ok(()),
                 Err(Failure::View(error)) => return Err(error),
                 Err(failure) => Err(failure.to_string()),
             }
+        } else {
+            Err(if read.is_some() { "it is poisoned" } else { LOST }.to_owned())
         };
         if let Err(why) = tried {
             run.stops = Some((at, why));
@@ -72,6 +73,7 @@ pub fn dry_run<F: Fold>(
         }
         run.applied += 1;
     }
-    run.untried = parked.row.waiting.saturating_sub(run.applied).saturating_sub(run.discarded);
+    let tried = run.applied.saturating_add(run.discarded).saturating_add(u64::from(run.stops.is_some()));
+    run.untried = parked.row.waiting.saturating_sub(tried);
     Ok(Some(run))
 }

@@ -22,6 +22,8 @@ pub(super) struct Waiting {
     pub(super) entity: Entity,
     pub(super) row: ParkedRow,
     pub(super) note: NoteRow,
+    /// Whether the note differs from its row.
+    pub(super) note_changed: bool,
     queue: Queue,
 }
 
@@ -89,7 +91,7 @@ impl Parking {
         }
         let queue = Queue::load(reader, &entity, row.head.offset)?;
         self.count(row.head.topic_partition(), row.waiting);
-        self.entities.insert(name, Waiting { entity, row, note, queue });
+        self.entities.insert(name, Waiting { entity, row, note, note_changed: false, queue });
         Ok(())
     }
 
@@ -147,12 +149,14 @@ impl Parking {
         let row = ParkedRow { head, kind, waiting: 1 };
         self.count(head.topic_partition(), 1);
         self.change(&name);
-        self.entities.insert(name, Waiting { entity, row, note, queue: Queue::default() });
+        let queue = Queue::default();
+        self.entities.insert(name, Waiting { entity, row, note, note_changed: true, queue });
     }
 
     /// From now on what waits is applied.
     pub(super) fn release(&mut self, name: &str) {
         let Some(waiting) = self.entities.get_mut(name) else { return };
+        waiting.note_changed |= !waiting.note.releasing;
         waiting.note.releasing = true;
         let head = waiting.row.head;
         self.change(name);
@@ -197,7 +201,10 @@ impl Parking {
             return Ok(());
         };
         waiting.row = ParkedRow { head: of.offset(offset), kind, waiting: waiting.row.waiting.saturating_sub(1) };
-        waiting.note = NoteRow { error: String::new(), attempts: 0, noticed: false, ..waiting.note.clone() };
+        if waiting.note.attempts > 0 {
+            waiting.note = NoteRow { error: String::new(), attempts: 0, noticed: false, ..waiting.note.clone() };
+            waiting.note_changed = true;
+        }
         self.release(name);
         Ok(())
     }
@@ -213,6 +220,7 @@ impl Parking {
     pub(crate) fn fail(&mut self, name: &str, error: String, since: Timestamp) {
         let Some(waiting) = self.entities.get_mut(name) else { return };
         let head = waiting.row.head;
+        tracing::warn!(entity = %waiting.entity, %head, error, "an entity is parked on");
         let key = (head.topic_partition(), head.offset, name.to_owned());
         self.releasing.remove(&key);
         let note = &mut waiting.note;
@@ -223,6 +231,7 @@ impl Parking {
         note.error = error;
         super::code_version().clone_into(&mut note.code_version);
         note.releasing = false;
+        waiting.note_changed = true;
         if !note.noticed {
             self.unnoticed.insert(name.to_owned());
         }
@@ -261,7 +270,9 @@ impl Parking {
             // One that is parked no more was deleted above.
             let Some(waiting) = self.entities.get_mut(&name) else { continue };
             changes.put_row(parked_key(&waiting.entity), &waiting.row)?;
-            changes.put_row(note_key(&waiting.entity), &waiting.note)?;
+            if std::mem::take(&mut waiting.note_changed) {
+                changes.put_row(note_key(&waiting.entity), &waiting.note)?;
+            }
             waiting.queue.write_rows(&waiting.entity, changes)?;
         }
         Ok(())

@@ -25,6 +25,9 @@ pub mod queries;
 mod queue;
 pub mod rows;
 
+/// Why a record that waits can't be applied if the log lost it.
+pub const LOST: &str = "the log holds it no more: discard it, or restore the log";
+
 /// The program that tries: what stands with a head that it could not apply.
 pub const fn code_version() -> &'static str {
     env!("CARGO_PKG_VERSION")

@@ -11,8 +11,8 @@ use orderledger_store::{At, Error};
 use uuid::Uuid;
 
 use super::rows::{
-    BlockRow, DecidedRow, DecisionRow, Kind, NoteRow, ParkedRow, block_key, blocks_key, decided_key, decisions_key,
-    entity_of_parked_key, first_of_block_key, note_key, parked_key,
+    BlockRow, DecidedRow, DecisionRow, Kind, NoteRow, ParkedRow, block_key, blocks_key, decided_key, decision_key,
+    decisions_key, entity_of_parked_key, first_of_block_key, note_key, parked_key,
 };
 
 /// A parked entity.
@@ -42,31 +42,38 @@ pub fn parked_entities(
     limit: usize,
     direction: Direction,
 ) -> Result<Vec<Parked>, Error> {
-    let all = KeyBuilder::new(keys::PARKED).build();
-    let end = after_prefix(&all).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
-    let (low, high) = match (after.map(parked_key), direction) {
-        (None, _) => (Bound::Included(all), end),
-        (Some(after), Direction::Ascending) => (Bound::Excluded(after), end),
-        (Some(after), Direction::Descending) => (Bound::Included(all), Bound::Excluded(after)),
+    let behind = |prefix: u8, after: Option<Bytes>| {
+        let all = KeyBuilder::new(prefix).build();
+        let end = after_prefix(&all).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
+        match (after, direction) {
+            (None, _) => (Bound::Included(all), end),
+            (Some(after), Direction::Ascending) => (Bound::Excluded(after), end),
+            (Some(after), Direction::Descending) => (Bound::Included(all), Bound::Excluded(after)),
+        }
     };
-    let rows = reader.scan_rows::<ParkedRow, Bytes>((low, high), direction).take(limit);
-    rows.map(|row| {
+    let rows = reader.scan_rows::<ParkedRow, Bytes>(behind(keys::PARKED, after.map(parked_key)), direction);
+    // The notes lie in the same order.
+    let mut notes = reader.scan_rows::<NoteRow, Bytes>(behind(keys::PARKED_NOTE, after.map(note_key)), direction);
+    let parked = rows.take(limit).map(|row| {
         let (key, row) = row?;
-        with_note(reader, entity_of_parked_key(&key)?, row)
-    })
-    .collect()
+        let entity = entity_of_parked_key(&key)?;
+        match notes.next().transpose()? {
+            Some((key, note)) if key == note_key(&entity) => Ok(Parked { entity, row, note }),
+            _ => Err(without_note(&entity)),
+        }
+    });
+    parked.collect()
 }
 
 /// The entity, if it is parked.
 pub fn parked(reader: &ViewReader, entity: &Entity) -> Result<Option<Parked>, Error> {
-    let row = reader.get_row::<ParkedRow>(&parked_key(entity))?;
-    row.map(|row| with_note(reader, entity.clone(), row)).transpose()
+    let Some(row) = reader.get_row::<ParkedRow>(&parked_key(entity))? else { return Ok(None) };
+    let note = reader.get_row(&note_key(entity))?.ok_or_else(|| without_note(entity))?;
+    Ok(Some(Parked { entity: entity.clone(), row, note }))
 }
 
-fn with_note(reader: &ViewReader, entity: Entity, row: ParkedRow) -> Result<Parked, Error> {
-    let missing = || Error::corrupt(At::Frame, format!("{entity} is parked without a note"));
-    let note = reader.get_row(&note_key(&entity))?.ok_or_else(missing)?;
-    Ok(Parked { entity, row, note })
+fn without_note(entity: &Entity) -> Error {
+    Error::corrupt(At::Frame, format!("{entity} is parked without a note, or a note is there without it"))
 }
 
 /// Where the entity's waiting records stand, in order, from that offset on, at most so many; none if it is not parked.
@@ -103,7 +110,12 @@ pub(super) fn waiting(
     Ok(waiting)
 }
 
-/// The decision of that event, once the projection has read it.
+/// The decision of that event about a record of that partition, once the projection has read it.
+pub fn decision_in(reader: &ViewReader, event_id: Uuid, partition: u32) -> Result<Option<DecisionRow>, Error> {
+    reader.get_row(&decision_key(event_id, partition))
+}
+
+/// A decision of that event, about a record of whatever partition, once the projection has read it.
 pub fn decision(reader: &ViewReader, event_id: Uuid) -> Result<Option<DecisionRow>, Error> {
     let prefix = decisions_key(event_id).build();
     let row = reader.scan_prefix_rows::<DecisionRow>(&prefix, Direction::Ascending).next().transpose()?;

@@ -92,6 +92,7 @@ impl Acknowledging {
             let progress = self.standing.partitions.entry(partition).or_default();
             progress.next_offset = progress.next_offset.max(done.batch.passed);
             progress.recorded_at = progress.recorded_at.max(done.batch.recorded_at);
+            progress.consumed = done.batch.accounting.consumed();
             progress.accounting = done.batch.accounting;
         }
         self.look_at_ends();

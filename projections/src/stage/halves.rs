@@ -39,7 +39,8 @@ pub(super) fn begin<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Restor
         let one_off = u64::from(planted::is(Bug::SnapshotOneRecordOff) && next > 0);
         from.push((source, next + one_off));
         let accounting = recovered.fold.accounting();
-        let progress = PartitionProgress { next_offset: next, accounting, ..Default::default() };
+        let consumed = accounting.consumed();
+        let progress = PartitionProgress { next_offset: next, consumed, accounting, ..Default::default() };
         standing.partitions.insert(source, progress);
         deciding.add(source, recovered, restored.ends.get(&source).copied(), resent_below, setup.clock.now());
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use orderledger_domain::envelope::{self, Envelope};
 use orderledger_domain::event::Event;
+use orderledger_domain::partition::of_key;
 use orderledger_domain::position::{Position, Topic};
 use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
@@ -73,9 +74,11 @@ impl Withheld {
             _ => return,
         };
         let whose = key.and_then(|key| key.strip_prefix(kind.as_bytes()));
-        let Some(whose) = whose.filter(|_| decision.position.topic_partition() == topic.at(at.partition)) else {
-            return;
+        let is_home = |name: &&[u8]| {
+            let home = of_key(name, self.partitions);
+            (at.partition, decision.position.topic_partition()) == (home, topic.at(home))
         };
+        let Some(whose) = whose.filter(is_home) else { return };
         let whose = Bytes::copy_from_slice(whose);
         // The same request once more changes nothing, whatever it knows by now.
         if !self.heard.insert((topic, at.partition, event_id)) {

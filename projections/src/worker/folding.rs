@@ -12,6 +12,7 @@ use orderledger_store::views::View;
 
 use super::fold::{Failure, Fold};
 use super::head::Head;
+use super::parks::parks;
 use super::partition::PartitionState;
 use super::progress::{PartitionProgress, Standing, WorkerState};
 use super::read::lacks;
@@ -61,7 +62,7 @@ impl<F: Fold> Folding<F> {
             }
         }
         let fold = F::load(&view, log.partitions())?;
-        let (parking, asked) = match F::PARKS {
+        let (parking, asked) = match parks::<F>() {
             Some(_) => (Parking::load(&view, &states)?, Asked::load(log, &states)?),
             None => <(Parking, Asked)>::default(),
         };
@@ -84,7 +85,7 @@ impl<F: Fold> Folding<F> {
 
     /// Whether it reads that topic: its own, and the decisions about what it parks.
     pub fn reads(topic: Topic) -> bool {
-        F::TOPICS.contains(&topic) || (F::PARKS.is_some() && topic == Topic::DeadLetters)
+        F::TOPICS.contains(&topic) || (parks::<F>().is_some() && topic == Topic::DeadLetters)
     }
 
     /// Where to read on, partition by partition.

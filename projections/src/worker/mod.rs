@@ -7,6 +7,7 @@ pub mod fold;
 pub mod folding;
 pub(crate) mod head;
 pub(crate) mod pace;
+mod parks;
 pub mod partition;
 pub mod pauses;
 pub mod poison;

@@ -45,6 +45,8 @@ pub struct PartitionProgress {
     pub oldest_unanswered: Option<u64>,
     /// The newest append time read.
     pub recorded_at: Timestamp,
+    /// How many records were consumed, counted apart from what became of them.
+    pub consumed: u64,
     /// What became of the records.
     pub accounting: Accounting,
 }
@@ -55,6 +57,7 @@ impl From<&PartitionState> for PartitionProgress {
             next_offset: state.next_offset,
             oldest_unanswered: state.unanswered.front().copied(),
             recorded_at: state.recorded_at,
+            consumed: state.consumed,
             accounting: state.accounting,
         }
     }

@@ -21,7 +21,7 @@ use super::stop::Stop;
 use crate::parking::breaker::Limits;
 use crate::parking::notices::Notices;
 
-/// So many records that wait are applied between two looks at what came.
+/// About so many records are read, for those among them that wait and are to be applied, between two looks at what came.
 const RELEASED_AT_ONCE: usize = 1000;
 /// How long a loop waits for something to do before it looks whether to stop.
 const IDLE: Duration = Duration::from_millis(200);

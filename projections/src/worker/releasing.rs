@@ -7,13 +7,17 @@ use orderledger_store::event_log::EventLog;
 
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
+use super::parks::parks;
 use super::partition::Fate;
 use super::read::Read;
 use super::taking::fate_of;
+use crate::parking::LOST;
 use crate::parking::rows::Kind;
 
 /// Records of one look into the log at most.
 const REACH_MAX: usize = 1024;
+/// What a look costs beside its records, in records.
+const LOOK: usize = 16;
 /// It is worth reading so many records for one that is wanted.
 const DENSE: usize = 64;
 /// Records of `dead-letters` that are read at once.
@@ -25,11 +29,13 @@ impl<F: Fold> Folding<F> {
         self.parking.is_releasing()
     }
 
-    /// Applies about so many of the records that wait and are to be applied, the earliest first; how many were. Where one
-    /// can't be, its entity waits on, with that record as its head.
+    /// Applies records that wait and are to be applied, the earliest first, until it has read about so many; how many were
+    /// applied. Where one can't be, its entity waits on, with that record as its head.
     pub fn release(&mut self, log: &dyn EventLog, key: &StreamKey, about: usize) -> Result<usize, Failure> {
-        let (mut released, mut looked_at) = (0, 0);
-        while released < about && looked_at < about.saturating_mul(16) {
+        let (mut released, mut cost): (usize, usize) = (0, 0);
+        // Where few of those that are read are wanted it is soon enough: decisions that came meanwhile make the next look worth
+        // more, for what all of them wait for is read once.
+        while cost < about {
             let Some(first) = self.parking.next_release() else { break };
             let records = match log.read(first.topic_partition(), first.offset, self.reach) {
                 Err(Error::Refused { .. }) => Vec::new(),
@@ -42,14 +48,15 @@ impl<F: Fold> Folding<F> {
                     self.pass_over(&name, first, kind, None);
                     self.advance(first, &name, Fate::Rejected)?;
                     released += 1;
+                    cost = cost.saturating_add(LOOK);
                     continue;
                 }
                 let since =
                     self.states.get(&first.topic_partition()).map_or_else(Default::default, |of| of.recorded_at);
-                self.parking.fail(&name, "the log holds it no more: discard it, or restore the log".to_owned(), since);
+                self.parking.fail(&name, LOST.to_owned(), since);
                 continue;
             }
-            looked_at += records.len();
+            cost = cost.saturating_add(LOOK).saturating_add(records.len());
             let before = released;
             let many = records.len();
             for record in records {
@@ -72,7 +79,10 @@ impl<F: Fold> Folding<F> {
             Fate::Rejected
         } else {
             match self.apply(&read, kind.into()) {
-                Ok(outcome) => fate_of(outcome),
+                Ok(outcome) => {
+                    self.breaker.released();
+                    fate_of(outcome)
+                }
                 Err(Failure::Record(error)) => {
                     let since = self.recorded_at(&read);
                     self.parking.fail(name, error.0, since);
@@ -91,7 +101,7 @@ impl<F: Fold> Folding<F> {
 
     /// Tells the fold that a record of that entity is never applied.
     pub(super) fn pass_over(&mut self, name: &str, at: Position, kind: Kind, read: Option<&Read>) {
-        if let Some(entity) = F::PARKS.and_then(|parks| parks.named(name)) {
+        if let Some(entity) = parks::<F>().and_then(|parks| parks.named(name)) {
             self.fold.pass_over(&entity, at, kind.into(), read);
         }
     }
@@ -99,7 +109,7 @@ impl<F: Fold> Folding<F> {
     /// Reads operators' decisions up to their end as it is now, before anything else; true if anything was read. A
     /// projection that parks nothing has none.
     pub fn read_decisions(&mut self, log: &dyn EventLog, key: &StreamKey) -> Result<bool, Failure> {
-        if F::PARKS.is_none() || F::TOPICS.contains(&Topic::DeadLetters) {
+        if parks::<F>().is_none() || F::TOPICS.contains(&Topic::DeadLetters) {
             return Ok(false);
         }
         let mut moved = false;

@@ -7,6 +7,7 @@ use orderledger_domain::position::Topic;
 
 use super::fold::{Failure, Fold, Outcome, Unappliable};
 use super::folding::Folding;
+use super::parks::parks;
 use super::partition::{Arrived, Fate, claims_to_be_derived};
 use super::poison;
 use super::read::{Read, lacks};
@@ -38,7 +39,7 @@ impl<F: Fold> Folding<F> {
 
     fn judge(&mut self, read: &Read, arrived: Arrived) -> Result<Fate, Failure> {
         let is_misplaced = arrived == Arrived::Outside && is_misplaced(read);
-        if F::PARKS.is_none() {
+        if parks::<F>().is_none() {
             let outcome = self.apply(read, arrived)?;
             return Ok(match arrived {
                 Arrived::Repeat { .. } => Fate::Duplicate,
@@ -80,8 +81,15 @@ impl<F: Fold> Folding<F> {
 
     /// A record of `dead-letters` that is in no stream.
     fn hear(&mut self, read: &Read) -> Result<Fate, Failure> {
-        let Some(kind) = F::PARKS else { return Ok(Fate::Ignored) };
-        let by = Hearer { projection: F::NAME, kind, view: &self.view, states: &self.states };
+        let Some(kind) = parks::<F>() else { return Ok(Fate::Ignored) };
+        let by = Hearer {
+            projection: F::NAME,
+            kind,
+            topics: F::TOPICS,
+            partitions: self.partitions,
+            view: &self.view,
+            states: &self.states,
+        };
         Ok(self.parking.hear(&by, read)?)
     }
 
@@ -97,7 +105,7 @@ impl<F: Fold> Folding<F> {
             Err(Failure::Record(error)) => error,
             Err(failure) => return Err(failure),
         };
-        let Some(entity) = whose.and_then(|name| F::PARKS.and_then(|kind| kind.named(name))) else {
+        let Some(entity) = whose.and_then(|name| parks::<F>().and_then(|kind| kind.named(name))) else {
             return Err(error.into());
         };
         if let Some(why) = self.breaker.failed() {

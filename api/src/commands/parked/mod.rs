@@ -28,6 +28,8 @@ use crate::http::problem::Problem;
 use crate::ledger::{self, Ledger, ViewHandle, blocking};
 use decision::Decision;
 
+/// The state of an entity of which nothing waits.
+const RELEASED: &str = "released";
 /// How many records a trial looks at.
 const TRIED_MAX: usize = 10_000;
 
@@ -51,7 +53,8 @@ impl Answer {
         let written = Written {
             status: StatusCode::ACCEPTED,
             position: self.position.to_string(),
-            location: Some(format!("/v1/parked/{}", self.entity)),
+            // Where nothing waits any more there is nothing to look at.
+            location: (self.state != RELEASED).then(|| format!("/v1/parked/{}", self.entity)),
             replayed,
             waited: false,
         };
@@ -98,12 +101,14 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
     Ok(answer::json(StatusCode::OK, answer::to_json(&trial)?))
 }
 
-/// Makes the decision, once, and waits until the projection has carried it out: until it has heard it, and, but for
+/// Makes the decision, once under its key, and waits until the projection has carried it out: until it has heard it, and, but for
 /// `at_once`, until nothing of the entity is being applied any more.
 async fn decide(ledger: &Arc<Ledger>, decision: &Decision, at_once: bool) -> Result<(Answer, bool), Problem> {
     let handle = ledger.view_parking(&decision.entity)(ledger);
     let deadline = Instant::now() + ledger.answer_within;
     accepts_decisions(handle)?;
+    // Who comes with the same key about another entity finds this decision there.
+    let _one_by_one = ledger.decision_keys.of(&decision.event_id).lock().await;
     let mut last = ledger.decisions.of(&decision.entity).lock().await;
     if let Some(before) = *last {
         carried_out(handle, before, deadline).await?;
@@ -141,9 +146,12 @@ fn accepts_decisions(handle: &ViewHandle) -> Result<(), Problem> {
 
 /// Where the same decision stands already; another one under the same key, about whatever entity, is a mistake.
 fn known(ledger: &Ledger, decision: &Decision) -> Result<Option<Position>, Problem> {
-    let mut row = None;
+    let own = ledger.view_parking(&decision.entity)(ledger).live.load().view.reader()?;
+    let mut row = queries::decision_in(&own, decision.event_id, decision.about.partition)?;
     for handle in [&ledger.settlement, &ledger.market] {
-        row = row.or(queries::decision(&handle.live.load().view.reader()?, decision.event_id)?);
+        if row.is_none() {
+            row = queries::decision(&handle.live.load().view.reader()?, decision.event_id)?;
+        }
     }
     let Some(row) = row else { return Ok(None) };
     let DecisionRow { at, verdict, entity, about, reason, actor, void } = row;
@@ -232,7 +240,7 @@ async fn settled(handle: &ViewHandle, decision: &Decision, at: Position, deadlin
         projection: handle.name,
         position: at,
         state: match &parked {
-            None => "released",
+            None => RELEASED,
             Some(_) if done => "parked",
             Some(_) => "releasing",
         },
