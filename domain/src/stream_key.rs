@@ -81,6 +81,12 @@ impl StreamKey {
         self.secret(id).is_some()
     }
 
+    /// What tells whether two files mean the same secret by an id, without telling it: a digest made with each key that can
+    /// seal.
+    pub fn fingerprints(&self) -> impl Iterator<Item = (KeyId, u64)> {
+        self.ring.iter().map(|(id, secret)| (*id, digest(secret, &[Some(b"orderledger: which key is it?")])))
+    }
+
     fn secret(&self, id: KeyId) -> Option<&Secret> {
         self.ring.iter().find(|(known, _)| *known == id).map(|(_, secret)| secret)
     }
@@ -160,7 +166,7 @@ fn digest(secret: &Secret, parts: &[Option<&[u8]>]) -> u64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use crate::position::Topic;
@@ -203,6 +209,16 @@ mod tests {
         assert_eq!(one.digest(Some(b"k"), Some(b"v")), ring.digest(Some(b"k"), Some(b"v")));
         assert_eq!(one.first_prev(StreamId(target), target), ring.first_prev(StreamId(target), target));
         assert!(ring.knows(KeyId::FIRST) && !one.knows(KeyId::FIRST));
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_the_secret_alone() {
+        let of = |ring: StreamKey| ring.fingerprints().map(|(_, print)| print).collect::<Vec<_>>();
+        let other = StreamKey::ring((id("a"), Some([1; 16])), vec![(id("b"), [2; 16]), (id("c"), [4; 16])]).unwrap();
+        let (one, other) = (of(ring()), of(other));
+        assert_eq!(one[..2], other[..2]);
+        assert_ne!(one[2], other[2]);
+        assert_ne!(one[0], one[1]);
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! The data directory: one process owns it, and its partition count and the log that it belongs to are pinned.
+//! So are the secrets of the stream keys, by their fingerprints.
+
+mod keys;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;

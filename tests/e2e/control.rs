@@ -139,6 +139,12 @@ fn the_stream_key_is_changed_while_orders_come() {
     server.stop();
     let (code, said) = home.run(&["verify", "--stream-key-file", keys.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");
+    // A digit that was changed by accident would seal with a secret that nobody else has.
+    std::fs::write(&keys, format!("{}\n2026-11 {}\n2026-12 {}4\n", "1".repeat(32), "2".repeat(32), "3".repeat(31)))
+        .unwrap();
+    let (code, said) = home.serve_refused(&options);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("the stream key 2026-12 is another secret than the one that was used here"), "{said}");
     // Without the newer key the program says what it lacks.
     std::fs::write(&keys, "1".repeat(32)).unwrap();
     let (code, said) = home.serve_refused(&options);

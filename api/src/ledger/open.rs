@@ -107,6 +107,7 @@ pub struct Opened {
 /// Takes the directory and opens its log alone, for commands that only read it.
 pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<dyn EventLog>), Error> {
     let mut data = if create { DataDir::open(&settings.data)? } else { DataDir::open_existing(&settings.data)? };
+    data.check_keys(settings.key.fingerprints())?;
     let partitions = settings.partitions.or(data.partitions());
     match &settings.kafka {
         None => {
@@ -158,7 +159,11 @@ impl Opened {
         let (data, log) = open_log(settings, true)?;
         let mut workers =
             Workers { stop: Stop::default(), stages: Vec::new(), projections: Vec::new(), views: Vec::new(), data };
-        match workers.start(settings, log) {
+        let started = workers.start(settings, log).and_then(|ledger| {
+            workers.data.pin_keys(settings.key.fingerprints())?;
+            Ok(ledger)
+        });
+        match started {
             Ok(ledger) => Ok(Opened { ledger: Arc::new(ledger), workers }),
             Err(error) => {
                 // Those that run already end, so that the directory is free for the next attempt.

@@ -19,6 +19,26 @@ fn check_refused(result: Result<impl std::fmt::Debug, Error>, text: &str) {
 }
 
 #[test]
+fn a_key_id_means_one_secret_for_ever() {
+    use orderledger_domain::ids::KeyId;
+    let parent = tempfile::tempdir().unwrap();
+    let mut data = DataDir::open(parent.path()).unwrap();
+    data.pin(6, EMBEDDED).unwrap();
+    let (one, two) = (KeyId::new("0").unwrap(), KeyId::new("2026-11").unwrap());
+    data.check_keys([(one, 1), (two, 2)]).unwrap();
+    data.pin_keys([(one, 1)]).unwrap();
+    data.pin_keys([(one, 1), (two, 2)]).unwrap();
+    data.pin_keys([(two, 3)]).unwrap();
+    data.check_keys([(two, 2)]).unwrap();
+    check_refused(
+        data.check_keys([(one, 1), (two, 3)]),
+        "If no stream has ever taken this key, take its line out of this file",
+    );
+    fs::write(parent.path().join("stream-keys"), "0 x\n").unwrap();
+    check_refused(data.check_keys([(one, 1)]), "remove this file");
+}
+
+#[test]
 fn a_new_directory_is_for_its_owner_alone_and_pins_its_partition_count() {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("deep/data");
