@@ -216,3 +216,91 @@ impl SystemAccounts {
         self.0.insert((account, asset), amount);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn shares() -> Asset {
+        Asset::new("AAPL").unwrap()
+    }
+
+    fn moved(account: LedgerAccount, units: i128) -> Posting {
+        Posting { account, asset: Asset::USD, change: Amount::from_units(units), reason: PostingReason::Trade }
+    }
+
+    #[test]
+    fn accounts_and_reasons_are_named_in_answers_as_this_table_says() {
+        use LedgerAccount::{Available, Clearing, Fees, Outside, Reserved};
+        for (account, name, is_of_user) in [
+            (Available, "available", true),
+            (Reserved, "reserved", true),
+            (Clearing, "clearing", false),
+            (Fees, "fees", false),
+            (Outside, "outside", false),
+        ] {
+            assert_eq!((account.as_str(), account.is_of_user()), (name, is_of_user));
+        }
+        for (reason, name) in [
+            (PostingReason::Deposit, "deposit"),
+            (PostingReason::Withdrawal, "withdrawal"),
+            (PostingReason::Reserve, "reserve"),
+            (PostingReason::AmendReserve, "amend_reserve"),
+            (PostingReason::Release, "release"),
+            (PostingReason::Trade, "trade"),
+            (PostingReason::Fee, "fee"),
+        ] {
+            assert_eq!(reason.as_str(), name);
+        }
+    }
+
+    #[test]
+    fn what_one_account_gives_the_other_gains_and_nothing_is_posted_for_nothing() {
+        let five = Amount::from_units(5);
+        let (out, into) = (Postings::withdrawal(shares(), five), Postings::deposit(shares(), five));
+        let lines = |postings: &Postings| -> Vec<(LedgerAccount, i128, PostingReason)> {
+            postings.iter().map(|posting| (posting.account, posting.change.units(), posting.reason)).collect()
+        };
+        use LedgerAccount::{Available, Outside};
+        use PostingReason::{Deposit, Withdrawal};
+        assert_eq!(lines(&into), [(Outside, -5, Deposit), (Available, 5, Deposit)]);
+        assert_eq!(lines(&out), [(Available, -5, Withdrawal), (Outside, 5, Withdrawal)]);
+        assert_eq!(Postings::deposit(shares(), Amount::ZERO), Postings::default());
+    }
+
+    #[test]
+    fn a_users_accounts_never_go_below_zero_and_others_postings_touch_them_not() {
+        let mut account = Account::default();
+        assert_eq!(account.post(&moved(LedgerAccount::Available, 7)).map(|balance| balance.total().units()), Ok(7));
+        assert_eq!(account.post(&moved(LedgerAccount::Reserved, 2)).map(|balance| balance.total().units()), Ok(9));
+        let expected = Balance { available: Amount::from_units(7), reserved: Amount::from_units(2) };
+        let overdrawn = account.post(&moved(LedgerAccount::Reserved, -3)).unwrap_err();
+        assert_eq!(overdrawn.to_string(), "a trade posting of -0.0003 USD takes the reserved account below zero");
+        for other in [LedgerAccount::Clearing, LedgerAccount::Fees, LedgerAccount::Outside] {
+            assert_eq!(account.post(&moved(other, -100)), Ok(expected));
+        }
+        assert_eq!(account.balance(Asset::USD), expected);
+        assert_eq!(account.balance(shares()), Balance::default());
+        assert_eq!(account.iter().collect::<Vec<_>>(), [(Asset::USD, expected)]);
+        assert!(account.post_all(&Postings::withdrawal(Asset::USD, Amount::from_units(8))).is_err());
+        assert!(account.post_all(&Postings::withdrawal(Asset::USD, Amount::from_units(7))).is_ok(), "to exactly zero");
+    }
+
+    #[test]
+    fn system_accounts_are_signed_and_take_no_users_postings() {
+        let mut system = SystemAccounts::default();
+        assert_eq!(system.post(&moved(LedgerAccount::Available, 1)), None);
+        assert_eq!(system.post(&moved(LedgerAccount::Outside, -4)), Some(Amount::from_units(-4)));
+        assert_eq!(system.post(&moved(LedgerAccount::Outside, 1)), Some(Amount::from_units(-3)));
+        system.set(LedgerAccount::Fees, shares(), Amount::from_units(9));
+        let all: Vec<_> = system.iter().collect();
+        assert_eq!(
+            all,
+            [
+                (LedgerAccount::Fees, shares(), Amount::from_units(9)),
+                (LedgerAccount::Outside, Asset::USD, Amount::from_units(-3)),
+            ]
+        );
+    }
+}

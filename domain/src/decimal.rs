@@ -134,6 +134,9 @@ mod tests {
             ("1.-5", Err(DecimalError::Malformed)),
             ("", Err(DecimalError::Malformed)),
             ("9999999999999999999999999999999999999999", Err(DecimalError::OutOfRange)),
+            ("999999999999999999999999999999", Ok(9_999_999_999_999_999_999_999_999_999_990_000)),
+            ("1000000000000000000000000000000", Err(DecimalError::OutOfRange)),
+            ("0.12345678901234567890", Err(DecimalError::Malformed)),
         ] {
             assert_eq!(parse_units(text), expected, "{text}");
         }
@@ -147,6 +150,25 @@ mod tests {
             let mut text = String::new();
             assert!(write_units(units, &mut text).is_ok());
             assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn whole_units_and_others_are_exact_json_numbers() {
+        struct Units(i128);
+        impl serde::Serialize for Units {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serialize_units(self.0, serializer)
+            }
+        }
+        for (units, expected) in [
+            (20_000, "2"),
+            (-15_000, "-1.5"),
+            (92_233_720_368_547_758_070_000, "9223372036854775807"),
+            (92_233_720_368_547_758_080_000, "9223372036854775808"),
+            (92_233_720_368_547_758_080_001, "9223372036854775808.0001"),
+        ] {
+            assert_eq!(serde_json::to_string(&Units(units)).ok().as_deref(), Some(expected));
         }
     }
 }

@@ -129,4 +129,14 @@ mod tests {
         }
         assert_eq!(name_in_key(None), None);
     }
+
+    #[test]
+    fn an_entity_stands_in_json_as_its_text() {
+        for (text, kind, name) in [("user:u1", EntityKind::User, "u1"), ("symbol:AAPL", EntityKind::Symbol, "AAPL")] {
+            let entity: Option<Entity> = serde_json::from_value(text.into()).ok();
+            assert_eq!(entity.as_ref().map(|entity| (entity.kind(), entity.name())), Some((kind, name)));
+            assert_eq!(serde_json::to_value(entity).ok(), Some(text.into()));
+        }
+        assert!(serde_json::from_value::<Entity>("user:".into()).is_err());
+    }
 }

@@ -234,3 +234,70 @@ impl fmt::Debug for KeyId {
     }
 }
 named!(KeyId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_name<T>(new: fn(&str) -> Result<T, BadName>) -> impl Fn(&str) -> bool {
+        move |text| new(text).is_ok()
+    }
+
+    #[test]
+    fn names_are_what_this_table_says() {
+        let (user, order) = (is_name(UserId::new), is_name(OrderId::new));
+        let (withdrawal, client, asset) =
+            (is_name(WithdrawalId::new), is_name(ClientOrderId::new), is_name(Asset::new));
+        let (symbol, key) = (is_name(Symbol::new), is_name(KeyId::new));
+        let (of_16, of_17) = ("A".repeat(16), "A".repeat(17));
+        let (of_64, of_65) = ("A".repeat(64), "A".repeat(65));
+        // Columns: users, orders, withdrawals, orders of clients, assets, symbols, keys.
+        for (text, row) in [
+            ("", ". . . . . . ."),
+            ("A", "u o w c a s k"),
+            ("Z9.-", "u o w c a s k"),
+            ("az_", "u o w c . . k"),
+            ("_", ". o w c . . k"),
+            ("USD", "u o w c a . k"),
+            ("a!~", ". . . c . . ."),
+            ("a b", ". . . . . . ."),
+            ("ü", ". . . . . . ."),
+            (&of_16, "u o w c a s k"),
+            (&of_17, "u o w c . . ."),
+            (&of_64, "u o w c . . ."),
+            (&of_65, ". . . . . . ."),
+        ] {
+            let said = [user(text), order(text), withdrawal(text), client(text), asset(text), symbol(text), key(text)];
+            let row: Vec<bool> = row.split(' ').map(|cell| cell != ".").collect();
+            assert_eq!(said, *row, "{text}");
+        }
+        assert_eq!((Asset::USD.is_cash(), Asset::new("AAPL").map(|asset| asset.is_cash())), (true, Ok(false)));
+    }
+
+    #[test]
+    fn a_name_is_shown_as_it_was_given() {
+        let (asset, symbol, key) = (Asset::new("BRK.B"), Symbol::new("BRK.B"), KeyId::new("2026-11"));
+        assert_eq!(format!("{asset:?} {symbol:?} {key:?}"), "Ok(BRK.B) Ok(BRK.B) Ok(2026-11)");
+        assert_eq!(symbol.map(|symbol| symbol.asset()), asset);
+        assert_eq!(serde_json::to_string(&key.ok()).ok().as_deref(), Some("\"2026-11\""));
+        let escaped: Result<OrderId, _> = serde_json::from_str("\"\\u006f1\"");
+        assert_eq!(escaped.ok(), OrderId::new("o1").ok());
+        assert!(serde_json::from_str::<OrderId>("1").is_err());
+    }
+
+    #[test]
+    fn a_keys_id_is_two_numbers_and_back() {
+        for (text, halves) in [
+            ("0", (0x3000_0000_0000_0000, 0)),
+            ("2026-11", (0x3230_3236_2d31_3100, 0)),
+            ("0123456789abcdef", (0x3031_3233_3435_3637, 0x3839_6162_6364_6566)),
+        ] {
+            let id = KeyId::new(text).ok();
+            assert_eq!(id.map(|id| id.halves()), Some(halves));
+            assert_eq!(KeyId::of_halves(halves.0, halves.1), id);
+        }
+        assert_eq!(KeyId::of_halves(0, 0), None, "the empty name");
+        assert_eq!(KeyId::of_halves(0x3000_3000_0000_0000, 0), None, "a zero in the middle");
+        assert_eq!(KeyId::of_halves(u64::MAX, 0), None, "no text");
+    }
+}

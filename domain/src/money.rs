@@ -243,3 +243,63 @@ impl<'de> Deserialize<'de> for BasisPoints {
         BasisPoints::new(rate).map_err(decimal::out_of_range)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUT: DecimalError = DecimalError::OutOfRange;
+
+    #[test]
+    fn bounds_belong_to_what_is_allowed() {
+        let price = |units| Price::from_units(units).map(|price| i128::from(price.units()));
+        let shares = |shares| Quantity::new(shares).map(Quantity::shares);
+        let movable = |units| Amount::movable(units).map(Amount::units);
+        let rate = |rate| BasisPoints::new(rate).map(BasisPoints::rate);
+        assert_eq!([0, 1, 10_000_000_000, 10_000_000_001].map(price), [Err(OUT), Ok(1), Ok(10_000_000_000), Err(OUT)]);
+        assert_eq!(price(i128::MAX), Err(OUT));
+        assert_eq!([0, 7, 100_000_000_000, 100_000_000_001].map(shares), [Ok(0), Ok(7), Ok(100_000_000_000), Err(OUT)]);
+        let most = 1_000_000_000_000_000_000;
+        assert_eq!([-1, 0, 1, most, most + 1].map(movable), [Err(OUT), Err(OUT), Ok(1), Ok(most), Err(OUT)]);
+        assert_eq!([0, 1, 1000, 1001].map(rate), [Ok(0), Ok(1), Ok(1000), Err(OUT)]);
+    }
+
+    #[test]
+    fn amounts_are_told_apart_by_sign_and_by_what_is_whole() {
+        for (units, is_zero, is_negative, is_whole) in [
+            (0, true, false, true),
+            (1, false, false, false),
+            (-1, false, true, false),
+            (10_000, false, false, true),
+            (-20_000, false, true, true),
+            (10_001, false, false, false),
+        ] {
+            let amount = Amount::from_units(units);
+            let said = (amount.is_zero(), amount.is_negative(), amount.is_whole());
+            assert_eq!(said, (is_zero, is_negative, is_whole), "{units}");
+            assert_eq!(amount.negated().plus(amount), Amount::ZERO);
+            assert_eq!(amount.negated().minus(amount).units(), -2 * units);
+        }
+    }
+
+    #[test]
+    fn quantities_are_counted_and_never_below_none() {
+        let (three, five) = (Quantity(3), Quantity(5));
+        assert_eq!(
+            (five.minus(three), three.minus(five), three.plus(five)),
+            (Quantity(2), Quantity::ZERO, Quantity(8))
+        );
+        assert_eq!((Quantity::ZERO.is_zero(), three.is_zero()), (true, false));
+        assert_eq!((three.amount().units(), Price(7).times(three).units()), (30_000, 21));
+        assert_eq!(
+            (three.to_string(), Price(15_000).to_string(), Amount(-1).to_string()),
+            ("3".into(), "1.5".into(), "-0.0001".into())
+        );
+    }
+
+    #[test]
+    fn fees_are_rounded_up() {
+        let fee = |rate, notional| fee_from_basis(BasisPoints(rate).of(Amount(notional))).units();
+        assert_eq!((fee(0, 9), fee(1, 1), fee(1, 10_000), fee(1, 10_001), fee(25, 10_000)), (0, 1, 1, 2, 25));
+    }
+}

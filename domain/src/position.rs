@@ -181,4 +181,20 @@ mod tests {
             assert_eq!(text.parse::<Position>(), Err(MalformedPosition), "{text}");
         }
     }
+
+    #[test]
+    fn a_topics_number_in_stored_keys_is_its_place_in_the_list() {
+        for (number, topic) in (0..).zip(Topic::ALL) {
+            assert_eq!((topic.number(), Topic::from_number(number)), (number, Some(topic)));
+        }
+        assert_eq!(Topic::from_number(4), None);
+    }
+
+    #[test]
+    fn a_position_stands_in_json_as_its_text() {
+        let position = Topic::Books.at(11).offset(42);
+        assert_eq!(serde_json::to_string(&position).ok().as_deref(), Some("\"books-11@42\""));
+        assert_eq!(serde_json::from_str::<Position>("\"books-11@42\"").ok(), Some(position));
+        assert!(serde_json::from_str::<Position>("\"books-11\"").is_err());
+    }
 }

@@ -108,4 +108,21 @@ mod tests {
         }
         assert_eq!(UnknownRules(3).to_string(), "this program knows the rules' versions 1 to 2, not 3");
     }
+
+    #[test]
+    fn the_versions_differ_as_this_table_says() {
+        for (rules, number, self_trade, is_second) in
+            [(Rules::V1, 1, SelfTrade::ExpireIncoming, false), (Rules::V2, 2, SelfTrade::ExpireResting, true)]
+        {
+            assert_eq!((u32::from(rules), rules.self_trade()), (number, self_trade));
+            assert_eq!((rules.notes_headers(), rules.tells_form_from_syntax()), (is_second, is_second));
+            for event_type in EventType::ALL {
+                let is_of_keys = event_type.as_str().starts_with("StreamKey");
+                assert_eq!(rules.know(*event_type), is_second || !is_of_keys, "{event_type:?}");
+            }
+        }
+        assert_eq!(Rules::V1.refusal_of_unknown(), "this program knows rules version 1 alone");
+        let of_second = "no such version of the rules was known when it was asked for";
+        assert_eq!(Rules::V2.refusal_of_unknown(), of_second);
+    }
 }

@@ -166,3 +166,83 @@ impl<'de> Deserialize<'de> for StreamMarks {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const SOURCE: TopicPartition = Topic::Orders.at(3);
+
+    fn stamp(sequence: u64, prev: u64) -> Stamp {
+        let cause = Cause { position: SOURCE.offset(9), index: 0 };
+        Stamp { cause, sequence, prev, key: None, takes: None }
+    }
+
+    fn id(text: &str) -> KeyId {
+        KeyId::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_judged_by_number_and_digest_as_this_table_says() {
+        let mark = StreamMark { sequence: 5, digest: 50 };
+        for (sequence, prev, digest, expected) in [
+            (4, 50, 50, Arrival::Repeat { diverges: false }),
+            (4, 50, 51, Arrival::Repeat { diverges: false }),
+            (5, 0, 50, Arrival::Repeat { diverges: false }),
+            (5, 0, 51, Arrival::Repeat { diverges: true }),
+            (6, 50, 60, Arrival::Next),
+            (6, 51, 60, Arrival::OutOfStream),
+            (7, 50, 60, Arrival::OutOfStream),
+        ] {
+            assert_eq!(mark.judge(&stamp(sequence, prev), digest), expected, "{sequence} {prev} {digest}");
+        }
+        let next = mark.next_stamp(stamp(0, 0).cause);
+        assert_eq!(next, stamp(6, 50));
+        assert_eq!(StreamMark::default().judge(&stamp(0, 0), 0), Arrival::Repeat { diverges: false });
+    }
+
+    #[test]
+    fn a_stream_takes_what_comes_next_and_from_a_key_on_what_that_seals() {
+        let mut marks = StreamMarks::default();
+        let stream = StreamId(SOURCE);
+        assert_eq!(marks.take(&stamp(2, 0), 7), Arrival::OutOfStream);
+        assert_eq!((marks.mark(stream), marks.iter().count()), (StreamMark::default(), 0), "it left no trace");
+        assert_eq!(marks.take(&Stamp { takes: Some(id("k2")), ..stamp(1, 0) }, 7), Arrival::Next);
+        assert_eq!((marks.key(stream), marks.keys().collect::<Vec<_>>()), (Some(id("k2")), vec![id("k2")]));
+        let sealed = |key| Stamp { key: Some(id(key)), ..stamp(2, 7) };
+        for wrong in [stamp(2, 7), sealed("k3")] {
+            assert_eq!(marks.judge(&wrong, 8), Arrival::OutOfStream);
+        }
+        assert_eq!(marks.judge(&stamp(1, 0), 7), Arrival::Repeat { diverges: false });
+        assert_eq!(marks.take(&sealed("k2"), 8), Arrival::Next);
+        assert_eq!(marks.iter().collect::<Vec<_>>(), [(stream, StreamMark { sequence: 2, digest: 8 })]);
+        assert_eq!(marks.key(StreamId(Topic::Books.at(3))), None);
+    }
+
+    #[test]
+    fn marks_and_keys_are_read_back_as_written() {
+        let marks: StreamMarks = [(3, 5), (4, 6)]
+            .map(|(partition, sequence)| (StreamId(Topic::Books.at(partition)), StreamMark { sequence, digest: 9 }))
+            .into_iter()
+            .collect();
+        let text = serde_json::to_string(&marks).unwrap();
+        assert_eq!(text, "[[1,3,5,9],[1,4,6,9]]");
+        let mut with_key = marks.clone();
+        let cause = Cause { position: Topic::Books.at(3).offset(1), index: 0 };
+        let takes = Stamp { cause, takes: Some(id("0")), ..stamp(6, 9) };
+        assert_eq!(with_key.take(&takes, 10), Arrival::Next);
+        let text = serde_json::to_string(&with_key).unwrap();
+        assert_eq!(text, "[[1,3,6,10],[1,4,6,9],[129,3,3458764513820540928,0]]");
+        assert_eq!(serde_json::from_str::<StreamMarks>(&text).unwrap(), with_key);
+        for wrong in ["[[4,0,1,1]]", "[[129,3,0,0]]"] {
+            assert!(serde_json::from_str::<StreamMarks>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn intakes_own_stream_comes_from_the_partition_where_it_ends() {
+        assert!(StreamId(SOURCE).is_intake_of(3));
+        assert!(!StreamId(SOURCE).is_intake_of(4) && !StreamId(Topic::Books.at(3)).is_intake_of(3));
+    }
+}

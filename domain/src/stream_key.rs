@@ -245,4 +245,55 @@ mod tests {
             assert_eq!(twice, Err(DuplicateKey(id("k2"))));
         }
     }
+
+    #[test]
+    fn a_stamp_is_judged_by_its_beginning_and_by_its_seal() {
+        use crate::position::Topic::{Books, Orders};
+        let (target, source) = (Books.at(1), Orders.at(0));
+        let cause = crate::envelope::Cause { position: source.offset(9), index: 0 };
+        let stamp = |sequence, prev, key| Stamp { cause, sequence, prev, key, takes: None };
+        let mut value = br#"{"payload":{},"metadata":{"key":"k2"}}"#.to_vec();
+        assert!(ring().seal(id("k2"), target, b"AAPL", &mut value));
+        let prev = |stamp, value: &[u8]| ring().check(stamp, target, Some(b"AAPL"), Some(value)).prev;
+        let first = ring().first_prev(StreamId(source), target);
+        assert_eq!(prev(stamp(1, first, None), b""), 0, "the first record says the digest that the key gives");
+        assert_eq!(prev(stamp(1, first ^ 1, None), b""), u64::MAX);
+        assert_eq!(prev(stamp(2, 7, None), b""), 7, "a later one says its predecessor's");
+        assert_eq!(prev(stamp(2, 7, Some(id("k2"))), &value), 7);
+        assert_eq!(prev(stamp(2, 7, Some(id("k3"))), &value), u64::MAX, "sealed with another key");
+        assert_eq!(prev(stamp(1, first, Some(id("k3"))), &value), u64::MAX);
+    }
+
+    #[test]
+    fn nobody_begins_a_stream_without_the_key_that_began_the_log() {
+        let (target, source) = (Topic::Books.at(1), StreamId(Topic::Orders.at(0)));
+        let first = |key: StreamKey| key.first_prev(source, target);
+        let (one, other) = (StreamKey::new([1; 16]), StreamKey::new([2; 16]));
+        assert_eq!((first(StreamKey::default()), StreamKey::default().begins_without_key()), (0, true));
+        assert_eq!(first(one), one.digest(Some(b"orders-0>books-1"), None));
+        assert_ne!(first(one), first(other));
+        assert!(!one.begins_without_key());
+        assert_eq!(format!("{one:?}"), "StreamKey(secret)", "no secret is shown");
+    }
+
+    #[test]
+    fn a_value_that_no_envelope_ends_as_and_a_key_that_nobody_has_seal_nothing() {
+        let mut value = b"{}".to_vec();
+        assert!(!ring().seal(id("k2"), Topic::Books.at(1), b"AAPL", &mut value));
+        value = b"{{}}".to_vec();
+        assert!(!ring().seal(id("k9"), Topic::Books.at(1), b"AAPL", &mut value));
+        assert_eq!(value, b"{{}}");
+        assert_eq!(ring().sealer(Topic::Books.at(1), Some(b"AAPL"), Some(&value)), None);
+        assert_eq!(ring().sealer(Topic::Books.at(1), None, None), None);
+    }
+
+    #[test]
+    fn nothing_and_empty_have_different_digests() {
+        let digests = [(None, None), (Some(&b""[..]), None), (None, Some(&b""[..])), (Some(b"a"), Some(b"b"))];
+        let mut digests: Vec<u64> = digests.map(|(key, value)| ring().digest(key, value)).into();
+        digests.push(ring().digest(Some(b"ab"), Some(b"")));
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), 5);
+    }
 }

@@ -116,3 +116,21 @@ macro_rules! display_the_name {
 }
 
 display_the_name!(Side, OrderType, TimeInForce, Liquidity);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_is_shown_as_it_stands_in_json() {
+        fn same<T: Serialize + fmt::Display>(terms: &[T], names: &[&str]) {
+            let shown: Vec<String> = terms.iter().map(T::to_string).collect();
+            assert_eq!(shown, names);
+            assert_eq!(serde_json::to_value(terms).ok(), serde_json::to_value(names).ok());
+        }
+        same(&[Side::Buy, Side::Sell], &["buy", "sell"]);
+        same(&[OrderType::Limit, OrderType::Market], &["limit", "market"]);
+        same(&[TimeInForce::Day, TimeInForce::Gtc, TimeInForce::Ioc, TimeInForce::Fok], &["day", "gtc", "ioc", "fok"]);
+        same(&[Liquidity::Maker, Liquidity::Taker], &["maker", "taker"]);
+    }
+}

@@ -87,4 +87,24 @@ mod tests {
             assert_eq!(Timestamp::parse(text).map(|moment| moment.to_string()).as_deref(), written, "{text}");
         }
     }
+
+    #[test]
+    fn what_lies_outside_of_1970_to_9999_is_moved_to_its_edge() {
+        let last = YEAR_10000 - 1;
+        assert_eq!(
+            [-1, 0, 7, last, last + 1].map(|micros| Timestamp::from_micros(micros).micros()),
+            [0, 0, 7, last, last]
+        );
+        assert_eq!((Timestamp::from_millis(12).micros(), Timestamp::from_micros(12_999).millis()), (12_000, 12));
+        let moment = Timestamp::from_micros(5_000_001);
+        assert_eq!((moment.plus_seconds(3).micros(), moment.plus_seconds(-6).micros()), (8_000_001, 0));
+    }
+
+    #[test]
+    fn a_moment_stands_in_json_as_rfc_3339() {
+        let moment = Timestamp::from_millis(1_736_937_000_000);
+        assert_eq!(serde_json::to_string(&moment).ok().as_deref(), Some("\"2025-01-15T10:30:00Z\""));
+        assert_eq!(serde_json::from_str::<Timestamp>("\"2025-01-15T10:30:00Z\"").ok(), Some(moment));
+        assert!(serde_json::from_str::<Timestamp>("1736937000000").is_err());
+    }
 }

@@ -287,3 +287,7 @@ impl Order {
         postings.transfer(self.held_asset(), amount, from, to, PostingReason::Release);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;

@@ -6,3 +6,5 @@ mod golden;
 mod numbers;
 mod refusals;
 mod round_trip;
+mod stamps;
+mod whose;

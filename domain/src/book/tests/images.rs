@@ -38,3 +38,15 @@ fn an_impossible_image_is_refused() {
     check(|order| order.key = 1, ImageError::Twice(1));
     check(|order| order.price = 10, ImageError::Crossed);
 }
+
+#[test]
+fn an_image_goes_on_with_the_number_of_the_last_trade() {
+    let (mut book, mut actions) = (Book::new(), Vec::new());
+    assert!(book.is_empty());
+    for order in [limit(1, 1, Buy, 10, 5), limit(2, 2, Sell, 10, 1), limit(3, 2, Sell, 10, 1)] {
+        assert_eq!(book.submit(&order, SelfTrade::ExpireIncoming, &mut actions), Ok(()));
+        assert!(!book.is_empty());
+    }
+    assert_eq!((book.last_book_seq(), book.len()), (2, 1));
+    assert_eq!(Book::from_image(&book.image()).map(|book| book.last_book_seq()), Ok(2));
+}
