@@ -302,4 +302,23 @@ mod tests {
         let fee = |rate, notional| fee_from_basis(BasisPoints(rate).of(Amount(notional))).units();
         assert_eq!((fee(0, 9), fee(1, 1), fee(1, 10_000), fee(1, 10_001), fee(25, 10_000)), (0, 1, 1, 2, 25));
     }
+
+    #[test]
+    fn numbers_in_json_are_read_exactly_and_within_their_bounds() {
+        fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+            serde_json::from_str(text).ok()
+        }
+        assert_eq!(
+            [read("1.5"), read("0"), read("-1"), read("\"1\"")],
+            [Some(Amount(15_000)), Some(Amount(0)), None, None]
+        );
+        assert_eq!([read("1.5"), read("0"), read("1000000.0001")], [Some(Price(15_000)), None, None]);
+        assert_eq!(
+            [read("0"), read("7"), read("7.0"), read("100000000001")],
+            [Some(Quantity(0)), Some(Quantity(7)), None, None]
+        );
+        assert_eq!([read("0"), read("1000"), read("1001")], [Some(BasisPoints(0)), Some(BasisPoints(1000)), None]);
+        let written = (Amount(15_000), Price(1), Quantity(7), BasisPoints(25));
+        assert_eq!(serde_json::to_string(&written).ok().as_deref(), Some("[1.5,0.0001,7,25]"));
+    }
 }

@@ -164,4 +164,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_status_is_named_as_in_json_and_open_while_shares_are() {
+        for (status, name, is_open) in [
+            (Status::PendingNew, "pending_new", true),
+            (Status::New, "new", true),
+            (Status::PartiallyFilled, "partially_filled", true),
+            (Status::Filled, "filled", false),
+            (Status::Canceled, "canceled", false),
+            (Status::Rejected, "rejected", false),
+            (Status::Expired, "expired", false),
+        ] {
+            assert_eq!((status.as_str(), status.is_open()), (name, is_open));
+            assert_eq!(serde_json::to_value(status).ok(), Some(name.into()));
+        }
+    }
 }

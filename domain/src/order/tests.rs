@@ -128,6 +128,23 @@ fn a_market_buy_keeps_what_is_left_of_its_budget_until_it_closes() {
 }
 
 #[test]
+fn a_market_buy_that_is_filled_whole_gives_the_rest_of_its_budget_back() {
+    let mut buy = accepted(Side::Buy, OrderType::Market);
+    let (quantity, leaves_quantity) = (quantity(10), Quantity::ZERO);
+    let all = OrderFilled {
+        quantity,
+        cum_quantity: quantity,
+        leaves_quantity,
+        price: price(9_000),
+        fee: amount(900),
+        ..four(&buy)
+    };
+    let postings = lines(&buy.fill(&all).unwrap());
+    assert!(postings.contains(&"available 1.01 USD release".to_owned()), "{postings:?}");
+    assert_eq!((buy.status, buy.held), (Status::Filled, Amount::ZERO));
+}
+
+#[test]
 fn a_fill_that_the_rules_don_t_give_changes_nothing() {
     let order = accepted(Side::Buy, OrderType::Limit);
     let good = four(&order);
