@@ -143,4 +143,21 @@ mod tests {
         let mut breaker = Breaker::new(0);
         assert!((0..10_000).all(|_| breaker.failed().is_none()));
     }
+
+    #[test]
+    fn too_few_records_have_no_ratio_and_the_oldest_leaves_as_the_newest_comes() {
+        let mut breaker = breaker(1000, 0);
+        (0..98).for_each(|_| breaker.succeeded());
+        assert_eq!((breaker.failed(), breaker.consecutive()), (None, 1));
+        assert_eq!(breaker.failed().as_deref(), Some("2 of the last 100 records can't be applied"));
+        assert_eq!(breaker.consecutive(), 2);
+        (0..899).for_each(|_| breaker.succeeded());
+        assert_eq!(breaker.failed().as_deref(), Some("3 of the last 1000 records can't be applied"));
+        (0..98).for_each(|_| breaker.succeeded());
+        assert_eq!(
+            breaker.failed().as_deref(),
+            Some("3 of the last 1000 records can't be applied"),
+            "one left, one came"
+        );
+    }
 }

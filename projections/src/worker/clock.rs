@@ -37,3 +37,21 @@ impl Clock {
         self.simulated_ms.as_ref().map(|milliseconds| milliseconds.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulated_clock_stands_until_somebody_moves_it_and_the_machines_goes_on() {
+        let milliseconds = Arc::new(AtomicU64::new(1500));
+        let clock = Clock::simulated(Arc::clone(&milliseconds));
+        assert_eq!((clock.now(), clock.seed()), (Duration::from_millis(1500), Some(1500)));
+        milliseconds.store(1700, Ordering::Relaxed);
+        assert_eq!(clock.now(), Duration::from_millis(1700));
+        let machine = Clock::default();
+        let before = machine.now();
+        while machine.now() == before {}
+        assert!(machine.now() > before && machine.seed().is_none());
+    }
+}

@@ -69,4 +69,43 @@ mod tests {
     fn there_is_a_bounded_number_of_attempts() {
         assert_eq!(Pauses::new(&Clock::default()).left.count(), ATTEMPTS);
     }
+
+    #[test]
+    fn a_worker_that_got_going_begins_its_pauses_anew_and_another_runs_out_of_them() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU64, Ordering};
+
+        use super::super::progress::Standing;
+        let milliseconds = Arc::new(AtomicU64::new(0));
+        let (clock, progress) = (Clock::simulated(Arc::clone(&milliseconds)), Progress::new(Standing::default()));
+        let mut pauses = Pauses::new(&clock);
+        progress.enter(WorkerState::Live);
+        // Each attempt fails at once but for those that run a minute.
+        let mut attempts = |run_ms: u64, times: usize| {
+            let next = |_| {
+                milliseconds.fetch_add(run_ms, Ordering::Relaxed);
+                let pause = pauses.next(&progress)?;
+                milliseconds.fetch_add(u64::try_from(pause.as_millis()).unwrap_or(0) + 1, Ordering::Relaxed);
+                Some(pause)
+            };
+            (0..times).map(next).take_while(Option::is_some).count()
+        };
+        assert_eq!(attempts(60_000, 2 * ATTEMPTS), 2 * ATTEMPTS);
+        assert_eq!(attempts(1000, 2 * ATTEMPTS), ATTEMPTS - 1, "the last that ran a minute took one");
+        assert_eq!(progress.standing().state, WorkerState::CatchingUp);
+    }
+
+    #[test]
+    fn what_the_log_did_not_answer_is_asked_again() {
+        let away = |at| Error::unavailable(at, "away");
+        for (error, is_the_logs_fault, is_worth) in [
+            (away(At::Log), true, true),
+            (away(At::Frame), false, true),
+            (Error::corrupt(At::Log, "damaged"), true, true),
+            (Error::corrupt(At::Frame, "damaged"), false, false),
+            (Error::refused(At::Log, "no"), false, false),
+        ] {
+            assert_eq!((is_the_logs(&error), is_worth_another(&error)), (is_the_logs_fault, is_worth), "{error}");
+        }
+    }
 }

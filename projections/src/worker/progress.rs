@@ -154,3 +154,77 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use orderledger_domain::position::Topic;
+
+    use super::*;
+
+    fn standing(next_offset: u64, oldest_unanswered: Option<u64>) -> Standing {
+        let partition = PartitionProgress { next_offset, oldest_unanswered, ..PartitionProgress::default() };
+        Standing { partitions: [(Topic::Orders.at(1), partition)].into(), ..Standing::default() }
+    }
+
+    fn wait(progress: &Progress, within: Duration, reached: impl Fn(&Standing) -> bool) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(progress.wait(within, reached))
+    }
+
+    #[test]
+    fn a_record_is_reached_once_it_was_read_and_answered() {
+        for (next_offset, oldest_unanswered, expected) in
+            [(5, None, false), (6, None, true), (6, Some(5), false), (6, Some(4), false), (7, Some(6), true)]
+        {
+            let standing = standing(next_offset, oldest_unanswered);
+            let said = standing.has_reached(Topic::Orders.at(1).offset(5));
+            assert_eq!(said, expected, "{next_offset} {oldest_unanswered:?}");
+        }
+        assert!(!standing(9, None).has_reached(Topic::Orders.at(2).offset(5)), "a partition that is not read");
+        let ends = [5, 6, 7].map(|end| standing(6, Some(1)).has_applied_below(Topic::Orders.at(1), end));
+        assert_eq!(ends, [true, true, false]);
+        assert!(!standing(6, None).has_applied_below(Topic::Orders.at(2), 0));
+    }
+
+    #[test]
+    fn a_partitions_progress_is_its_states() {
+        let unanswered = [3, 4].into();
+        let state = PartitionState { next_offset: 7, unanswered, ..PartitionState::default() };
+        let expected = PartitionProgress { next_offset: 7, oldest_unanswered: Some(3), ..PartitionProgress::default() };
+        assert_eq!(PartitionProgress::from(&state), expected);
+    }
+
+    #[test]
+    fn a_worker_that_ended_is_waited_for_no_longer() {
+        let progress = Progress::new(standing(1, None));
+        let why = || "why".to_owned();
+        for (state, name, has_ended) in [
+            (WorkerState::CatchingUp, "catching_up", false),
+            (WorkerState::Live, "live", false),
+            (WorkerState::Stopped(why()), "stopped", true),
+            (WorkerState::Halted(why()), "halted", true),
+        ] {
+            progress.enter(state.clone());
+            let now = progress.standing();
+            assert_eq!((now.state.as_str(), now.has_ended()), (name, has_ended));
+            assert_eq!(*now, Standing { state, ..standing(1, None) }, "at the same positions");
+            let within = Duration::from_secs(if has_ended { 3600 } else { 0 });
+            assert!(!wait(&progress, within, |_| false));
+            assert!(wait(&progress, Duration::from_secs(3600), |standing| !standing.partitions.is_empty()));
+        }
+        progress.publish(standing(2, None));
+        assert_eq!(*progress.standing(), standing(2, None));
+    }
+
+    #[test]
+    fn another_servers_records_are_counted() {
+        let progress = Progress::new(Standing::default());
+        assert_eq!(progress.twin(), None);
+        for (offset, records) in [(3, 1), (9, 2)] {
+            let seen_at = Topic::Orders.at(0).offset(offset);
+            progress.saw_twin(seen_at);
+            assert_eq!(progress.twin(), Some(Twin { seen_at, records }));
+        }
+    }
+}
