@@ -8,5 +8,6 @@ mod live;
 mod naive;
 mod operators;
 mod property;
+mod slices;
 mod verified;
 mod worker;
