@@ -51,7 +51,7 @@ fn a_planted_bug_that_only_a_crash_shows_is_found() {
             planted: Some(bug.to_owned()),
             say: |_| {},
         };
-        let found = run(&setup).expect_err(bug);
+        let Err(found) = run(&setup) else { panic!("{bug} is not found") };
         assert!(found.kill > 0, "{bug}: {found}");
         std::fs::remove_dir_all(&found.kept).unwrap();
     }

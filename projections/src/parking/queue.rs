@@ -190,4 +190,26 @@ mod tests {
             prop_assert!(view.reader().unwrap().scan::<&[u8]>(.., Direction::Ascending).next().is_none());
         }
     }
+
+    #[test]
+    fn so_many_records_fill_a_block_and_a_restart_goes_on_filling_it() {
+        let view = View::in_memory(Schema { name: "test", version: 1 });
+        let entity: Entity = "user:u1".parse().unwrap();
+        let blocks_with = |queue: &mut Queue, offset: u64| {
+            queue.push(offset, Kind::Derived);
+            let mut changes = view.changes();
+            queue.write_rows(&entity, &mut changes).unwrap();
+            view.commit(changes, "").unwrap();
+            view.reader().unwrap().scan::<&[u8]>(.., Direction::Ascending).count()
+        };
+        let mut queue = Queue::default();
+        let blocks: Vec<usize> = (101..106).map(|offset| blocks_with(&mut queue, offset)).collect();
+        assert_eq!(blocks, [1, 1, 1, 1, 2]);
+        let load = |head| Queue::load(&view.reader().unwrap(), &entity, head).unwrap();
+        assert_eq!(blocks_with(&mut load(100), 106), 2);
+        assert_eq!(blocks_with(&mut load(105), 107), 2);
+        let row: BlockRow = view.reader().unwrap().get_row(&block_key(&entity, 105)).unwrap().unwrap();
+        let waiting: Vec<u64> = row.waiting(105).map(|(offset, _)| offset).collect();
+        assert_eq!(waiting, [106, 107], "the head waits no more");
+    }
 }

@@ -41,6 +41,7 @@ impl<F: Fold> Folding<F> {
                 Err(Error::Refused { .. }) => Vec::new(),
                 records => records?,
             };
+            cost = cost.saturating_add(LOOK).saturating_add(records.len());
             if records.first().is_none_or(|record| record.offset != first.offset) {
                 // Its entity alone waits on: a log that lost records stops nobody who has read them.
                 let Some((name, kind)) = self.parking.released_at(first) else { break };
@@ -48,7 +49,6 @@ impl<F: Fold> Folding<F> {
                     self.pass_over(&name, first, kind, None);
                     self.advance(first, &name, Fate::Rejected)?;
                     released += 1;
-                    cost = cost.saturating_add(LOOK);
                     continue;
                 }
                 let since =
@@ -56,7 +56,6 @@ impl<F: Fold> Folding<F> {
                 self.parking.fail(&name, LOST.to_owned(), since);
                 continue;
             }
-            cost = cost.saturating_add(LOOK).saturating_add(records.len());
             let before = released;
             let many = records.len();
             for record in records {

@@ -59,7 +59,6 @@ pub(crate) fn append(log: &MemoryLog, records: Vec<NewRecord>) -> Vec<u64> {
     offsets.recv().unwrap().unwrap()
 }
 
-/// Decides about a parked record, in `dead-letters`.
 /// Where the newest decision about a record stands that is not void, but for the one of that number.
 pub(crate) fn newest_decision(log: &MemoryLog, number: u128, entity: &Entity, about: Position) -> Option<Position> {
     let of = Topic::DeadLetters.at(about.partition);
