@@ -85,12 +85,15 @@ fn one_key_decides_about_one_entity_even_where_two_ask_at_once() {
         client.deposit(user, "USD", "7");
         until(|| parked(client, &format!("user:{user}")), |row| row["waiting"].as_u64() >= Some(1));
     }
+    let together = std::sync::Barrier::new(2);
     let statuses = std::thread::scope(|scope| {
         let asked = [0, 1].map(|which| {
-            let (user, at) = (users[which], &poisoned[which]);
+            let (user, at, together) = (users[which], &poisoned[which], &together);
             scope.spawn(move || {
                 let body = json!({"position": at, "reason": "paid twice"});
                 let path = format!("/v1/parked/user:{user}/discard");
+                client.get("/livez");
+                together.wait();
                 client.request("POST", &path).key("one-key").json(&body).send().status
             })
         });
