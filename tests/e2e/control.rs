@@ -144,7 +144,7 @@ fn the_stream_key_is_changed_while_orders_come() {
         .unwrap();
     let (code, said) = home.serve_refused(&options);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("the stream key 2026-12 is another secret than the one that was used here"), "{said}");
+    assert!(said.contains("the stream key 2026-12 is another secret than the one that was named here first"), "{said}");
     // Without the newer key the program says what it lacks.
     std::fs::write(&keys, "1".repeat(32)).unwrap();
     let (code, said) = home.serve_refused(&options);

@@ -170,7 +170,7 @@ fn show(args: &Show) -> Result<(), Failure> {
         of("error")
     );
     for record in &records {
-        let event = record.event.as_deref().map_or("-", RawValue::get);
+        let event = record.event.as_deref().map(RawValue::get).or(record.error.as_deref()).unwrap_or("-");
         // Writing into a string can't fail.
         let _ = writeln!(text, "{:<20} {event}", record.position);
     }
@@ -202,7 +202,7 @@ fn retry(args: &Retry) -> Result<(), Failure> {
             Err(failure) => failed.push(failure),
         }
     }
-    if args.all && !args.dry_run {
+    if !args.dry_run {
         settle(&server, &mut answers)?;
     }
     tell(&answers, args.json)?;

@@ -3,24 +3,23 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use orderledger_domain::position::Position;
 use tokio::sync::Mutex;
 
 /// How many may be decided about at once, at most.
 const GATES: usize = 1024;
 
-/// One gate for all that hash alike; it holds where the last decision that went through it stands.
-pub(crate) struct Gates([Mutex<Option<Position>>; GATES]);
+/// One gate for all that hash alike; it holds what the last one that went through left there.
+pub(crate) struct Gates<T>([Mutex<Option<T>>; GATES]);
 
-impl Default for Gates {
-    fn default() -> Gates {
+impl<T> Default for Gates<T> {
+    fn default() -> Gates<T> {
         Gates(std::array::from_fn(|_| Mutex::default()))
     }
 }
 
-impl Gates {
+impl<T> Gates<T> {
     /// The gate of an entity, or of a key.
-    pub(crate) fn of(&self, whose: &impl Hash) -> &Mutex<Option<Position>> {
+    pub(crate) fn of(&self, whose: &impl Hash) -> &Mutex<Option<T>> {
         let [first, ..] = &self.0;
         let mut hasher = DefaultHasher::new();
         whose.hash(&mut hasher);

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use orderledger_domain::entity::Entity;
 use orderledger_domain::partition;
-use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::intake::answers::Answers;
@@ -27,6 +27,7 @@ use orderledger_store::Error;
 use orderledger_store::event_log::{Appender, EventLog};
 use orderledger_store::views::{View, ViewReader};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 pub(crate) use gates::Gates;
 pub(crate) use open::PARTITIONS;
@@ -59,10 +60,10 @@ pub struct Ledger {
     pub board: Arc<Board>,
     /// Writes on their way to the log; so few that the log's own queue is never full.
     pub writes: Semaphore,
-    /// Operators' decisions about parked entities.
-    pub(crate) decisions: Gates,
-    /// The keys that they are made under; passed first.
-    pub(crate) decision_keys: Gates,
+    /// Operators' decisions about parked entities: where the last one stands.
+    pub(crate) decisions: Gates<Position>,
+    /// The keys that they are made under, passed first: the last one's, whom it is about and where it stands.
+    pub(crate) decision_keys: Gates<(Uuid, Entity, Position)>,
     /// How long a write may take until it is `outcome-unknown`.
     pub answer_within: Duration,
 }

@@ -56,7 +56,7 @@ impl Breaker {
         self.count(false);
     }
 
-    /// A record that waited was applied: the program can do what it couldn't.
+    /// A derived record that waited was applied: the program can do what it couldn't.
     pub(crate) const fn released(&mut self) {
         self.consecutive = 0;
     }

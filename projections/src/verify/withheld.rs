@@ -27,8 +27,8 @@ type Whose = (Topic, Bytes);
 #[derive(Debug, Default)]
 pub(super) struct Withheld {
     heads: BTreeMap<Whose, ParkedRow>,
-    /// The key of the record that was discarded, by where it stands.
-    discarded: BTreeMap<Position, Bytes>,
+    /// Where the records stand that were discarded, and their keys.
+    discarded: BTreeSet<(Position, Bytes)>,
     /// Where the newest decision about a record stands, by where that stands and its key.
     decided: BTreeMap<(Position, Bytes), Position>,
     /// The decisions by their ids, which are unique in a partition for each projection.
@@ -90,7 +90,7 @@ impl Withheld {
         }
         self.decided.insert(about, at);
         if is_discard {
-            self.discarded.insert(decision.position, whose);
+            self.discarded.insert((decision.position, whose));
         }
     }
 
@@ -116,7 +116,7 @@ impl Withheld {
             *self.waiting.entry(whose).or_default() += 1;
             return true;
         }
-        self.discarded.get(&at) == Some(key)
+        self.discarded.contains(&(at, key.clone()))
     }
 
     /// What waits, as the views say it.
@@ -134,7 +134,7 @@ impl Withheld {
         for (whose, row) in &self.heads {
             let found = self.waiting.get(whose).copied().unwrap_or_default();
             report.compare(Check::Parked, format!("{} from {} on", row.name, row.head), &found, &row.waiting, text);
-            if self.discarded.get(&row.head) == Some(&whose.1) {
+            if self.discarded.contains(&(row.head, whose.1.clone())) {
                 report.differs(Check::Parked, row.head, "another head: this record was discarded", "it is the head");
             }
         }

@@ -30,7 +30,7 @@ impl<F: Fold> Folding<F> {
     }
 
     /// Applies records that wait and are to be applied, the earliest first, until it has read about so many; how many were
-    /// applied. Where one can't be, its entity waits on, with that record as its head.
+    /// tried or passed over. Where one can't be applied, its entity waits on, with that record as its head.
     pub fn release(&mut self, log: &dyn EventLog, key: &StreamKey, about: usize) -> Result<usize, Failure> {
         let (mut released, mut cost): (usize, usize) = (0, 0);
         // Where few of those that are read are wanted it is soon enough: decisions that came meanwhile make the next look worth
@@ -79,7 +79,9 @@ impl<F: Fold> Folding<F> {
         } else {
             match self.apply(&read, kind.into()) {
                 Ok(outcome) => {
-                    self.breaker.released();
+                    if kind == Kind::Derived {
+                        self.breaker.released();
+                    }
                     fate_of(outcome)
                 }
                 Err(Failure::Record(error)) => {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use orderledger_domain::entity::{Entity, EntityKind};
+use orderledger_domain::partition::of_key;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
@@ -11,13 +13,14 @@ use orderledger_projections::parking::queries::{self, Parked};
 use orderledger_projections::parking::rows::{ParkedRow, parked_key};
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::verify::{Check, LedgerRows, Report, verify};
+use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::poison;
 use orderledger_store::event_log::MemoryLog;
 use orderledger_store::views::{Direction, View};
 
 use crate::days;
 use crate::live::Live;
-use crate::operators::{Dice, log_of, one_at_a_time, some_records};
+use crate::operators::{Dice, decide, log_of, one_at_a_time, some_records};
 use crate::property::rebuilt;
 
 /// The views of a day on which records could not be applied and operators decided.
@@ -73,6 +76,23 @@ fn what_waits_and_what_was_discarded_is_no_difference() {
         discards += day.discards;
     }
     assert!(waiting > 5 && discards > 5, "{waiting} parked, {discards} discarded");
+}
+
+#[test]
+fn a_decision_about_an_entity_that_lives_elsewhere_changes_nothing() {
+    let _turn = one_at_a_time();
+    poison::here(BTreeSet::new());
+    let mut market = days::Market::new(7);
+    market.day();
+    let log = log_of(&market.log);
+    let strangers = (0..).map(|number| EntityKind::User.named(&format!("stranger-{number}")).unwrap());
+    let is_at_home = |stranger: &Entity| of_key(stranger.name().as_bytes(), days::PARTITIONS) == 0;
+    let stranger = strangers.into_iter().find(|stranger| !is_at_home(stranger)).unwrap();
+    decide(&log, 1, Settlement::NAME, &stranger, Topic::Orders.at(0).offset(0), true);
+    let (settlement, markets) = (rebuilt::<Settlement>(&log), rebuilt::<Market>(&log));
+    assert_eq!(queries::decisions(&settlement.reader().unwrap()).count(), 0);
+    let report = report(&log, &settlement, &markets);
+    assert!(report.is_equal(), "{report}");
 }
 
 #[test]

@@ -19,8 +19,8 @@ impl DataDir {
         for (id, fingerprint) in keys {
             if pinned.get(id.as_str()).is_some_and(|pinned| *pinned != fingerprint) {
                 let what = format!(
-                    "the stream key {id} is another secret than the one that was used here under this id; correct the key \
-                     file. If no stream has ever taken this key, take its line out of this file"
+                    "the stream key {id} is another secret than the one that was named here first under this id; correct the \
+                     key file. If that one was wrong, and not this, take the line of {id} out of this file"
                 );
                 return Err(Error::refused(path, what));
             }
@@ -28,7 +28,8 @@ impl DataDir {
         Ok(())
     }
 
-    /// From now on the ids of these keys mean these secrets here; to be called once the log was found to fit them.
+    /// From now on the ids of these keys mean these secrets here; to be called once the log was found to fit the first of them. Whether
+    /// a later one is right shows where the streams take it.
     pub fn pin_keys(&self, keys: impl IntoIterator<Item = (KeyId, u64)>) -> Result<(), Error> {
         let mut pinned = self.pinned_keys()?;
         let before = pinned.len();
@@ -48,6 +49,7 @@ impl DataDir {
         let path = self.path.join(KEYS);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) if error.kind() == ErrorKind::InvalidData => String::from("damaged"),
             text => text.map_err(|error| Error::unavailable(&path, "can't read it").with_source(error))?,
         };
         let line = |line: &str| {

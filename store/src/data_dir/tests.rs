@@ -32,7 +32,7 @@ fn a_key_id_means_one_secret_for_ever() {
     data.check_keys([(two, 2)]).unwrap();
     check_refused(
         data.check_keys([(one, 1), (two, 3)]),
-        "If no stream has ever taken this key, take its line out of this file",
+        "If that one was wrong, and not this, take the line of 2026-11 out of this file",
     );
     fs::write(parent.path().join("stream-keys"), "0 x\n").unwrap();
     check_refused(data.check_keys([(one, 1)]), "remove this file");

@@ -28,6 +28,6 @@ pub(crate) async fn post(
     let text = body::json(&headers, request).await?;
     let key = IdempotencyKey::of(&headers)?;
     let decision = decision_of(entity, Verdict::Discarded, &key, &text)?;
-    let (answer, replayed) = decide(&ledger, &decision, prefers_async(&headers)).await?;
+    let (answer, replayed) = decide(ledger, decision, prefers_async(&headers)).await?;
     answer.written(replayed)
 }

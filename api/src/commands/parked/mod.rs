@@ -101,14 +101,27 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
     Ok(answer::json(StatusCode::OK, answer::to_json(&trial)?))
 }
 
+/// Makes the decision in a task of its own: a client that goes away leaves it neither half made nor forgotten.
+async fn decide(ledger: Arc<Ledger>, decision: Decision, at_once: bool) -> Result<(Answer, bool), Problem> {
+    let made = tokio::spawn(async move { make(&ledger, &decision, at_once).await });
+    made.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a decision ended in a panic");
+        Err(Problem::internal())
+    })
+}
+
 /// Makes the decision, once under its key, and waits until the projection has carried it out: until it has heard it, and, but for
-/// `at_once`, until nothing of the entity is being applied any more.
-async fn decide(ledger: &Arc<Ledger>, decision: &Decision, at_once: bool) -> Result<(Answer, bool), Problem> {
+/// `at_once`, until nothing of the entity is being applied any more. Where the log doesn't say in time whether it has the
+/// decision, it is not known here: the same key about another entity is accepted then until the projection has heard it.
+async fn make(ledger: &Arc<Ledger>, decision: &Decision, at_once: bool) -> Result<(Answer, bool), Problem> {
     let handle = ledger.view_parking(&decision.entity)(ledger);
     let deadline = Instant::now() + ledger.answer_within;
     accepts_decisions(handle)?;
     // Who comes with the same key about another entity finds this decision there.
-    let _one_by_one = ledger.decision_keys.of(&decision.event_id).lock().await;
+    let mut under_key = ledger.decision_keys.of(&decision.event_id).lock().await;
+    if let Some((_, entity, before)) = under_key.as_ref().filter(|(event_id, ..)| *event_id == decision.event_id) {
+        carried_out(ledger.view_parking(entity)(ledger), *before, deadline).await?;
+    }
     let mut last = ledger.decisions.of(&decision.entity).lock().await;
     if let Some(before) = *last {
         carried_out(handle, before, deadline).await?;
@@ -121,13 +134,14 @@ async fn decide(ledger: &Arc<Ledger>, decision: &Decision, at_once: bool) -> Res
             let of = record.to;
             let at = of.offset(append(ledger, record, deadline).await.map_err(in_words_of_a_decision)?);
             *last = Some(at);
+            *under_key = Some((decision.event_id, decision.entity.clone(), at));
             carried_out(handle, at, deadline).await?;
             // Another server's decision may have come first.
             known(ledger, decision)?;
             (at, false)
         }
     };
-    drop(last);
+    drop((last, under_key));
     let deadline = if at_once { Instant::now() } else { deadline };
     Ok((settled(handle, decision, at, deadline).await?, replayed))
 }

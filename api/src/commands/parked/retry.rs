@@ -36,6 +36,6 @@ pub(crate) async fn post(
     if dry == Some(true) {
         return dry_run(&ledger, &decision).await;
     }
-    let (answer, replayed) = decide(&ledger, &decision, prefers_async(&headers)).await?;
+    let (answer, replayed) = decide(ledger, decision, prefers_async(&headers)).await?;
     answer.written(replayed)
 }
