@@ -57,13 +57,10 @@ impl<F: Fold> Folding<F> {
             return if kind == Kind::Outside { self.hear(read) } else { Ok(Fate::Ignored) };
         }
         let owner = self.asked.take(read, arrived);
-        // A record of an entity stands in its own partition; under its key elsewhere it is nobody's.
-        let is_home = |name: &&str| of_key(name.as_bytes(), self.partitions) == read.position.partition;
-        let whose = name_in_key(read.key.as_deref()).or(owner.as_deref()).filter(is_home);
         if self.parking.is_quiet() {
-            return self.try_first(read, kind, whose);
+            return self.try_first(read, kind, owner.as_deref());
         }
-        if let Some(name) = whose {
+        if let Some(name) = self.whose(read, owner.as_deref()) {
             if self.parking.is_parked(name) && !planted::is(Bug::ParkedSuccessorEarly) {
                 self.parking.wait(name, read, kind);
                 return Ok(Fate::Parked);
@@ -74,9 +71,16 @@ impl<F: Fold> Folding<F> {
                 return Ok(Fate::Rejected);
             }
         }
-        let fate = self.try_first(read, kind, whose)?;
+        let fate = self.try_first(read, kind, owner.as_deref())?;
         self.parking.forget_ahead(read.position);
         Ok(fate)
+    }
+
+    /// Whose record it is: what its key names, or else whom it answers. A record of an entity stands in its own partition; under
+    /// its key elsewhere it is nobody's.
+    fn whose<'a>(&self, read: &'a Read, owner: Option<&'a str>) -> Option<&'a str> {
+        let is_home = |name: &&str| of_key(name.as_bytes(), self.partitions) == read.position.partition;
+        name_in_key(read.key.as_deref()).or(owner).filter(is_home)
     }
 
     /// A record of `dead-letters` that is in no stream.
@@ -94,7 +98,7 @@ impl<F: Fold> Folding<F> {
     }
 
     /// Applies a record that nothing holds up; where that can't be, its entity is parked.
-    fn try_first(&mut self, read: &Read, kind: Kind, whose: Option<&str>) -> Result<Fate, Failure> {
+    fn try_first(&mut self, read: &Read, kind: Kind, owner: Option<&str>) -> Result<Fate, Failure> {
         let error = match self.apply(read, kind.into()) {
             Ok(outcome) => {
                 if kind == Kind::Derived {
@@ -105,7 +109,8 @@ impl<F: Fold> Folding<F> {
             Err(Failure::Record(error)) => error,
             Err(failure) => return Err(failure),
         };
-        let Some(entity) = whose.and_then(|name| parks::<F>().and_then(|kind| kind.named(name))) else {
+        let Some(entity) = self.whose(read, owner).and_then(|name| parks::<F>().and_then(|kind| kind.named(name)))
+        else {
             return Err(error.into());
         };
         if let Some(why) = self.breaker.failed() {
