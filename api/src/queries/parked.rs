@@ -9,8 +9,8 @@ use orderledger_domain::entity::Entity;
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::audit::queries::record;
-use orderledger_projections::parking::LOST;
 use orderledger_projections::parking::queries::{Parked, parked, parked_entities, queue};
+use orderledger_projections::parking::{LOST, waiting_record};
 use orderledger_store::Error;
 use orderledger_store::views::{Direction, ViewReader};
 
@@ -118,11 +118,7 @@ fn rows(ledger: &Ledger, parked: &Parked, waiting: &[Position]) -> Result<Vec<Wa
         if let Some(record) = record(&audit, *position)? {
             return Ok(WaitingRow::new(*position, Some(record.recorded_at), error, &record.value));
         }
-        let found = match ledger.log.read(position.topic_partition(), position.offset, 1) {
-            Err(Error::Refused { .. }) => Vec::new(),
-            found => found?,
-        };
-        Ok(match found.first().filter(|record| record.offset == position.offset) {
+        Ok(match waiting_record(&*ledger.log, *position)? {
             Some(record) => {
                 let recorded_at = Timestamp::from_millis(record.recorded_at_ms);
                 WaitingRow::new(*position, Some(recorded_at), error, &record.value)

@@ -10,7 +10,7 @@ use orderledger_store::event_log::EventLog;
 use orderledger_store::views::View;
 
 use super::rows::Verdict;
-use super::{LOST, queries};
+use super::{LOST, queries, waiting_record};
 use crate::worker::fold::{Failure, Fold};
 use crate::worker::poison;
 use crate::worker::read::Read;
@@ -49,12 +49,7 @@ pub fn dry_run<F: Fold>(
     let mut fold = F::load_entity(view, log.partitions(), entity)?;
     let mut run = DryRun::default();
     for (at, kind) in queries::waiting(&reader, entity, 0, limit)? {
-        let found = match log.read(at.topic_partition(), at.offset, 1) {
-            Err(Error::Refused { .. }) => Vec::new(),
-            found => found?,
-        };
-        let found = found.into_iter().find(|record| record.offset == at.offset);
-        let read = found.map(|record| Read::new(at.topic_partition(), record, key));
+        let read = waiting_record(log, at)?.map(|record| Read::new(at.topic_partition(), record, key));
         if discarded.contains(&at) {
             run.discarded += 1;
             fold.pass_over(entity, at, kind.into(), read.as_ref());

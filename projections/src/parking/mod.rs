@@ -25,8 +25,21 @@ pub mod queries;
 mod queue;
 pub mod rows;
 
+use orderledger_domain::position::Position;
+use orderledger_store::Error;
+use orderledger_store::event_log::{EventLog, Record};
+
 /// Why a record that waits can't be applied if the log lost it.
 pub const LOST: &str = "the log holds it no more: discard it, or restore the log";
+
+/// A record that waits, out of the log; none if the log lost it.
+pub fn waiting_record(log: &dyn EventLog, at: Position) -> Result<Option<Record>, Error> {
+    let found = match log.read(at.topic_partition(), at.offset, 1) {
+        Err(Error::Refused { .. }) => return Ok(None),
+        found => found?,
+    };
+    Ok(found.into_iter().find(|record| record.offset == at.offset))
+}
 
 /// The program that tries: what stands with a head that it could not apply.
 pub const fn code_version() -> &'static str {
