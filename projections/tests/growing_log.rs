@@ -1,13 +1,15 @@
-//! A rebuild beside writers: what is appended while it folds is neither folded nor passed over.
+//! A pass over a log that grows: what is appended meanwhile is neither folded nor passed over, and a pass goes as far as it
+//! is told.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use orderledger_domain::position::Topic;
+use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::rebuild::fold_to_end;
+use orderledger_projections::rebuild::pass::{Ends, Pass};
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
@@ -15,34 +17,67 @@ use orderledger_store::event_log::memory::MemoryLog;
 use orderledger_store::event_log::{AppenderKind, EventLog, NewRecord};
 use orderledger_store::views::{Schema, View};
 
+const FIRST: TopicPartition = Topic::Orders.at(0);
+
 fn append(log: &MemoryLog, value: &'static [u8]) {
+    append_all(log, FIRST, 1, value);
+}
+
+fn append_all(log: &MemoryLog, to: TopicPartition, count: usize, value: &'static [u8]) {
     let (done, acknowledged) = std::sync::mpsc::channel();
     let value = Some(bytes::Bytes::from_static(value));
-    let record = NewRecord { to: Topic::Orders.at(0), key: None, value, headers: Vec::new() };
+    let record = NewRecord { to, key: None, value, headers: Vec::new() };
     let appender = log.appender(AppenderKind::Client).unwrap();
-    appender.append(vec![record], Box::new(move |result| done.send(result).unwrap())).unwrap();
+    appender.append(vec![record; count], Box::new(move |result| done.send(result).unwrap())).unwrap();
     acknowledged.recv().unwrap().unwrap();
+}
+
+fn audit(log: &MemoryLog, key: &StreamKey) -> Vec<Box<dyn AnyFolding>> {
+    let view = Arc::new(View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA }));
+    vec![Box::new(Folding::<Audit>::resume(view, log, key, "memory").unwrap())]
 }
 
 #[test]
 fn records_appended_meanwhile_are_left_for_the_next_pass() {
     let log = MemoryLog::new(1).unwrap();
     append(&log, b"one");
-    log.skip_offsets(Topic::Orders.at(0), 1).unwrap();
+    log.skip_offsets(FIRST, 1).unwrap();
     let key = StreamKey::default();
-    let view = Arc::new(View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA }));
-    let folding = Folding::<Audit>::resume(view, &log, &key, "memory").unwrap();
-    let mut foldings: Vec<Box<dyn AnyFolding>> = vec![Box::new(folding)];
+    let mut foldings = audit(&log, &key);
     let mut grown = false;
     let mut grow = |_| {
         if !std::mem::replace(&mut grown, true) {
             append(&log, b"two");
         }
     };
-    let first = fold_to_end(&log, &key, &mut foldings, &BTreeMap::new(), &mut grow).unwrap();
+    let first = fold_to_end(&log, &key, &mut foldings, &mut grow).unwrap();
     assert_eq!(first.records, 1);
     let from: BTreeMap<_, _> = foldings.iter().flat_map(|folding| folding.positions()).collect();
-    assert_eq!(from.get(&Topic::Orders.at(0)), Some(&2));
-    let second = fold_to_end(&log, &key, &mut foldings, &from, &mut |_| {}).unwrap();
+    assert_eq!(from.get(&FIRST), Some(&2));
+    let second = fold_to_end(&log, &key, &mut foldings, &mut |_| {}).unwrap();
     assert_eq!(second.records, 1, "the record appended meanwhile was passed over");
+}
+
+/// However much of another partition is there beyond what is wanted of it, and must not be kept.
+#[test]
+fn a_pass_goes_as_far_as_it_is_told_and_later_further() {
+    const SECOND: TopicPartition = Topic::Orders.at(1);
+    const MANY: usize = 120_000;
+    let (log, key) = (MemoryLog::new(2).unwrap(), StreamKey::default());
+    append_all(&log, FIRST, MANY, b"first");
+    append_all(&log, SECOND, MANY, b"second");
+    let mut foldings = audit(&log, &key);
+    let mut pass = Pass::begin(&log, &key, &mut foldings).unwrap();
+    let many = u64::try_from(MANY).unwrap();
+    for (first, second) in [(many, 10), (many, 10), (many, 11), (many, many)] {
+        let ends = Ends::from([(FIRST, first), (SECOND, second)]);
+        while !pass.step(&mut foldings, &ends).unwrap() {}
+        assert_eq!((pass.passed().records, pass.passed().left), (first + second, 0));
+        let at: Ends = foldings.iter().flat_map(|folding| folding.positions()).collect();
+        assert_eq!((at.get(&FIRST), at.get(&SECOND)), (Some(&first), Some(&second)));
+    }
+    let mut whole = audit(&log, &key);
+    fold_to_end(&log, &key, &mut whole, &mut |_| {}).unwrap();
+    let digest = |foldings: &[Box<dyn AnyFolding>]| foldings.first().unwrap().digest().unwrap().digest;
+    assert_eq!(digest(&foldings), digest(&whole));
 }

@@ -7,16 +7,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{Error, atomic_file, faults};
+use crate::{Error, atomic_file, faults, views};
 
 /// The file that names the live generation.
 const CURRENT: &str = "CURRENT";
+/// The file that names the generation that is being made.
+const BUILDING: &str = "BUILDING";
 
 /// The generations of one projection. One process has them; `DataDir`'s lock sees to it.
 #[derive(Debug)]
 pub struct Generations {
     dir: PathBuf,
     current: u64,
+    building: Option<u64>,
+    interrupted: Option<u64>,
 }
 
 /// What a generation is for.
@@ -26,8 +30,10 @@ pub enum GenerationState {
     Previous,
     /// The one that is read.
     Live,
-    /// Made but not promoted (yet).
+    /// Being made.
     Building,
+    /// Newer than the live one: it was, until a rollback.
+    RolledBack,
 }
 
 impl GenerationState {
@@ -37,6 +43,7 @@ impl GenerationState {
             GenerationState::Previous => "previous",
             GenerationState::Live => "live",
             GenerationState::Building => "building",
+            GenerationState::RolledBack => "rolled_back",
         }
     }
 }
@@ -61,21 +68,29 @@ impl Generations {
         let dir = dir.join(projection);
         fs::create_dir_all(&dir).map_err(|cause| unavailable(&dir, cause))?;
         let numbers = numbers(&dir)?;
-        let mut generations = Generations { current: 1, dir };
-        match generations.read_current()? {
+        let mut generations = Generations { current: 1, dir, building: None, interrupted: None };
+        match generations.read(CURRENT)? {
             Some(number) if numbers.contains(&number) => generations.current = number,
             found => {
-                if let Some(&newest) = numbers.last() {
+                let is_whole = |number: &&u64| views::is_whole(&generations.path(**number));
+                if let Some(&newest) = numbers.iter().rfind(is_whole).or(numbers.last()) {
                     let dir = generations.dir.display();
-                    tracing::warn!(%dir, ?found, newest, "CURRENT names no generation; the newest is taken");
+                    tracing::warn!(%dir, ?found, newest, "CURRENT names no generation; the newest whole one is taken");
                     generations.current = newest;
                 }
                 generations.make(generations.current)?;
                 generations.write_current()?;
             }
         }
+        generations.interrupted = generations.read(BUILDING)?.filter(|number| *number > generations.current);
         generations.remove(|number, current| number > current)?;
+        generations.end_building()?;
         Ok(generations)
+    }
+
+    /// The generation that was being made when the last process ended; what there was of it is removed.
+    pub fn interrupted(&self) -> Option<u64> {
+        self.interrupted
     }
 
     /// The live generation's number.
@@ -98,16 +113,37 @@ impl Generations {
         self.dir.join(name(number))
     }
 
-    /// Makes the next generation's directory, empty: its number and path.
-    pub fn create_next(&self) -> Result<(u64, PathBuf), Error> {
+    /// Makes the next generation's directory, empty: its number and path. Until it is promoted or dismissed it is the one
+    /// that is being made.
+    pub fn create_next(&mut self) -> Result<(u64, PathBuf), Error> {
         let newest = numbers(&self.dir)?.last().copied().unwrap_or_default();
         let number = newest.max(self.current).saturating_add(1);
         self.make(number)?;
+        self.write(BUILDING, number)?;
+        self.building = Some(number);
+        self.interrupted = None;
         Ok((number, self.path(number)))
     }
 
-    /// Makes a generation the live one, for good before it returns, and removes all older than the one it replaces;
-    /// those must not be open any more. An older number is a rollback: the next start then removes the newer ones.
+    /// Removes the generation that is being made; it must not be open any more.
+    pub fn dismiss(&mut self, number: u64) -> Result<(), Error> {
+        if self.building == Some(number) {
+            self.remove(|other, _| other == number)?;
+            self.end_building()?;
+        }
+        Ok(())
+    }
+
+    fn end_building(&mut self) -> Result<(), Error> {
+        self.building = None;
+        match fs::remove_file(self.dir.join(BUILDING)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unavailable(&self.dir, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a generation the live one, for good before it returns, and removes all but the one it replaces; those must not
+    /// be open any more. An older number is a rollback: the next start then removes the newer ones.
     pub fn promote(&mut self, number: u64) -> Result<(), Error> {
         if !numbers(&self.dir)?.contains(&number) {
             return Err(Error::refused(self.path(number), "there is no such generation to promote"));
@@ -119,7 +155,10 @@ impl Generations {
             return Err(error);
         }
         faults::point("generation.after-promotion");
-        self.remove(|number, current| number < replaced && number < current)
+        if self.building == Some(number) {
+            self.end_building()?;
+        }
+        self.remove(|number, current| number != replaced && number != current)
     }
 
     /// All generations, oldest first.
@@ -130,7 +169,8 @@ impl Generations {
             let state = match number.cmp(&self.current) {
                 std::cmp::Ordering::Less => GenerationState::Previous,
                 std::cmp::Ordering::Equal => GenerationState::Live,
-                std::cmp::Ordering::Greater => GenerationState::Building,
+                std::cmp::Ordering::Greater if self.building == Some(number) => GenerationState::Building,
+                std::cmp::Ordering::Greater => GenerationState::RolledBack,
             };
             Generation { number, state, created_at, path }
         };
@@ -142,8 +182,9 @@ impl Generations {
         made.map_err(|cause| unavailable(&self.dir, cause))
     }
 
-    fn read_current(&self) -> Result<Option<u64>, Error> {
-        match fs::read(self.dir.join(CURRENT)) {
+    /// The generation that a file names.
+    fn read(&self, file: &str) -> Result<Option<u64>, Error> {
+        match fs::read(self.dir.join(file)) {
             Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(|text| number(text.trim_end()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unavailable(&self.dir, error)),
@@ -151,8 +192,12 @@ impl Generations {
     }
 
     fn write_current(&self) -> Result<(), Error> {
-        let line = format!("{}\n", name(self.current));
-        let written = atomic_file::replace(&self.dir.join(CURRENT), &[line.as_bytes()]);
+        self.write(CURRENT, self.current)
+    }
+
+    fn write(&self, file: &str, number: u64) -> Result<(), Error> {
+        let line = format!("{}\n", name(number));
+        let written = atomic_file::replace(&self.dir.join(file), &[line.as_bytes()]);
         written.map_err(|cause| unavailable(&self.dir, cause))
     }
 
@@ -229,11 +274,27 @@ mod tests {
     #[test]
     fn one_that_was_never_promoted_is_removed_at_the_next_start() {
         let dir = tempfile::tempdir().unwrap();
-        let generations = Generations::open(dir.path(), "market").unwrap();
+        let mut generations = Generations::open(dir.path(), "market").unwrap();
         let (_, path) = generations.create_next().unwrap();
         fs::write(path.join("db"), b"half").unwrap();
         assert_eq!(text(&generations), "1 live, 2 building, ");
-        assert_eq!(text(&Generations::open(dir.path(), "market").unwrap()), "1 live, ");
+        for interrupted in [Some(2), None] {
+            let generations = Generations::open(dir.path(), "market").unwrap();
+            assert_eq!((text(&generations), generations.interrupted()), ("1 live, ".to_owned(), interrupted));
+        }
+    }
+
+    #[test]
+    fn one_that_is_dismissed_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut generations = Generations::open(dir.path(), "market").unwrap();
+        let (two, path) = generations.create_next().unwrap();
+        fs::write(path.join("db"), b"half").unwrap();
+        generations.dismiss(1).unwrap();
+        assert_eq!(text(&generations), "1 live, 2 building, ");
+        generations.dismiss(two).unwrap();
+        assert_eq!(text(&generations), "1 live, ");
+        assert_eq!(Generations::open(dir.path(), "market").unwrap().interrupted(), None);
     }
 
     #[test]
@@ -243,8 +304,12 @@ mod tests {
         let (two, _) = generations.create_next().unwrap();
         generations.promote(two).unwrap();
         generations.promote(1).unwrap();
-        assert_eq!(text(&generations), "1 live, 2 building, ");
+        assert_eq!(text(&generations), "1 live, 2 rolled_back, ");
         assert!(matches!(generations.promote(7), Err(Error::Refused { .. })));
+        let (three, _) = generations.create_next().unwrap();
+        generations.promote(three).unwrap();
+        assert_eq!(text(&generations), "1 previous, 3 live, ", "the one rolled back is nothing to go back to");
+        generations.promote(1).unwrap();
         assert_eq!(text(&Generations::open(dir.path(), "market").unwrap()), "1 live, ");
     }
 
@@ -258,5 +323,10 @@ mod tests {
             fs::write(dir.path().join("market/CURRENT"), garbage).unwrap();
             assert_eq!(Generations::open(dir.path(), "market").unwrap().current(), 2);
         }
+        // One that is not whole is not taken while another is.
+        let schema = views::Schema { name: "market", version: 1 };
+        views::View::open(&generations.path(1), schema, views::Options::default()).unwrap().close().unwrap();
+        fs::write(dir.path().join("market/CURRENT"), b"gen-0").unwrap();
+        assert_eq!(Generations::open(dir.path(), "market").unwrap().current(), 1);
     }
 }

@@ -11,6 +11,7 @@ mod markets;
 mod paging;
 mod positions;
 mod problems;
+mod rebuild;
 mod starting;
 mod trade;
 mod waiting;

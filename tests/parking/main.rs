@@ -9,4 +9,5 @@ mod ground;
 mod kill;
 mod market;
 mod operators;
+mod rebuild;
 mod user;

@@ -7,7 +7,7 @@ use orderledger_domain::money::Quantity;
 use orderledger_domain::position::TopicPartition;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
-use orderledger_projections::rebuild::first_difference;
+use orderledger_projections::rebuild::difference::first_difference;
 use orderledger_projections::settlement::{Settlement, queries};
 use orderledger_projections::verify::{LedgerRows, verify};
 use orderledger_projections::worker::any::AnyFolding;

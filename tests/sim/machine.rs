@@ -20,6 +20,7 @@ use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
 use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
+use orderledger_projections::worker::rest::Rest;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_projections::worker::{projection, stepped};
 use orderledger_store::event_log::EventLog;
@@ -187,6 +188,8 @@ impl Start<'_> {
             limits: LIMITS,
             stop: Stop::default(),
             clock: self.ground.clock.clone(),
+            rest: Rest::default(),
+            is_live: false,
         })
     }
 

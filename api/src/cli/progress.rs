@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use orderledger_projections::rebuild::Passed;
+use orderledger_projections::rebuild::pass::Passed;
 
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(2);

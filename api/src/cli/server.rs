@@ -37,12 +37,17 @@ struct Page<R> {
 impl ServerArgs {
     /// The server that these options name; it is not asked yet.
     pub(super) fn open(&self) -> Server {
-        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
-        Server { agent: config.build().into(), url: self.server.trim_end_matches('/').to_owned() }
+        Server::at(&self.server)
     }
 }
 
 impl Server {
+    /// The server at that address; it is not asked yet.
+    pub(super) fn at(url: &str) -> Server {
+        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+        Server { agent: config.build().into(), url: url.trim_end_matches('/').to_owned() }
+    }
+
     /// What it answers; a problem is a failure.
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.read(path)

@@ -8,13 +8,13 @@ use axum::response::Response;
 use orderledger_domain::event::Event;
 use serde::Serialize;
 
-use super::submit::{CONTROL, Judged, submit, unexpected};
+use super::submit::{Judged, submit, unexpected};
 use crate::http::answer::Written;
 use crate::http::body;
 use crate::http::headers::IdempotencyKey;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
-use crate::ledger::Ledger;
+use crate::ledger::{CONTROL, Ledger};
 
 /// What was set, and where that stands.
 #[derive(Serialize)]

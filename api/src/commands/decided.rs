@@ -92,5 +92,5 @@ pub(super) async fn settled<T: Send + 'static>(
     read: impl FnOnce(&ViewReader) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let ledger = Arc::clone(ledger);
-    Ok(blocking(move || read(&ledger.settlement.live.load().view.reader()?)).await?)
+    Ok(blocking(move || read(&ledger.settlement.reader()?)).await?)
 }

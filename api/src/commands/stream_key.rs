@@ -13,12 +13,11 @@ use orderledger_projections::worker::progress::WorkerState;
 use serde_json::value::RawValue;
 
 use super::control;
-use super::submit::CONTROL;
 use crate::http::fields::Fields;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::values;
-use crate::ledger::{Ledger, blocking};
+use crate::ledger::{CONTROL, Ledger, blocking};
 
 /// Seals a request with the key in force: nobody else's request changes it.
 pub(super) async fn seal(ledger: &Arc<Ledger>, value: &mut Vec<u8>) -> Result<(), Problem> {

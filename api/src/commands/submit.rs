@@ -18,10 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::http::problem::Problem;
-use crate::ledger::{self, Ledger, blocking};
-
-/// Where control events stand: partition 0, under this key.
-pub(crate) const CONTROL: &str = "_control";
+use crate::ledger::{self, CONTROL, Ledger, blocking};
 
 /// What intake said of a request.
 pub(super) struct Judged {

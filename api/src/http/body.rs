@@ -26,6 +26,18 @@ pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
     Ok(text)
 }
 
+/// The same where a body may be left out: then an object without fields.
+pub(crate) async fn json_or_none(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if headers.contains_key(header::CONTENT_TYPE) {
+        return json(headers, body).await;
+    }
+    if read(headers, body).await?.is_empty() {
+        Ok(Bytes::from_static(b"{}"))
+    } else {
+        Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+    }
+}
+
 /// Refuses a body where none belongs.
 pub(crate) async fn none(headers: &HeaderMap, body: Body) -> Result<(), Problem> {
     if read(headers, body).await?.is_empty() {

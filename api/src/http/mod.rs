@@ -1,6 +1,6 @@
 //! What every call has in common: routes, bodies, parameters, problems, answers.
 //!
-//! - `routes`: every call on one page
+//! - `routes`, `shapes`: every call on one page, and the fields that are many
 //! - `server`: connections, and their end
 //! - `front`: what answers until the ledger is open
 //! - `edge`: what wraps every call
@@ -22,3 +22,5 @@ pub(crate) mod headers;
 pub(crate) mod params;
 pub(crate) mod problem;
 pub(crate) mod values;
+
+mod shapes;

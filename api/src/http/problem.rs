@@ -4,10 +4,11 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use orderledger_domain::entity::Entity;
-use orderledger_store::Error;
+use orderledger_store::{At, Error};
 use serde::Serialize;
 
 use super::as_of::{AsOf, ParkedState};
+use crate::ledger::REBUILDING;
 
 /// A problem with a stable code, on its way to the caller. [`crate::http::edge`] writes its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,11 @@ impl Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(1)
     }
 
+    /// 503 of a view without rows to answer from; the others answer.
+    pub(crate) fn view_rebuilding() -> Problem {
+        Problem::unavailable("view-rebuilding", REBUILDING)
+    }
+
     /// 500: our own fault; what happened is in the log of the process.
     pub(crate) fn internal() -> Problem {
         let detail = "the server failed at this call; its log says why";
@@ -171,8 +177,13 @@ impl Problem {
 /// What failed in the store is told to the process's log, not to the caller.
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
+        if matches!(&error, Error::Unavailable { what, .. } if what == REBUILDING) {
+            return Problem::view_rebuilding();
+        }
         tracing::error!(%error, cause = ?std::error::Error::source(&error), "the store failed at a call");
         match error {
+            // A view that proved damaged: it is made anew.
+            Error::Corrupt { at: At::Path(_) | At::Frame, .. } => Problem::view_rebuilding(),
             Error::Unavailable { .. } => Problem::unavailable("store-unavailable", "the store does not answer"),
             _ => Problem::internal(),
         }

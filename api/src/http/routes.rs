@@ -7,6 +7,10 @@ use axum::middleware;
 use axum::routing::{self, MethodRouter};
 
 use super::edge;
+use super::shapes::{
+    CANDLES, DECIDED, EVENTS, HISTORY, LIST, MARKET, NEW_ORDER, ORDER, ORDERS, PAGE, PARKED, POSITION, REBUILD, RECORD,
+    TAPE,
+};
 use crate::ledger::Ledger;
 use crate::{commands, ops, queries};
 
@@ -39,61 +43,6 @@ pub(crate) struct Call {
     pub(crate) answer: &'static [&'static str],
     handler: fn() -> MethodRouter<Arc<Ledger>>,
 }
-
-const POSITION: &[&str] = &["minPosition", "waitMs"];
-const PAGE: &[&str] = &["limit", "order", "cursor", "minPosition", "waitMs"];
-const ORDERS: &[&str] = &["status", "symbol", "clientOrderId", "limit", "order", "cursor", "minPosition", "waitMs"];
-const HISTORY: &[&str] = &["from", "to", "type", "limit", "order", "cursor", "minPosition", "waitMs"];
-const TAPE: &[&str] = &["from", "to", "limit", "order", "cursor", "minPosition", "waitMs"];
-const CANDLES: &[&str] = &["interval", "from", "to", "limit", "order", "cursor", "minPosition", "waitMs"];
-const EVENTS: &[&str] =
-    &["topic", "partition", "from", "symbol", "type", "since", "until", "limit", "cursor", "minPosition", "waitMs"];
-const LIST: &[&str] = &["data", "nextCursor", "asOf"];
-const ORDER: &[&str] = &[
-    "orderId",
-    "userId",
-    "symbol",
-    "side",
-    "orderType",
-    "timeInForce",
-    "postOnly",
-    "status",
-    "quantity",
-    "cumQuantity",
-    "leavesQuantity",
-    "price",
-    "maxCost",
-    "avgPrice",
-    "fees",
-    "reason",
-    "clientOrderId",
-    "createdAt",
-    "updatedAt",
-    "position",
-    "asOf",
-];
-const NEW_ORDER: &[&str] =
-    &["symbol", "side", "orderType", "quantity", "price", "timeInForce", "clientOrderId", "postOnly", "maxCost"];
-const MARKET: &[&str] = &[
-    "symbol",
-    "last",
-    "bid",
-    "bidSize",
-    "ask",
-    "askSize",
-    "open",
-    "high",
-    "low",
-    "volume",
-    "vwap",
-    "tradeCount",
-    "change",
-    "asOf",
-];
-const RECORD: &[&str] = &["topic", "partition", "offset", "position", "recordedAt", "key", "event", "asOf"];
-
-const PARKED: &[&str] = &["projection", "limit", "order", "cursor"];
-const DECIDED: &[&str] = &["entity", "projection", "position", "state", "firstPosition", "waiting", "error"];
 
 /// A call that reads.
 const fn read(
@@ -344,6 +293,44 @@ pub(crate) const CALLS: &[Call] = &[
     read("/v1/projections", "projections", "How far every worker is.", &[], &["data", "stages"], || {
         routing::get(ops::projections::list)
     }),
+    write(
+        (Method::Post, "/v1/projections/{name}/rebuild"),
+        "rebuild",
+        "Makes a view anew from offset zero, beside the live one, compares and swaps.",
+        &["acceptDifference", "actor"],
+        &["202"],
+        &["generation", "data"],
+        || routing::post(ops::rebuilds::post),
+    ),
+    write(
+        (Method::Delete, "/v1/projections/{name}/rebuild"),
+        "cancelRebuild",
+        "Calls a rebuild or rollback off; the live view stays.",
+        &[],
+        &["202"],
+        &["generation"],
+        || routing::delete(ops::rebuilds::cancel),
+    ),
+    read("/v1/projections/{name}/rebuild", "rebuildProgress", "How far a rebuild is.", &[], REBUILD, || {
+        routing::get(ops::rebuilds::get)
+    }),
+    read(
+        "/v1/projections/{name}/generations",
+        "generations",
+        "The generations of a view.",
+        &[],
+        &["data", "nextCursor"],
+        || routing::get(ops::rebuilds::generations),
+    ),
+    write(
+        (Method::Post, "/v1/projections/{name}/rollback"),
+        "rollback",
+        "Goes back to the generation before, once it has caught up.",
+        &[],
+        &["202"],
+        &["generation"],
+        || routing::post(ops::rebuilds::rollback),
+    ),
     read("/livez", "livez", "The process lives.", &[], &["status"], || routing::get(ops::livez::get)),
     read("/readyz", "readyz", "Every critical worker runs and is caught up.", &[], &["status"], || {
         routing::get(ops::readyz::get)

@@ -113,6 +113,14 @@ pub(crate) fn time_in_force(raw: &RawValue) -> Value<TimeInForce> {
     serde_json::from_str(raw.get()).map_err(|_| r#"must be "day", "gtc", "ioc" or "fok""#.to_owned())
 }
 
+/// What an operator says: why, or who he is.
+pub(crate) fn said(raw: &RawValue, characters_max: usize) -> Value<String> {
+    let must = || format!("must be a text of 1 to {characters_max} characters");
+    let text: String = serde_json::from_str(raw.get()).map_err(|_| must())?;
+    let fits = !text.trim().is_empty() && text.chars().count() <= characters_max;
+    if fits { Ok(text) } else { Err(must()) }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -2,37 +2,43 @@
 //!
 //! Everything that names concrete parts is here; the workers run beside what this page lists.
 
+mod conditions;
 mod gates;
+mod kinds;
 mod open;
-mod rebuild;
+pub(crate) mod rebuild;
 mod settled;
+mod view_handle;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use bytes::Bytes;
 use orderledger_domain::entity::Entity;
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::intake::answers::Answers;
-use orderledger_projections::parking::dry_run::DryRun;
 use orderledger_projections::worker::board::Board;
-use orderledger_projections::worker::partition::PartitionState;
-use orderledger_projections::worker::progress::{PartitionProgress, Progress, Standing};
+use orderledger_projections::worker::progress::Progress;
 use orderledger_store::Error;
 use orderledger_store::event_log::{Appender, EventLog};
-use orderledger_store::views::{View, ViewReader};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub(crate) use conditions::Conditions;
 pub(crate) use gates::Gates;
-pub(crate) use open::PARTITIONS;
 pub use open::{Opened, Settings, Workers, open_log, open_log_to_look};
-pub use rebuild::{Rebuilt, Verified, fold_from_zero, rebuild, verify};
+pub(crate) use open::{PARTITIONS, REBUILD_SHARE};
+pub use rebuild::Acceptance;
+pub use rebuild::offline::{Rebuilt, Verified, fold_from_zero, rebuild, verify};
+pub(crate) use view_handle::REBUILDING;
+pub use view_handle::{Generation, ViewHandle};
+
+use rebuild::live::Rebuilds;
+
+/// Where control events stand: partition 0, under this key.
+pub(crate) const CONTROL: &str = "_control";
 
 /// What every call works with.
 pub struct Ledger {
@@ -51,11 +57,11 @@ pub struct Ledger {
     /// Of `books`: applied, with every output acknowledged.
     pub matching: Progress,
     /// Balances, orders, fills, postings, withdrawals.
-    pub settlement: ViewHandle,
+    pub settlement: Arc<ViewHandle>,
     /// The tape and what follows from it.
-    pub market: ViewHandle,
+    pub market: Arc<ViewHandle>,
     /// The log itself, byte for byte.
-    pub audit: ViewHandle,
+    pub audit: Arc<ViewHandle>,
     /// The order books.
     pub board: Arc<Board>,
     /// Writes on their way to the log; so few that the log's own queue is never full.
@@ -66,62 +72,17 @@ pub struct Ledger {
     pub(crate) decision_keys: Gates<(Uuid, Entity, Position)>,
     /// How long a write may take until it is `outcome-unknown`.
     pub answer_within: Duration,
-}
-
-/// One projection: its live generation.
-pub struct ViewHandle {
-    /// The projection's name.
-    pub name: &'static str,
-    /// The topics whose records make its rows.
-    pub topics: &'static [Topic],
-    /// Tries what waits of an entity, without writing anything.
-    pub try_parked: TryParked,
-    /// The generation that answers.
-    pub live: ArcSwap<Generation>,
-    /// Reads a view's head.
-    pub read_head: fn(&Bytes) -> Result<BTreeMap<TopicPartition, PartitionState>, Error>,
-}
-
-/// How a projection tries what waits of an entity.
-pub type TryParked = fn(&View, &dyn EventLog, &StreamKey, &Entity, usize) -> Result<Option<DryRun>, Error>;
-
-/// One generation of a projection.
-pub struct Generation {
-    /// Its number, from 1.
-    pub number: u64,
-    /// Its rows.
-    pub view: Arc<View>,
-    /// How far its worker is.
-    pub progress: Progress,
-}
-
-/// One moment of a view: rows and positions that belong together.
-pub(crate) struct Moment {
-    /// The rows.
-    pub(crate) reader: ViewReader,
-    /// The positions of just these rows.
-    pub(crate) partitions: BTreeMap<TopicPartition, PartitionProgress>,
-}
-
-impl ViewHandle {
-    /// The view as it is now.
-    pub(crate) fn moment(&self) -> Result<Moment, Error> {
-        let reader = self.live.load().view.reader()?;
-        let states = (self.read_head)(reader.head())?;
-        let partitions = states.iter().map(|(of, state)| (*of, PartitionProgress::from(state))).collect();
-        Ok(Moment { reader, partitions })
-    }
-
-    /// Waits until the live generation's standing fulfils `reached`.
-    pub(crate) async fn wait(&self, within: Duration, reached: impl Fn(&Standing) -> bool) -> bool {
-        let progress = self.live.load().progress.clone();
-        progress.wait(within, reached).await
-    }
+    /// Of a core, in percent, what a rebuild may take.
+    pub(crate) rebuild_share: u32,
+    /// What rebuilds.
+    pub(crate) rebuilds: Arc<Rebuilds>,
+    /// What the workers of views are started with.
+    pub(crate) conditions: Conditions,
 }
 
 impl Ledger {
     /// The three views.
-    pub const fn views(&self) -> [&ViewHandle; 3] {
+    pub const fn views(&self) -> [&Arc<ViewHandle>; 3] {
         [&self.settlement, &self.market, &self.audit]
     }
 

@@ -1,28 +1,23 @@
 //! Opening a data directory and starting the workers on it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
-use orderledger_projections::audit::Audit;
 use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::intake::{Identities, Intake};
-use orderledger_projections::market::Market;
 use orderledger_projections::matching::Matching;
 use orderledger_projections::parking::breaker::Limits;
-use orderledger_projections::parking::dry_run::dry_run;
-use orderledger_projections::settlement::Settlement;
 use orderledger_projections::stage::gate::{Gate, Place};
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::clock::Clock;
-use orderledger_projections::worker::fold::Fold;
-use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::progress::{Progress, Standing};
-use orderledger_projections::worker::projection;
+use orderledger_projections::worker::rest::Rest;
 use orderledger_projections::worker::standing::check_standing;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::embedded::{EmbeddedLog, EmbeddedOptions};
@@ -30,14 +25,19 @@ use orderledger_store::event_log::kafka::topics::{self, Severity};
 use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings};
 use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
-use orderledger_store::views::{Options, Schema, View};
 use orderledger_store::{DataDir, Error, IdIndex, LogIdentity};
 use tokio::sync::Semaphore;
 
-use super::{Gates, Generation, Ledger, ViewHandle};
+use super::kinds::Kind;
+use super::rebuild::live::Rebuilds;
+use super::rebuild::watch::watch;
+use super::view_handle::Seat;
+use super::{Conditions, Gates, Generation, Ledger, ViewHandle};
 
 /// The partition count of a new data directory.
 pub(crate) const PARTITIONS: u32 = 12;
+/// What a rebuild may take of a core, in percent, where nothing else is set.
+pub(crate) const REBUILD_SHARE: u32 = 50;
 /// How many writes may be on their way at once: at 1 KiB each they fill half of the log's queue, so appending never waits.
 const WRITES_MAX: usize = 4096;
 
@@ -54,6 +54,8 @@ pub struct Settings {
     pub answer_within: Duration,
     /// When a projection stops instead of parking still more.
     pub parking: Limits,
+    /// Of a core, in percent, what a rebuild beside the live view may take.
+    pub rebuild_share: u32,
     /// The Kafka cluster that holds the log; absent: the embedded log in the data directory.
     pub kafka: Option<KafkaSettings>,
 }
@@ -67,6 +69,7 @@ impl Settings {
             key: StreamKey::default(),
             answer_within: Duration::from_secs(5),
             parking: Limits::default(),
+            rebuild_share: REBUILD_SHARE,
             kafka: None,
         }
     }
@@ -76,8 +79,8 @@ impl Settings {
 pub struct Workers {
     stop: Stop,
     stages: Vec<runner::Running>,
-    projections: Vec<projection::Running>,
-    views: Vec<Arc<View>>,
+    projections: Vec<Arc<ViewHandle>>,
+    rebuilds: Arc<Rebuilds>,
     /// Its lock is held as long as anything runs.
     data: DataDir,
 }
@@ -87,9 +90,13 @@ impl Workers {
     pub fn stop_and_join(self) {
         self.stop.set();
         self.stages.into_iter().for_each(runner::Running::join);
-        self.projections.into_iter().for_each(projection::Running::join);
-        for view in self.views {
-            if let Err(error) = view.close() {
+        self.rebuilds.join();
+        for handle in self.projections {
+            let running = handle.seat().running.take();
+            if let Some(running) = running {
+                running.join();
+            }
+            if let Err(error) = handle.live.load().view.close() {
                 tracing::warn!(%error, "a view was not closed cleanly; the next start folds a little more");
             }
         }
@@ -157,14 +164,23 @@ impl Opened {
     /// Opens the ledger and starts every worker. Refuses where log and directory disagree.
     pub fn open(settings: &Settings) -> Result<Opened, Error> {
         let (data, log) = open_log(settings, true)?;
-        let mut workers =
-            Workers { stop: Stop::default(), stages: Vec::new(), projections: Vec::new(), views: Vec::new(), data };
+        let mut workers = Workers {
+            stop: Stop::default(),
+            stages: Vec::new(),
+            projections: Vec::new(),
+            rebuilds: Arc::default(),
+            data,
+        };
         let started = workers.start(settings, log).and_then(|ledger| {
             workers.data.pin_keys(settings.key.fingerprints())?;
             Ok(ledger)
         });
         match started {
-            Ok(ledger) => Ok(Opened { ledger: Arc::new(ledger), workers }),
+            Ok(ledger) => {
+                let ledger = Arc::new(ledger);
+                watch(&ledger)?;
+                Ok(Opened { ledger, workers })
+            }
             Err(error) => {
                 // Those that run already end, so that the directory is free for the next attempt.
                 workers.stop_and_join();
@@ -178,17 +194,17 @@ impl Workers {
     fn start(&mut self, settings: &Settings, log: Arc<dyn EventLog>) -> Result<Ledger, Error> {
         let (key, board) = (settings.key, Arc::new(Board::default()));
         let answers = Arc::new(Answers::new(log.partitions()));
-        let start = Start { log: &log, data: &self.data, key, stop: &self.stop, limits: settings.parking };
+        let conditions = Conditions { log: Arc::clone(&log), key, limits: settings.parking, stop: self.stop.clone() };
+        let start = Start { data: &self.data, conditions: &conditions };
         let ids = open_ids(&self.data.ids_path(), &*log, &key)?;
-        let mut projection = |(handle, running): (ViewHandle, projection::Running)| {
-            self.projections.push(running);
-            self.views.push(Arc::clone(&handle.live.load().view));
-            handle
+        let mut projection = |kind: Kind| -> Result<Arc<ViewHandle>, Error> {
+            let handle = start.projection(kind)?;
+            self.projections.push(Arc::clone(&handle));
+            Ok(handle)
         };
-        let settlement = projection(start.projection::<Settlement>(busy())?);
-        let market = projection(start.projection::<Market>(Options::default())?);
-        let slow = Options { flush_interval: Duration::from_secs(1), ..busy() };
-        let audit = projection(start.projection::<Audit>(slow)?);
+        let settlement = projection(Kind::settlement())?;
+        let market = projection(Kind::market())?;
+        let audit = projection(Kind::audit())?;
         let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let gate = Gate::default();
         let (of_matching, of_intake) = (gate.place(), gate.place());
@@ -212,28 +228,16 @@ impl Workers {
             decisions: Gates::default(),
             decision_keys: Gates::default(),
             answer_within: settings.answer_within,
+            rebuild_share: settings.rebuild_share,
+            rebuilds: Arc::clone(&self.rebuilds),
+            conditions,
         })
     }
 }
 
-/// For views that change the same rows again and again: fewer, larger flushes write each of them less often. What is not
-/// flushed yet is read from memory, and folded again after a crash.
-fn busy() -> Options {
-    Options {
-        flush_rows: 8_000,
-        flush_interval: Duration::from_millis(500),
-        batch_rows_max: 2_000,
-        pending_rows_max: 32_000,
-        ..Options::default()
-    }
-}
-
 struct Start<'a> {
-    log: &'a Arc<dyn EventLog>,
     data: &'a DataDir,
-    key: StreamKey,
-    stop: &'a Stop,
-    limits: Limits,
+    conditions: &'a Conditions,
 }
 
 impl Start<'_> {
@@ -246,60 +250,46 @@ impl Start<'_> {
         place: Place,
     ) -> runner::Setup<S> {
         runner::Setup {
-            log: Arc::clone(self.log),
+            log: Arc::clone(&self.conditions.log),
             source,
             directory: self.data.stages_path().into(),
-            key: self.key,
+            key: self.conditions.key,
             shared,
             progress: progress.clone(),
             answers: answers.cloned(),
-            stop: self.stop.clone(),
+            stop: self.conditions.stop.clone(),
             clock: Clock::default(),
             place,
         }
     }
 
-    fn projection<F: Fold + 'static>(&self, options: Options) -> Result<(ViewHandle, projection::Running), Error> {
-        let generations = Generations::open(&self.data.views_path(), F::NAME)?;
-        let path = generations.current_path();
-        let schema = Schema { name: F::NAME, version: F::SCHEMA };
-        match self.projection_on::<F>(&path, View::open(&path, schema, options)?, generations.current()) {
-            // The view is condemned now: opening it again puts it aside and begins a fresh one.
-            Err(Error::Corrupt { .. }) => {
-                self.projection_on::<F>(&path, View::open(&path, schema, options)?, generations.current())
-            }
-            started => started,
+    /// Takes the projection up where its live generation stands, and starts it.
+    fn projection(&self, kind: Kind) -> Result<Arc<ViewHandle>, Error> {
+        let generations = Generations::open(&self.data.views_path(), kind.name())?;
+        if let Some(number) = generations.interrupted() {
+            let name = kind.name();
+            tracing::warn!(
+                "the rebuild of {name} was interrupted and its generation {number} is removed; begin it anew"
+            );
         }
-    }
-
-    fn projection_on<F: Fold + 'static>(
-        &self,
-        path: &Path,
-        view: View,
-        number: u64,
-    ) -> Result<(ViewHandle, projection::Running), Error> {
-        let generation = Generation { number, view: Arc::new(view), progress: Progress::new(Standing::default()) };
-        let running = projection::start::<F>(projection::Setup {
-            log: Arc::clone(self.log),
-            key: self.key,
-            view: Arc::clone(&generation.view),
-            kept: path.display().to_string(),
-            progress: generation.progress.clone(),
-            limits: self.limits,
-            stop: self.stop.clone(),
-            clock: Clock::default(),
-        })?;
-        let live = ArcSwap::from_pointee(generation);
-        Ok((
-            ViewHandle {
-                name: F::NAME,
-                topics: F::TOPICS,
-                try_parked: dry_run::<F>,
-                live,
-                read_head: |head| states_of(head),
-            },
-            running,
-        ))
+        let (number, path) = (generations.current(), generations.current_path());
+        let Conditions { log, key, .. } = self.conditions;
+        let folding = kind.open(&path, &**log, key)?;
+        let view = Arc::clone(folding.view());
+        let progress = Progress::new(Standing::default());
+        // The rows of one that was put aside are at no position that a reader may have seen: it is rebuilt first.
+        let is_incomplete = view.quarantined().is_some();
+        let seat = if is_incomplete {
+            Seat { generations, running: None, rest: Rest::ended() }
+        } else {
+            let rest = Rest::default();
+            let setup = self.conditions.setup(&view, &path, &progress, &rest, false);
+            Seat { generations, running: Some(folding.start(setup)?), rest }
+        };
+        let is_incomplete = AtomicBool::new(is_incomplete);
+        let live = ArcSwap::from_pointee(Generation { number, view, progress });
+        let (seat, job) = (Mutex::new(seat), Mutex::default());
+        Ok(Arc::new(ViewHandle { name: kind.name(), live, kind, is_incomplete, seat, job }))
     }
 }
 

@@ -4,3 +4,4 @@ pub(crate) mod livez;
 pub(crate) mod openapi;
 pub(crate) mod projections;
 pub(crate) mod readyz;
+pub(crate) mod rebuilds;

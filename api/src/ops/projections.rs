@@ -12,11 +12,15 @@ use orderledger_projections::worker::progress::{PartitionProgress, Standing, Twi
 use orderledger_store::Error;
 use serde::Serialize;
 
+use super::rebuilds::Rebuild;
 use crate::http::answer;
 use crate::http::as_of::lag;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::ledger::{Ledger, ViewHandle, blocking};
+
+/// The state of a worker that follows the log's end.
+const LIVE: &str = WorkerState::Live.as_str();
 
 /// Projections have a view with a generation and a digest; stages have none.
 #[derive(Serialize)]
@@ -43,6 +47,9 @@ struct Row {
     records: Records,
     /// Entities of which records wait.
     parked_entities: u64,
+    /// The newest rebuild or rollback since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rebuild: Option<Rebuild>,
     /// The same counts of every partition that has a record.
     partitions: BTreeMap<String, Records>,
 }
@@ -107,10 +114,15 @@ pub(crate) async fn list(
 }
 
 fn rows(ledger: &Ledger) -> Result<Answer, Error> {
-    let projection = |handle: &ViewHandle| {
+    let projection = |handle: &Arc<ViewHandle>| {
         let live = handle.live.load();
         let columns = view_columns(handle)?;
-        row(ledger, handle.name, Some(columns), &live.progress.standing())
+        let mut row = row(ledger, handle.name, Some(columns), &live.progress.standing())?;
+        row.rebuild = handle.job().map(|job| Rebuild::of(&job));
+        if handle.is_rebuilding() || (row.state == LIVE && row.rebuild.as_ref().is_some_and(Rebuild::runs)) {
+            row.state = "rebuilding";
+        }
+        Ok(row)
     };
     let stages = [("intake", &ledger.intake), ("matching", &ledger.matching)];
     Ok(Answer {
@@ -165,6 +177,7 @@ fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing:
             ref state => state.as_str(),
         },
         parked_entities: standing.parked_entities,
+        rebuild: None,
         error,
         twin: None,
         positions,

@@ -51,7 +51,7 @@ pub(crate) async fn list(
     let mut rows = Vec::new();
     let mut rests_on = Vec::new();
     for view in [super::SETTLEMENT, super::MARKET] {
-        let (name, topics) = (view(&ledger).name, view(&ledger).topics);
+        let (name, topics) = (view(&ledger).name, view(&ledger).kind.topics);
         if projection.as_ref().is_some_and(|wanted| wanted != name) {
             continue;
         }

@@ -10,6 +10,7 @@ use orderledger_store::views::{DigestAt, View};
 
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
+use super::projection::{Running, Setup, start_with};
 use super::read::Read;
 
 /// Records that wait and are applied until the next commit.
@@ -37,9 +38,11 @@ pub trait AnyFolding: Send {
     fn reads(&self, topic: Topic) -> bool;
     /// Where to read on, partition by partition.
     fn positions(&self) -> Vec<(TopicPartition, u64)>;
+    /// Starts it, on the view that it has.
+    fn start(self: Box<Self>, setup: Setup) -> Result<Running, Error>;
 }
 
-impl<F: Fold> AnyFolding for Folding<F> {
+impl<F: Fold + 'static> AnyFolding for Folding<F> {
     fn name(&self) -> &'static str {
         F::NAME
     }
@@ -82,5 +85,9 @@ impl<F: Fold> AnyFolding for Folding<F> {
 
     fn positions(&self) -> Vec<(TopicPartition, u64)> {
         Folding::positions(self)
+    }
+
+    fn start(self: Box<Self>, setup: Setup) -> Result<Running, Error> {
+        start_with(setup, *self)
     }
 }

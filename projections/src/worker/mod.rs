@@ -15,6 +15,7 @@ pub mod progress;
 pub mod projection;
 pub mod read;
 mod releasing;
+pub mod rest;
 pub mod standing;
 #[cfg(feature = "faults")]
 pub mod stepped;

@@ -17,6 +17,7 @@ use super::pace;
 use super::pauses::{Pauses, is_worth_another};
 use super::progress::{Progress, WorkerState};
 use super::read::Read;
+use super::rest::Rest;
 use super::stop::Stop;
 use crate::parking::breaker::Limits;
 use crate::parking::notices::Notices;
@@ -44,6 +45,10 @@ pub struct Setup {
     pub stop: Stop,
     /// Says when another attempt is due.
     pub clock: Clock,
+    /// Says when to rest, and whether another one goes on in its place.
+    pub rest: Rest,
+    /// Whether the projection was live already, in the view that this one replaces.
+    pub is_live: bool,
 }
 
 /// A running projection.
@@ -63,11 +68,19 @@ impl Running {
 /// Takes the projection up where its view stands and starts it. Refuses where the log doesn't bear the view out.
 pub fn start<F: Fold + 'static>(setup: Setup) -> Result<Running, Error> {
     let folding = resume::<F>(&setup)?;
-    setup.progress.publish(folding.standing(WorkerState::CatchingUp));
+    start_with(setup, folding)
+}
+
+/// Starts a projection that was taken up already, on the same view.
+pub(super) fn start_with<F: Fold + 'static>(setup: Setup, folding: Folding<F>) -> Result<Running, Error> {
+    let first = if setup.is_live { WorkerState::Live } else { WorkerState::CatchingUp };
+    setup.progress.publish(folding.standing(first));
     let run = move || {
         let ended = run_until_it_ends::<F>(&setup, folding);
         let synced = setup.view.flush_and_sync();
-        setup.progress.enter(end_state::<F>(ended.and_then(|()| synced.map_err(Failure::from))));
+        if !setup.rest.end() {
+            setup.progress.enter(end_state::<F>(ended.and_then(|()| synced.map_err(Failure::from))));
+        }
     };
     let thread = std::thread::Builder::new().name(F::NAME.to_owned()).spawn(run);
     let thread = thread
@@ -78,9 +91,10 @@ pub fn start<F: Fold + 'static>(setup: Setup) -> Result<Running, Error> {
 /// Runs the projection, and takes it up again from its view where that can help.
 fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), Failure> {
     let mut pauses = Pauses::new(&setup.clock);
-    let mut folding = Ok(folding);
+    let (mut folding, mut is_live) = (Ok(folding), setup.is_live);
     loop {
-        let ended = folding.and_then(|folding| run_until_failure(setup, Attempt::begin(setup, folding)?));
+        let ended = folding.and_then(|folding| run_until_failure(setup, Attempt::begin(setup, folding, is_live)?));
+        is_live = false;
         let Err(failure) = ended else { return Ok(()) };
         let Some(pause) = again::<F>(&failure, &mut pauses, setup) else { return Err(failure) };
         setup.stop.sleep(pause);
@@ -93,6 +107,13 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
 
 fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<(), Failure> {
     while !setup.stop.is_set() {
+        // One that applies what waits goes on until it has: its rows are those of no position before.
+        if setup.rest.is_asked() && !attempt.is_busy() {
+            setup.view.flush_and_sync()?;
+            if setup.rest.rest(|| setup.stop.is_set()) {
+                return Ok(());
+            }
+        }
         let fetched = attempt.reader.poll(if attempt.is_busy() { Duration::ZERO } else { IDLE })?;
         let begun = Instant::now();
         attempt.turn(setup, &fetched)?;
@@ -113,7 +134,7 @@ pub(super) fn resume<F: Fold>(setup: &Setup) -> Result<Folding<F>, Error> {
 /// view has not failed for good, on a full disk say.
 pub(super) fn again<F: Fold>(failure: &Failure, pauses: &mut Pauses, setup: &Setup) -> Option<Duration> {
     let Failure::View(error) = failure else { return None };
-    let can_help = is_worth_another(error) && !setup.view.has_failed();
+    let can_help = is_worth_another(error) && setup.view.failure().is_none();
     let pause = if can_help { pauses.next(&setup.progress) } else { None }?;
     tracing::warn!(projection = F::NAME, %error, "the projection goes on from its view");
     Some(pause)
@@ -145,12 +166,15 @@ pub(super) struct Attempt<F> {
 }
 
 impl<F: Fold> Attempt<F> {
-    /// Begins where the folding stands: with what operators have decided meanwhile.
-    pub(super) fn begin(setup: &Setup, mut folding: Folding<F>) -> Result<Attempt<F>, Failure> {
+    /// Begins where the folding stands: with what operators have decided meanwhile. One that is live already has no end to
+    /// reach first.
+    pub(super) fn begin(setup: &Setup, mut folding: Folding<F>, is_live: bool) -> Result<Attempt<F>, Failure> {
         let log = &*setup.log;
         let mut ends = Vec::new();
         for (partition, _) in folding.positions() {
-            ends.push((partition, log.end_offset(partition)?));
+            if !is_live {
+                ends.push((partition, log.end_offset(partition)?));
+            }
         }
         folding.limit(setup.limits);
         if folding.read_decisions(log, &setup.key)? {

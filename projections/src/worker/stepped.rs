@@ -52,7 +52,7 @@ impl<F: Fold> Stepped<F> {
     }
 
     fn go_on(&mut self, folding: Result<Folding<F>, Failure>) {
-        match folding.and_then(|folding| Attempt::begin(&self.setup, folding)) {
+        match folding.and_then(|folding| Attempt::begin(&self.setup, folding, false)) {
             Ok(attempt) => self.doing = Doing::Running(Box::new(attempt)),
             Err(failure) => self.after(failure),
         }

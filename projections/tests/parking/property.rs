@@ -7,7 +7,8 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::market::Market;
 use orderledger_projections::parking::queries;
-use orderledger_projections::rebuild::{first_difference, fold_to_end};
+use orderledger_projections::rebuild::difference::first_difference;
+use orderledger_projections::rebuild::fold_to_end;
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Fold;
@@ -35,7 +36,7 @@ pub(crate) fn rebuilt<F: Fold + 'static>(log: &MemoryLog) -> Arc<View> {
     let key = StreamKey::default();
     let folding = Folding::<F>::resume(Arc::clone(&view), log, &key, "memory").unwrap();
     let mut foldings: Vec<Box<dyn AnyFolding>> = vec![Box::new(folding)];
-    fold_to_end(log, &key, &mut foldings, &BTreeMap::new(), &mut |_| {}).unwrap();
+    fold_to_end(log, &key, &mut foldings, &mut |_| {}).unwrap();
     view
 }
 

@@ -19,6 +19,7 @@ use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::poison;
 use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
 use orderledger_projections::worker::projection::{Running, Setup, start};
+use orderledger_projections::worker::rest::Rest;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::{AppenderKind, EventLog, MemoryLog, NewRecord};
 use orderledger_store::views::{Direction, Schema, View};
@@ -62,6 +63,8 @@ impl Day {
             limits,
             stop: stop.clone(),
             clock: Clock::default(),
+            rest: Rest::default(),
+            is_live: false,
         });
         Worker { progress, stop, running: running.unwrap() }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::head::{self, DigestAt, HEAD_KEY};
 use super::{Options, RowsDigest, Schema, open};
-use crate::Error;
+use crate::{Error, faults};
 
 /// Writes the rows, given in key order, and the head into the fresh directory `dir` and syncs it. Nothing else may have
 /// it open; until this returns the directory is no view: an open would put it aside.
@@ -18,6 +18,7 @@ pub fn bulk_load(
 ) -> Result<DigestAt, Error> {
     let opened = open::create_fresh(dir, schema, Options::default().cache_bytes)?;
     open::condemn(dir)?;
+    faults::point("view.before-load");
     let mut digest = RowsDigest::default();
     let mut last: Option<Bytes> = None;
     for row in rows {
@@ -33,6 +34,7 @@ pub fn bulk_load(
     let at = DigestAt { digest, head: head.into() };
     opened.base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
     opened.base.sync()?;
+    faults::point("view.loaded");
     open::absolve(dir)?;
     Ok(at)
 }

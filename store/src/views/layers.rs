@@ -57,6 +57,21 @@ impl Drop for Replaced {
     }
 }
 
+/// Keeps runs few: a run swallows the next newer one that is at least half as large, so a row is copied a logarithmic
+/// number of times and a look-up asks a logarithmic number of runs. Frozen runs stay, none grows above `rows_max`.
+pub(super) fn merge_newest(runs: &mut Vec<Arc<Run>>, frozen: usize, rows_max: usize, something_below: bool) {
+    while runs.len() > frozen.saturating_add(1)
+        && let [.., older, newer] = runs.as_slice()
+        && older.len() <= newer.len().saturating_mul(2)
+        && older.len().saturating_add(newer.len()) <= rows_max
+    {
+        let keep_deletions = something_below || runs.len() > 2;
+        let merged = Arc::new(Run::merge(older, newer, keep_deletions));
+        runs.truncate(runs.len().saturating_sub(2));
+        runs.push(merged);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,11 +43,12 @@ pub use bulk::bulk_load;
 pub use changes::Changes;
 pub use digest::RowsDigest;
 pub use head::DigestAt;
+pub use open::is_whole;
 pub use reader::{Direction, RowScan, ViewReader};
 pub use scan::Scan;
 
 use base::Base;
-use layers::Layers;
+use layers::{Layers, merge_newest};
 use run::Run;
 
 /// What the rows of a view are: another name or version found on opening means quarantine and rebuild.
@@ -161,9 +162,14 @@ impl View {
         Ok(View { inner, flusher: Mutex::new(Some(flusher)), quarantined: opened.quarantined })
     }
 
-    /// Whether it has failed for good: only opening it again may help.
-    pub fn has_failed(&self) -> bool {
-        self.inner.check().is_err()
+    /// Why it has failed for good, if so: only opening it again may help, or making it anew where its rows are damaged.
+    pub fn failure(&self) -> Option<Error> {
+        self.inner.check().err()
+    }
+
+    /// What its owner read from it makes no sense: it fails, and is put aside at the next open.
+    pub fn condemn(&self, error: Error) -> Error {
+        self.inner.fail(error)
     }
 
     /// A view that is never on disk: to fold a rebuild in memory, and for tests.
@@ -379,20 +385,5 @@ impl Inner {
 
     fn wait<'a>(&self, pending: MutexGuard<'a, Pending>) -> MutexGuard<'a, Pending> {
         self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps runs few: a run swallows the next newer one that is at least half as large, so a row is copied a logarithmic
-/// number of times and a look-up asks a logarithmic number of runs. Frozen runs stay, none grows above `rows_max`.
-fn merge_newest(runs: &mut Vec<Arc<Run>>, frozen: usize, rows_max: usize, something_below: bool) {
-    while runs.len() > frozen.saturating_add(1)
-        && let [.., older, newer] = runs.as_slice()
-        && older.len() <= newer.len().saturating_mul(2)
-        && older.len().saturating_add(newer.len()) <= rows_max
-    {
-        let keep_deletions = something_below || runs.len() > 2;
-        let merged = Arc::new(Run::merge(older, newer, keep_deletions));
-        runs.truncate(runs.len().saturating_sub(2));
-        runs.push(merged);
     }
 }

@@ -42,6 +42,11 @@ pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opene
     }
 }
 
+/// Whether the directory holds a view that was made to its end and has not proved damaged.
+pub fn is_whole(dir: &Path) -> bool {
+    has_entries(dir).unwrap_or(false) && !dir.join(CONDEMNED).exists()
+}
+
 /// The next open of this directory puts it aside.
 pub(super) fn condemn(dir: &Path) -> Result<(), Error> {
     let marked = File::create(dir.join(CONDEMNED)).and_then(|file| file.sync_all());

@@ -16,7 +16,7 @@ use self::opening::Opening;
 use super::{Failure, LogArgs};
 use crate::http::front::Front;
 use crate::http::server;
-use crate::ledger::{Ledger, Settings};
+use crate::ledger::{Ledger, REBUILD_SHARE, Settings};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -30,6 +30,9 @@ pub(super) struct Args {
     answer_timeout_ms: u64,
     #[command(flatten)]
     parking: ParkingArgs,
+    /// How much of a core a rebuild may take, in percent: the rest is left to what is live.
+    #[arg(long, env = "ORDERLEDGER_REBUILD_SHARE", default_value_t = REBUILD_SHARE, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
+    rebuild_share: u32,
 }
 
 /// When a projection stops instead of parking still more.
@@ -48,6 +51,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let mut settings = args.log.settings()?;
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let ParkingArgs { parking_consecutive: consecutive, parking_ratio: ratio_percent } = args.parking;
+    settings.rebuild_share = args.rebuild_share;
     settings.parking = Limits { consecutive, ratio_percent };
     if settings.kafka.is_some() && settings.key.begins_without_key() {
         tracing::warn!(

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::http::fields::Fields;
 use crate::http::headers::IdempotencyKey;
 use crate::http::problem::Problem;
-use crate::http::values::Value;
+use crate::http::values::{self, Value};
 
 /// Whom a decision without a name is put down to.
 const NOBODY: &str = "operator";
@@ -36,10 +36,10 @@ pub(super) fn decision_of(
     let mut fields = Fields::of(text)?;
     let about = fields.required("position", position);
     let reason = match verdict {
-        Verdict::Discarded => fields.required("reason", |raw| said(raw, 500)),
-        Verdict::Retried => Some(fields.optional("reason", |raw| said(raw, 500)).unwrap_or_default()),
+        Verdict::Discarded => fields.required("reason", |raw| values::said(raw, 500)),
+        Verdict::Retried => Some(fields.optional("reason", |raw| values::said(raw, 500)).unwrap_or_default()),
     };
-    let actor = fields.optional("actor", |raw| said(raw, 64)).unwrap_or_else(|| NOBODY.to_owned());
+    let actor = fields.optional("actor", |raw| values::said(raw, 64)).unwrap_or_else(|| NOBODY.to_owned());
     let (about, reason) = fields.finish(about.zip(reason))?;
     Ok(Decision { entity, verdict, about, reason, actor, event_id: key.event_id(OPERATORS) })
 }
@@ -47,13 +47,6 @@ pub(super) fn decision_of(
 fn position(raw: &RawValue) -> Value<Position> {
     let must = || "must be the position of the first record that waits, as in orders-3@1842".to_owned();
     serde_json::from_str::<String>(raw.get()).map_err(|_| must())?.parse().map_err(|_| must())
-}
-
-fn said(raw: &RawValue, characters_max: usize) -> Value<String> {
-    let must = || format!("must be a text of 1 to {characters_max} characters");
-    let text: String = serde_json::from_str(raw.get()).map_err(|_| must())?;
-    let fits = !text.trim().is_empty() && text.chars().count() <= characters_max;
-    if fits { Ok(text) } else { Err(must()) }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
     let (of, entity) = (Arc::clone(ledger), decision.entity.clone());
     let tried = blocking(move || {
         let handle = handle(&of);
-        (handle.try_parked)(&handle.live.load().view, &*of.log, &of.key, &entity, TRIED_MAX)
+        (handle.kind.try_parked)(&handle.live.load().view, &*of.log, &of.key, &entity, TRIED_MAX)
     });
     let Some(tried) = tried.await? else { return Err(Problem::not_parked(&decision.entity)) };
     let trial = Trial {
@@ -160,11 +160,11 @@ fn accepts_decisions(handle: &ViewHandle) -> Result<(), Problem> {
 
 /// Where the same decision stands already; another one under the same key, about whatever entity, is a mistake.
 fn known(ledger: &Ledger, decision: &Decision) -> Result<Option<Position>, Problem> {
-    let own = ledger.view_parking(&decision.entity)(ledger).live.load().view.reader()?;
+    let own = ledger.view_parking(&decision.entity)(ledger).reader()?;
     let mut row = queries::decision_in(&own, decision.event_id, decision.about.partition)?;
     for handle in [&ledger.settlement, &ledger.market] {
         if row.is_none() {
-            row = queries::decision(&handle.live.load().view.reader()?, decision.event_id)?;
+            row = queries::decision(&handle.reader()?, decision.event_id)?;
         }
     }
     let Some(row) = row else { return Ok(None) };
@@ -187,7 +187,7 @@ fn known(ledger: &Ledger, decision: &Decision) -> Result<Option<Position>, Probl
 /// Checks that the decision is about the head; where the newest decision about that stands, at the same moment of the view.
 fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<Option<Position>, Problem> {
     let entity = &decision.entity;
-    let reader = handle.live.load().view.reader()?;
+    let reader = handle.reader()?;
     let parked = queries::parked(&reader, entity)?.ok_or_else(|| Problem::not_parked(entity))?;
     if parked.note.releasing {
         let detail = format!("what waits of {entity} is being applied; look again before deciding");
@@ -201,7 +201,7 @@ fn check_head(handle: &ViewHandle, decision: &Decision) -> Result<Option<Positio
 }
 
 fn parked(handle: &ViewHandle, entity: &Entity) -> Result<Option<Parked>, Problem> {
-    Ok(queries::parked(&handle.live.load().view.reader()?, entity)?)
+    Ok(queries::parked(&handle.reader()?, entity)?)
 }
 
 /// It stands in the partition of `dead-letters` with the number of the parked record's own.

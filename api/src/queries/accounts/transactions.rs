@@ -110,7 +110,7 @@ pub(crate) fn types(params: &mut Params) -> TypeSet {
 async fn in_settlement(ledger: &Arc<Ledger>, user: &UserId) -> Result<(bool, Option<Parked>), Problem> {
     let (ledger, user) = (Arc::clone(ledger), user.clone());
     let look = move || {
-        let reader = ledger.settlement.live.load().view.reader()?;
+        let reader = ledger.settlement.reader()?;
         let parked = parked(&reader, &Entity::User(user.clone()))?;
         Ok::<_, orderledger_store::Error>((parked.is_some() || exists(&reader, &user)?, parked))
     };

@@ -48,7 +48,7 @@ fn a_failure_of_the_flusher_fails_whoever_waits_for_it() {
         assert!(matches!(blocked.join().unwrap(), Err(Error::Unavailable { .. })));
     });
     assert_eq!(view.reader().unwrap().get_row::<String>(b"ra").unwrap().as_deref(), Some("1"));
-    assert!(view.has_failed() && view.digest().is_ok());
+    assert!(view.failure().is_some() && view.digest().is_ok());
     assert!(matches!(view.close(), Err(Error::Unavailable { .. })));
     assert!(!dir.path().join("condemned").exists());
 }

@@ -1,24 +1,24 @@
 //! Offline work on views: rebuilding them from offset zero (a new generation in memory, compared, written in key order,
 //! promoted), and verifying them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
-use orderledger_projections::audit::Audit;
-use orderledger_projections::market::Market;
-use orderledger_projections::rebuild::{Passed, first_difference, fold_to_end};
-use orderledger_projections::settlement::Settlement;
+use orderledger_projections::rebuild::difference::first_difference;
+use orderledger_projections::rebuild::fold_to_end;
+use orderledger_projections::rebuild::pass::Passed;
 use orderledger_projections::verify::{LedgerRows, Report, verify as recompute};
 use orderledger_projections::worker::any::AnyFolding;
-use orderledger_projections::worker::fold::{Failure, Fold};
-use orderledger_projections::worker::folding::Folding;
-use orderledger_store::event_log::EventLog;
+use orderledger_projections::worker::fold::Failure;
+use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
-use orderledger_store::views::{Direction, Options, Schema, View, bulk_load};
+use orderledger_store::views::{Direction, View, bulk_load};
 use orderledger_store::{DataDir, Error};
+
+use super::acceptance::{Acceptance, note};
+use crate::ledger::kinds::Kind;
 
 /// What a rebuild of one projection came to.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Rebuilt {
     pub rows: u64,
     /// Records folded.
     pub records: u64,
+    /// Whether the difference was accepted before: then the new generation is live.
+    pub accepted: bool,
     /// How long folding took; writing and comparing come on top.
     pub folding: Duration,
 }
@@ -50,35 +52,24 @@ impl Rebuilt {
     }
 }
 
-type Opener = fn(Arc<View>, &dyn EventLog, &StreamKey, &str) -> Result<Box<dyn AnyFolding>, Error>;
-
-struct Projection {
-    schema: Schema,
-    resume: Opener,
-}
-
-fn projection<F: Fold + 'static>() -> Projection {
-    let resume: Opener = |view, log, key, kept| Ok(Box::new(Folding::<F>::resume(view, log, key, kept)?));
-    Projection { schema: Schema { name: F::NAME, version: F::SCHEMA }, resume }
-}
-
 /// Rebuilds the named projections (`all` of them, or one) in one pass over the log. A view whose rebuilt rows differ
-/// from the live ones stays as it is.
+/// from the live ones stays as it is, unless the difference is accepted.
 pub fn rebuild(
     data: &DataDir,
     log: &dyn EventLog,
     key: &StreamKey,
     name: &str,
+    acceptance: Option<&Acceptance>,
     on_progress: &mut dyn FnMut(Passed),
 ) -> Result<Vec<Rebuilt>, Failure> {
     let chosen = chosen(name)?;
     let mut foldings = fresh(&chosen, log, key)?;
     let begun = Instant::now();
-    let passed = fold_to_end(log, key, &mut foldings, &BTreeMap::new(), on_progress)?;
+    let passed = fold_to_end(log, key, &mut foldings, on_progress)?;
     let folding = begun.elapsed();
     let mut rebuilt = Vec::new();
     for (projection, fresh) in chosen.iter().zip(foldings) {
-        let compared = compare_and_promote(data, log, key, projection, &*fresh)?;
+        let compared = compare_and_promote(data, log, key, projection, &*fresh, acceptance)?;
         rebuilt.push(Rebuilt { records: passed.records, folding, ..compared });
     }
     Ok(rebuilt)
@@ -87,11 +78,11 @@ pub fn rebuild(
 /// Folds the whole log into fresh views of all projections in memory, and forgets them: a rebuild without its writing.
 pub fn fold_from_zero(log: &dyn EventLog, key: &StreamKey) -> Result<Passed, Failure> {
     let mut foldings = fresh(&chosen("all")?, log, key)?;
-    fold_to_end(log, key, &mut foldings, &BTreeMap::new(), &mut |_| {})
+    fold_to_end(log, key, &mut foldings, &mut |_| {})
 }
 
-fn fresh(chosen: &[Projection], log: &dyn EventLog, key: &StreamKey) -> Result<Vec<Box<dyn AnyFolding>>, Error> {
-    let fresh = |projection: &Projection| {
+fn fresh(chosen: &[Kind], log: &dyn EventLog, key: &StreamKey) -> Result<Vec<Box<dyn AnyFolding>>, Error> {
+    let fresh = |projection: &Kind| {
         let view = Arc::new(View::in_memory(projection.schema));
         (projection.resume)(view, log, key, "memory")
     };
@@ -132,10 +123,10 @@ pub fn verify(
     Ok(Verified { report: recompute(log, key, &rows, &mut passed)? })
 }
 
-fn chosen(name: &str) -> Result<Vec<Projection>, Error> {
-    let mut all = vec![projection::<Settlement>(), projection::<Market>(), projection::<Audit>()];
+fn chosen(name: &str) -> Result<Vec<Kind>, Error> {
+    let mut all = Kind::all().to_vec();
     if name != "all" {
-        all.retain(|projection| projection.schema.name == name);
+        all.retain(|projection| projection.name() == name);
     }
     if all.is_empty() {
         let what = format!("there is no projection {name}; name settlement, market, audit or all");
@@ -148,30 +139,24 @@ fn open_live(
     data: &DataDir,
     log: &dyn EventLog,
     key: &StreamKey,
-    projection: &Projection,
+    projection: &Kind,
 ) -> Result<(Generations, Box<dyn AnyFolding>), Error> {
     let generations = Generations::open(&data.views_path(), projection.schema.name)?;
-    let path = generations.current_path();
-    let open = |view: View| (projection.resume)(Arc::new(view), log, key, &path.display().to_string());
-    let folding = match open(View::open(&path, projection.schema, Options::default())?) {
-        // The view is condemned now: opening it again puts it aside and begins a fresh one.
-        Err(Error::Corrupt { .. }) => open(View::open(&path, projection.schema, Options::default())?)?,
-        opened => opened?,
-    };
+    let folding = projection.open(&generations.current_path(), log, key)?;
     Ok((generations, folding))
 }
 
 fn fold_rest(log: &dyn EventLog, key: &StreamKey, folding: &mut Box<dyn AnyFolding>) -> Result<(), Failure> {
-    let from = folding.positions().into_iter().collect();
-    fold_to_end(log, key, std::slice::from_mut(folding), &from, &mut |_| {}).map(drop)
+    fold_to_end(log, key, std::slice::from_mut(folding), &mut |_| {}).map(drop)
 }
 
 fn compare_and_promote(
     data: &DataDir,
     log: &dyn EventLog,
     key: &StreamKey,
-    projection: &Projection,
+    projection: &Kind,
     fresh: &dyn AnyFolding,
+    acceptance: Option<&Acceptance>,
 ) -> Result<Rebuilt, Failure> {
     let (mut generations, mut live) = open_live(data, log, key, projection)?;
     fold_rest(log, key, &mut live)?;
@@ -187,16 +172,25 @@ fn compare_and_promote(
         first_difference: None,
         rows: rebuilt_digest.digest.rows,
         records: 0,
+        accepted: false,
         folding: Duration::ZERO,
     };
     if !rebuilt.is_equal() {
         let key = first_difference(live.view(), fresh.view())?;
         rebuilt.first_difference = key.map(|key| key.iter().map(|byte| format!("{byte:02x}")).collect());
-        return Ok(rebuilt);
+        if acceptance.is_none() {
+            return Ok(rebuilt);
+        }
     }
     live.view().close()?;
     drop(live);
     let (number, path) = generations.create_next()?;
+    if let Some(acceptance) = acceptance.filter(|_| !rebuilt.is_equal()) {
+        let digests = (live_digest.digest.sum, rebuilt_digest.digest.sum);
+        let appender = log.appender(AppenderKind::Client)?;
+        note(&*appender, projection.name(), number, digests, acceptance)?;
+        rebuilt.accepted = true;
+    }
     let reader = fresh.view().reader()?;
     let all = (std::ops::Bound::<Vec<u8>>::Unbounded, std::ops::Bound::Unbounded);
     bulk_load(&path, projection.schema, reader.scan(all, Direction::Ascending), reader.head().clone())?;

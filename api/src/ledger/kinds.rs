@@ -1,0 +1,104 @@
+//! The projections there are, each as what it takes to open it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderledger_domain::entity::Entity;
+use orderledger_domain::position::Topic;
+use orderledger_domain::stream::StreamKey;
+use orderledger_projections::audit::Audit;
+use orderledger_projections::market::Market;
+use orderledger_projections::parking::dry_run::{DryRun, dry_run};
+use orderledger_projections::settlement::Settlement;
+use orderledger_projections::worker::any::AnyFolding;
+use orderledger_projections::worker::fold::Fold;
+use orderledger_projections::worker::folding::Folding;
+use orderledger_store::event_log::EventLog;
+use orderledger_store::views::{Options, Schema, View};
+use orderledger_store::{At, Error};
+
+/// How a projection is taken up where its view stands.
+type Resume = fn(Arc<View>, &dyn EventLog, &StreamKey, &str) -> Result<Box<dyn AnyFolding>, Error>;
+
+/// How a projection tries what waits of an entity, without writing anything.
+pub(crate) type TryParked = fn(&View, &dyn EventLog, &StreamKey, &Entity, usize) -> Result<Option<DryRun>, Error>;
+
+/// A projection, as what it takes to open it.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// Its name, and the version of its rows.
+    pub(crate) schema: Schema,
+    /// The topics whose records make its rows.
+    pub(crate) topics: &'static [Topic],
+    /// When what it commits goes to disk.
+    pub(crate) options: Options,
+    /// Takes it up where its view stands.
+    pub(crate) resume: Resume,
+    /// Tries what waits of an entity.
+    pub(crate) try_parked: TryParked,
+}
+
+impl Kind {
+    fn of<F: Fold + 'static>(options: Options) -> Kind {
+        Kind {
+            schema: Schema { name: F::NAME, version: F::SCHEMA },
+            topics: F::TOPICS,
+            options,
+            resume: |view, log, key, kept| Ok(Box::new(Folding::<F>::resume(view, log, key, kept)?)),
+            try_parked: dry_run::<F>,
+        }
+    }
+
+    pub(crate) fn settlement() -> Kind {
+        Kind::of::<Settlement>(busy())
+    }
+
+    pub(crate) fn market() -> Kind {
+        Kind::of::<Market>(Options::default())
+    }
+
+    pub(crate) fn audit() -> Kind {
+        Kind::of::<Audit>(Options { flush_interval: Duration::from_secs(1), ..busy() })
+    }
+
+    /// Takes it up on the view in that directory, made where there is none. One that makes no sense is put aside, and a fresh
+    /// one is there in its place.
+    pub(crate) fn open(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Box<dyn AnyFolding>, Error> {
+        let open = || {
+            let view = Arc::new(View::open(path, self.schema, self.options)?);
+            let taken_up = (self.resume)(Arc::clone(&view), log, key, &path.display().to_string());
+            taken_up.map_err(|error| if is_the_views(&error) { view.condemn(error) } else { error })
+        };
+        match open() {
+            Err(error) if is_the_views(&error) => open(),
+            opened => opened,
+        }
+    }
+
+    /// All of them, in the order in which they are shown.
+    pub(crate) fn all() -> [Kind; 3] {
+        [Kind::settlement(), Kind::market(), Kind::audit()]
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.schema.name
+    }
+}
+
+/// Whether what is kept of the view, and not the log, is damaged.
+const fn is_the_views(error: &Error) -> bool {
+    matches!(error, Error::Corrupt { at: At::Path(_) | At::Frame, .. })
+}
+
+/// For views that change the same rows again and again: fewer, larger flushes write each of them less often. What is not
+/// flushed yet is read from memory, and folded again after a crash.
+fn busy() -> Options {
+    Options {
+        flush_rows: 8_000,
+        flush_interval: Duration::from_millis(500),
+        batch_rows_max: 2_000,
+        pending_rows_max: 32_000,
+        ..Options::default()
+    }
+}

@@ -1,0 +1,20 @@
+//! Making a projection's view anew from offset zero, and going back to the one before.
+//!
+//! - [`offline`]: with no server: rebuilding, and verifying
+//! - [`job`]: one rebuild or rollback of a running server, and how far it is
+//! - [`live`]: beginning and ending them
+//! - [`watch`]: beginning them where a view is damaged
+//! - [`building`]: from offset zero into a fresh directory, beside the live view
+//! - [`acceptance`]: writing down that a difference was accepted
+//! - [`replacing`]: catching up with the live view, comparing, and taking its place
+
+pub(crate) mod job;
+pub(crate) mod live;
+pub(crate) mod offline;
+pub(crate) mod watch;
+
+mod acceptance;
+mod building;
+mod replacing;
+
+pub use acceptance::Acceptance;

@@ -1,0 +1,44 @@
+//! Views that proved damaged, or could not be opened, are made anew without hands.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use orderledger_store::Error;
+
+use super::job::Asked;
+use super::live::begin;
+use crate::ledger::{Ledger, ViewHandle};
+
+/// How often it is looked whether one is damaged.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long after one that did not come to its end the next begins.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Begins a rebuild of every view that needs one, as long as the program runs.
+pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
+    let of = Arc::clone(ledger);
+    ledger.rebuilds.spawn(move || {
+        let mut begun: [Option<Instant>; 3] = [None; 3];
+        while !of.conditions.stop.is_set() {
+            for (handle, begun) in of.views().into_iter().zip(&mut begun) {
+                let is_due = begun.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
+                if is_due && needs_rebuild(handle) {
+                    *begun = Some(Instant::now());
+                    rebuild(&of, handle);
+                }
+            }
+            of.conditions.stop.sleep(LOOK_EVERY);
+        }
+    })
+}
+
+fn needs_rebuild(handle: &ViewHandle) -> bool {
+    (handle.is_rebuilding() || handle.is_damaged()) && !handle.job().is_some_and(|job| job.runs())
+}
+
+fn rebuild(ledger: &Arc<Ledger>, handle: &Arc<ViewHandle>) {
+    match begin(ledger, &[handle], &Asked::Rebuild(None), None) {
+        Ok(_) => tracing::warn!(projection = handle.name, "the view is damaged and made anew from the log"),
+        Err(why) => tracing::error!(projection = handle.name, ?why, "the damaged view can't be made anew yet"),
+    }
+}

@@ -1,0 +1,107 @@
+//! A projection as calls see it: the generation that answers, how far it is, and the one that replaces it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use orderledger_domain::position::TopicPartition;
+use orderledger_projections::worker::folding::states_of;
+use orderledger_projections::worker::partition::PartitionState;
+use orderledger_projections::worker::progress::{PartitionProgress, Progress, Standing};
+use orderledger_projections::worker::projection::Running;
+use orderledger_projections::worker::rest::Rest;
+use orderledger_store::generations::Generations;
+use orderledger_store::views::{View, ViewReader};
+use orderledger_store::{At, Error};
+
+use super::kinds::Kind;
+use super::rebuild::job::Job;
+
+/// What an [`Error::Unavailable`] says of a view that has no rows yet to answer from.
+pub(crate) const REBUILDING: &str = "the view is being rebuilt from the log; try again soon";
+
+/// One projection: its live generation.
+pub struct ViewHandle {
+    /// The projection's name.
+    pub name: &'static str,
+    /// The generation that answers.
+    pub live: ArcSwap<Generation>,
+    pub(crate) kind: Kind,
+    /// The live view was put aside when it was opened: nothing works on the fresh one in its place, which nobody reads, until
+    /// a rebuild has replaced it.
+    pub(crate) is_incomplete: AtomicBool,
+    pub(crate) seat: Mutex<Seat>,
+    /// The newest rebuild or rollback.
+    pub(crate) job: Mutex<Option<Arc<Job>>>,
+}
+
+/// One generation of a projection.
+pub struct Generation {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its rows.
+    pub view: Arc<View>,
+    /// How far its worker is; the same for all generations of a projection.
+    pub progress: Progress,
+}
+
+/// Who works on the live generation, and where the generations are.
+pub(crate) struct Seat {
+    pub(crate) generations: Generations,
+    pub(crate) running: Option<Running>,
+    pub(crate) rest: Rest,
+}
+
+/// One moment of a view: rows and positions that belong together.
+pub(crate) struct Moment {
+    /// The rows.
+    pub(crate) reader: ViewReader,
+    /// The positions of just these rows.
+    pub(crate) partitions: BTreeMap<TopicPartition, PartitionProgress>,
+}
+
+impl ViewHandle {
+    /// The rows as they are now. [`Error::Unavailable`] while they are made anew.
+    pub(crate) fn reader(&self) -> Result<ViewReader, Error> {
+        let live = self.live.load();
+        if self.is_rebuilding() {
+            return Err(Error::unavailable(At::Log, REBUILDING));
+        }
+        live.view.reader()
+    }
+
+    /// Whether it has no rows to answer from, and is made anew.
+    pub(crate) fn is_rebuilding(&self) -> bool {
+        self.is_incomplete.load(Ordering::Acquire)
+    }
+
+    /// Whether its live rows proved damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        matches!(self.live.load().view.failure(), Some(Error::Corrupt { .. }))
+    }
+
+    /// The view as it is now.
+    pub(crate) fn moment(&self) -> Result<Moment, Error> {
+        let reader = self.reader()?;
+        let states: BTreeMap<TopicPartition, PartitionState> = states_of(reader.head())?;
+        let partitions = states.iter().map(|(of, state)| (*of, PartitionProgress::from(state))).collect();
+        Ok(Moment { reader, partitions })
+    }
+
+    /// Waits until the projection's standing fulfils `reached`.
+    pub(crate) async fn wait(&self, within: Duration, reached: impl Fn(&Standing) -> bool) -> bool {
+        let progress = self.live.load().progress.clone();
+        progress.wait(within, reached).await
+    }
+
+    pub(crate) fn seat(&self) -> MutexGuard<'_, Seat> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest rebuild or rollback since the start.
+    pub(crate) fn job(&self) -> Option<Arc<Job>> {
+        self.job.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

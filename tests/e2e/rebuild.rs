@@ -1,0 +1,275 @@
+//! Rebuilding views from offset zero beside the live ones, and going back.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use orderledger_store::views::{Options, Schema, View};
+use orderledger_tests::client::{Client, until};
+use orderledger_tests::server::{Home, Server};
+use serde_json::{Value, json};
+
+/// Every view, by calls of each kind.
+const READS: [&str; 7] = [
+    "/v1/accounts/buyer/balances",
+    "/v1/accounts/buyer/orders?limit=3",
+    "/v1/accounts/buyer/fills?limit=3",
+    "/v1/markets/AAPL",
+    "/v1/markets/AAPL/trades?limit=3",
+    "/v1/accounts/buyer/transactions?limit=3",
+    "/v1/audit/proof",
+];
+/// 200 reads a second.
+const BETWEEN_READS: Duration = Duration::from_millis(5);
+
+fn fund(client: &Client) {
+    client.deposit("buyer", "USD", "1000000");
+    client.deposit("seller", "AAPL", "100000");
+}
+
+fn trade(client: &Client, price: u64) -> Value {
+    client.order("seller", "sell", "AAPL", 1, &price.to_string());
+    client.order("buyer", "buy", "AAPL", 1, &price.to_string())["position"].clone()
+}
+
+/// Twenty trades; where the last one stands.
+fn trades(client: &Client) -> Value {
+    (1..20).for_each(|price| drop(trade(client, 10 + price % 7)));
+    trade(client, 11)
+}
+
+fn ask(client: &Client, what: &str) -> Value {
+    client.post(format!("/v1/projections/{what}"), &json!({})).send().expect(202)
+}
+
+/// The newest rebuild or rollback, once it has ended.
+fn ended(client: &Client, name: &str) -> Value {
+    let look = || client.get(format!("/v1/projections/{name}/rebuild")).expect(200);
+    until(look, |state| !state["endedAt"].is_null())
+}
+
+fn generations(client: &Client, name: &str) -> Vec<(u64, String)> {
+    let rows = client.get(format!("/v1/projections/{name}/generations")).expect(200)["data"].clone();
+    let row = |row: &Value| (row["generation"].as_u64().unwrap(), row["state"].as_str().unwrap().to_owned());
+    rows.as_array().unwrap().iter().map(row).collect()
+}
+
+/// Reads until it is told to stop; every answer must be there, at positions that never go back.
+fn poll(client: &Client, stop: &AtomicBool) -> u64 {
+    let mut last: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    let mut count = 0;
+    while !stop.load(Ordering::Acquire) {
+        for path in READS {
+            let began = Instant::now();
+            let answer = client.get(path).expect(200);
+            for (partition, offset) in answer["asOf"]["positions"].as_object().unwrap() {
+                let offset = offset.as_u64().unwrap();
+                let before = last.insert((path, partition.clone()), offset).unwrap_or(0);
+                assert!(offset >= before, "{path}: {partition} went from {before} back to {offset}");
+            }
+            count += 1;
+            std::thread::sleep(BETWEEN_READS.saturating_sub(began.elapsed()));
+        }
+    }
+    count
+}
+
+/// Reads and trades while something is done.
+fn beside_traffic(client: &Client, act: impl FnOnce()) {
+    let (stop, traded) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| poll(client, &stop));
+        let writer = scope.spawn(|| {
+            while !stop.load(Ordering::Acquire) {
+                trade(client, 10 + traded.fetch_add(1, Ordering::Relaxed) % 7);
+            }
+        });
+        act();
+        stop.store(true, Ordering::Release);
+        writer.join().unwrap();
+        assert!(reader.join().unwrap() > 0);
+    });
+    assert!(traded.into_inner() > 0);
+}
+
+#[test]
+fn views_are_rebuilt_and_rolled_back_while_everything_goes_on() {
+    let home = Home::new();
+    let server = home.serve();
+    let client = &server.client;
+    fund(client);
+    trades(client);
+    beside_traffic(client, || {
+        let begun = ask(client, "all/rebuild");
+        assert_eq!(begun["data"].as_array().unwrap().len(), 3, "{begun}");
+        for name in ["settlement", "market", "audit"] {
+            let state = ended(client, name);
+            assert_eq!((&state["phase"], &state["generation"]), (&json!("done"), &json!(2)), "{name}: {state}");
+            assert!(state["digest"].is_string() && state["digest"] == state["liveDigest"], "{name}: {state}");
+        }
+        for name in ["settlement", "market", "audit"] {
+            assert_eq!(ask(client, &format!("{name}/rollback")), json!({"generation": 1}));
+            assert_eq!(ended(client, name)["phase"], "done");
+            let nothing = client.post(format!("/v1/projections/{name}/rollback"), &json!({})).send();
+            nothing.expect_problem(409, "nothing-to-roll-back-to");
+        }
+        assert_eq!(ask(client, "settlement/rebuild"), json!({"generation": 3}));
+        assert_eq!(ended(client, "settlement")["phase"], "done");
+    });
+    let last = trade(client, 12);
+    let balances = client.balances("buyer", &last);
+    let expected = [(3, "live"), (1, "previous")].map(|(number, state)| (number, state.to_owned()));
+    assert_eq!(generations(client, "settlement"), expected);
+    server.stop();
+    home.verify();
+
+    let server = home.serve();
+    assert_eq!(server.client.balances("buyer", &last), balances);
+    assert_eq!(generations(&server.client, "settlement").first(), Some(&(3, "live".to_owned())));
+    assert_eq!(generations(&server.client, "audit"), [(1, "live".to_owned())], "the one rolled back is removed");
+    // By the command line, on the running server.
+    let (code, said) = home.run(&["rebuild", "all", "--server", server.client.base()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("settlement generation 4: done"), "{said}");
+    server.stop();
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let home = Home::new();
+    // A rebuild at one percent of a core is there long enough to be called off.
+    let server = home.serve_with(&["--rebuild-share", "1"]);
+    let client = &server.client;
+    fund(client);
+    trades(client);
+    let unknown = client.post("/v1/projections/balances/rebuild", &json!({})).send();
+    let unknown = unknown.expect_problem(404, "unknown-projection");
+    assert!(unknown["detail"].as_str().unwrap().contains("settlement, market, audit"), "{unknown}");
+    client.get("/v1/projections/balances/generations").expect_problem(404, "unknown-projection");
+    client.get("/v1/projections/market/rebuild").expect_problem(404, "no-rebuild");
+    client.request("DELETE", "/v1/projections/market/rebuild").send().expect_problem(409, "no-rebuild");
+    let nothing = client.post("/v1/projections/market/rollback", &json!({})).send();
+    nothing.expect_problem(409, "nothing-to-roll-back-to");
+    client.request("POST", "/v1/projections/market/rebuild").send().expect_problem(400, "idempotency-key-required");
+    let reason = json!({"acceptDifference": "", "force": true});
+    let refused = client.post("/v1/projections/market/rebuild", &reason).send().expect_problem(422, "invalid-request");
+    assert_eq!(refused["errors"].as_array().unwrap().len(), 2, "{refused}");
+
+    // A contract in few words: no body at all.
+    let begin = || client.request("POST", "/v1/projections/settlement/rebuild").key("one").send();
+    assert_eq!(begin().expect(202), json!({"generation": 2}));
+    let again = begin();
+    assert_eq!((again.expect(202), again.headers["idempotency-replayed"].as_str()), (json!({"generation": 2}), "true"));
+    let other = client.request("POST", "/v1/projections/settlement/rebuild").key("one");
+    other.json(&json!({"acceptDifference": "why not"})).send().expect_problem(422, "idempotency-key-reused");
+    for name in ["settlement", "all"] {
+        let second = client.post(format!("/v1/projections/{name}/rebuild"), &json!({})).send();
+        second.expect_problem(409, "rebuild-running");
+    }
+    assert_eq!(generations(client, "market"), [(1, "live".to_owned())], "all or nothing is begun");
+    let rows = client.get("/v1/projections").expect(200)["data"].clone();
+    assert_eq!((&rows[0]["state"], &rows[0]["rebuild"]["generation"]), (&json!("rebuilding"), &json!(2)), "{rows}");
+    assert_eq!(client.request("DELETE", "/v1/projections/settlement/rebuild").send().expect(202)["generation"], 2);
+    assert_eq!(ended(client, "settlement")["phase"], "canceled");
+    assert_eq!(generations(client, "settlement"), [(1, "live".to_owned())]);
+    server.stop();
+    home.verify();
+}
+
+#[test]
+fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
+    let home = Home::new();
+    let server = home.serve();
+    fund(&server.client);
+    let last = trades(&server.client);
+    let balances = server.client.balances("buyer", &last);
+    server.stop();
+    let mut live = 1;
+    for (point, is_live_then) in [
+        ("view.before-load", false),
+        ("view.loaded", false),
+        ("generation.before-promotion", false),
+        ("generation.after-promotion", true),
+        ("generation.before-swap", true),
+        ("generation.after-swap", true),
+    ] {
+        let mut server = home.start_faulty(&[], &[("ORDERLEDGER_FAULT_POINTS", &format!("{point}=1"))]);
+        server.wait_until_ready();
+        ask(&server.client, "settlement/rebuild");
+        assert!(!server.wait().success(), "{point}");
+        let server = home.serve();
+        live += u64::from(is_live_then);
+        let found = generations(&server.client, "settlement");
+        assert_eq!(found.first(), Some(&(live, "live".to_owned())), "{point}: {found:?}");
+        let answer = server.client.get("/v1/projections/settlement/generations").expect(200);
+        let interrupted = if is_live_then { Value::Null } else { json!(live + 1) };
+        assert_eq!(answer["interrupted"], interrupted, "{point}");
+        assert_eq!(server.client.balances("buyer", &last), balances, "{point}");
+        server.stop();
+    }
+    home.verify();
+}
+
+/// In the place of the market view, one that a program with another version of its rows wrote.
+fn with_market_of_version(home: &Home, version: u8) {
+    let path = home.data().join("views/market/gen-000001");
+    std::fs::remove_dir_all(&path).unwrap();
+    let view = View::open(&path, Schema { name: "market", version }, Options::default()).unwrap();
+    let mut changes = view.changes();
+    changes.put(&b"\x30AAPL\x00"[..], &b"rows of another shape"[..]);
+    view.commit(changes, &b"head"[..]).unwrap();
+    view.close().unwrap();
+}
+
+/// Meanwhile the market's calls say so, and the others answer.
+fn is_rebuilt(mut server: Server<'_>, last: &Value) {
+    let mut seen = 0;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        assert!(Instant::now() < deadline, "{}", server.said());
+        let Ok(answer) = server.client.try_get("/v1/markets/AAPL") else { continue };
+        if answer.status == 200 {
+            break;
+        }
+        let code = answer.json()["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        if code == "view-rebuilding" {
+            seen += 1;
+            server.client.get("/v1/accounts/buyer/balances").expect(200);
+        }
+        assert!(["view-rebuilding", "starting"].contains(&code.as_str()), "{answer:?}");
+    }
+    server.wait_until_ready();
+    let rows = server.client.get_at("/v1/markets/AAPL/trades", last);
+    assert_eq!(rows["data"].as_array().unwrap().len(), 20, "{rows}");
+    assert_eq!(generations(&server.client, "market").first(), Some(&(2, "live".to_owned())), "after {seen} refusals");
+    server.stop();
+}
+
+#[test]
+fn a_view_of_another_version_or_damaged_is_made_anew_by_itself() {
+    let home = Home::new();
+    let mut server = home.serve();
+    fund(&server.client);
+    let last = trades(&server.client);
+    server.client.get_at("/v1/accounts/buyer/balances", &last);
+    server.stop();
+    for version in [1, 200] {
+        with_market_of_version(&home, version);
+        is_rebuilt(home.start(&[]), &last);
+        std::fs::remove_dir_all(home.data().join("views/market")).unwrap();
+        home.serve().stop();
+    }
+    home.verify();
+
+    // Bytes flipped under a running server: found at the first bad read, or at the next start.
+    server = home.serve();
+    server.kill();
+    let db = home.data().join("views/market/gen-000001/db");
+    let mut bytes = std::fs::read(&db).unwrap();
+    for at in (0..bytes.len()).step_by(61) {
+        bytes[at] ^= 0x20;
+    }
+    std::fs::write(&db, bytes).unwrap();
+    is_rebuilt(home.start(&[]), &last);
+    home.verify();
+}
