@@ -108,6 +108,11 @@ impl Generations {
         Ok(numbers(&self.dir)?.into_iter().rfind(|&number| number < self.current))
     }
 
+    /// The directory that holds them.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// A generation's directory.
     pub fn path(&self, number: u64) -> PathBuf {
         self.dir.join(name(number))

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use orderledger_store::event_log::kafka::KafkaSettings;
 
 use super::{Failure, key_file};
 use crate::ledger::Settings;
+use crate::ledger::rebuild::memory::MEMORY_LIMIT_MIN;
 
 /// Where the event log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -107,6 +109,23 @@ impl LogArgs {
         };
         Ok(Settings { partitions: self.partitions, key, kafka, ..Settings::new(self.data.clone()) })
     }
+}
+
+/// How much a rebuild may hold in memory.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(skip)]
+pub(super) struct MemoryArgs {
+    /// What a rebuild may hold in memory, records fetched ahead included; rows beyond it go into files meanwhile
+    #[arg(id = "memory-limit", long = "memory-limit", env = "ORDERLEDGER_MEMORY_LIMIT", default_value = "4GiB", value_name = "SIZE", value_parser = memory_limit)]
+    pub(super) limit: u64,
+}
+
+fn memory_limit(text: &str) -> Result<u64, String> {
+    let limit = text.parse::<ByteSize>().map_err(|_| "write a size as in 1GiB or 768MiB".to_owned())?.as_u64();
+    if limit < MEMORY_LIMIT_MIN {
+        return Err(format!("at least {} are needed", ByteSize(MEMORY_LIMIT_MIN)));
+    }
+    Ok(limit)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use orderledger_projections::rebuild::pass::Passed;
 use serde_json::{Value, json};
 
+use super::args::MemoryArgs;
 use super::progress::Bar;
 use super::server::Server;
 use super::{Failure, LogArgs, print, print_json};
@@ -30,6 +31,8 @@ pub(super) struct Args {
     /// Who accepts the difference; it stands in the log for ever.
     #[arg(long, env = "ORDERLEDGER_ACTOR", default_value = "operator")]
     actor: String,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// One JSON value on stdout.
     #[arg(long)]
     json: bool,
@@ -49,7 +52,7 @@ fn offline(args: &Args) -> Result<(), Failure> {
     let mut bar = Bar::new(0, "records");
     let name = &args.projection;
     let mut progress = |passed| bar.set_passed(passed);
-    let rebuilt = rebuild(&data, &*log, &settings.key, name, acceptance.as_ref(), &mut progress)?;
+    let rebuilt = rebuild(&data, &*log, &settings.key, name, acceptance.as_ref(), args.memory.limit, &mut progress)?;
     bar.end();
     if args.json {
         print_json(&rebuilt.iter().map(row).collect::<Vec<_>>())?;

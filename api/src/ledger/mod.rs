@@ -31,7 +31,7 @@ pub(crate) use gates::Gates;
 pub use open::{Opened, Settings, Workers, open_log, open_log_to_look};
 pub(crate) use open::{PARTITIONS, REBUILD_SHARE};
 pub use rebuild::Acceptance;
-pub use rebuild::offline::{Rebuilt, Verified, fold_from_zero, rebuild, verify};
+pub use rebuild::offline::{Rebuilt, Verified, Written, fold_from_zero, rebuild, rebuild_into, verify};
 pub(crate) use view_handle::REBUILDING;
 pub use view_handle::{Generation, ViewHandle};
 
@@ -74,6 +74,8 @@ pub struct Ledger {
     pub answer_within: Duration,
     /// Of a core, in percent, what a rebuild may take.
     pub(crate) rebuild_share: u32,
+    /// Bytes that a rebuild may hold in memory.
+    pub(crate) memory_limit: u64,
     /// What rebuilds.
     pub(crate) rebuilds: Arc<Rebuilds>,
     /// What the workers of views are started with.

@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 
 use super::kinds::Kind;
 use super::rebuild::live::Rebuilds;
+use super::rebuild::memory::MEMORY_LIMIT;
 use super::rebuild::watch::watch;
 use super::view_handle::Seat;
 use super::{Conditions, Gates, Generation, Ledger, ViewHandle};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub parking: Limits,
     /// Of a core, in percent, what a rebuild beside the live view may take.
     pub rebuild_share: u32,
+    /// Bytes that a rebuild may hold in memory.
+    pub memory_limit: u64,
     /// The Kafka cluster that holds the log; absent: the embedded log in the data directory.
     pub kafka: Option<KafkaSettings>,
 }
@@ -70,6 +73,7 @@ impl Settings {
             answer_within: Duration::from_secs(5),
             parking: Limits::default(),
             rebuild_share: REBUILD_SHARE,
+            memory_limit: MEMORY_LIMIT,
             kafka: None,
         }
     }
@@ -229,6 +233,7 @@ impl Workers {
             decision_keys: Gates::default(),
             answer_within: settings.answer_within,
             rebuild_share: settings.rebuild_share,
+            memory_limit: settings.memory_limit,
             rebuilds: Arc::clone(&self.rebuilds),
             conditions,
         })

@@ -12,7 +12,7 @@ use crate::worker::fold::Failure;
 use crate::worker::read::Read;
 
 /// After how many records the folds commit; between two commits they hold what changed.
-const COMMIT_RECORDS: usize = 20_000;
+const COMMIT_RECORDS: usize = 100_000;
 /// So many records may be held that are not wanted yet.
 const HELD_MAX: usize = 50_000;
 /// How long a step waits for records.
@@ -39,6 +39,8 @@ pub struct Pass<'a> {
     held: BTreeMap<TopicPartition, VecDeque<Record>>,
     /// Not read at present, and from where on they are: nothing of them is wanted yet, and much is there.
     aside: Ends,
+    /// Read and parsed, for the next step to fold.
+    batch: Vec<Read>,
     uncommitted: usize,
     passed: Passed,
 }
@@ -68,47 +70,77 @@ impl<'a> Pass<'a> {
             reader,
             held: BTreeMap::new(),
             aside: Ends::new(),
+            batch: Vec::new(),
             uncommitted: 0,
             passed: Passed::default(),
         })
     }
 
-    /// Reads on, and folds what lies below these ends; they never shrink from one step to the next. True once all of it is
-    /// folded, and committed with what waits and is to be applied.
+    /// Folds what was read by the step before, each folding but the first on a thread of its own, and meanwhile reads on, as far as it lies below
+    /// these ends; they never shrink from one step to the next. True once all of it is folded, and committed with what waits
+    /// and is to be applied.
     pub fn step(&mut self, foldings: &mut [Box<dyn AnyFolding>], ends: &Ends) -> Result<bool, Failure> {
-        let end_of = |of: TopicPartition| ends.get(&of).copied().unwrap_or(0);
+        let batch = std::mem::take(&mut self.batch);
+        self.uncommitted += batch.len();
+        let is_due = self.uncommitted >= COMMIT_RECORDS;
+        if is_due {
+            self.uncommitted = 0;
+        }
+        let fold = &|folding: &mut Box<dyn AnyFolding>| {
+            batch.iter().try_for_each(|read| folding.take(read))?;
+            if is_due { folding.commit() } else { Ok(()) }
+        };
+        let mut others = foldings.iter_mut();
+        let own = others.next();
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(|| self.read_on(ends));
+            let folds: Vec<_> = match batch.as_slice() {
+                [] => Vec::new(),
+                _ => others.map(|folding| scope.spawn(move || fold(folding))).collect(),
+            };
+            let folded = if batch.is_empty() { Ok(()) } else { own.map_or(Ok(()), fold) };
+            for thread in std::iter::once(reading).chain(folds) {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            }
+            folded
+        })?;
+        self.passed.records += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        let is_there = self.batch.is_empty() && self.left(ends) == 0;
+        if is_there {
+            self.uncommitted = 0;
+            for folding in foldings.iter_mut() {
+                folding.pass_holes(&|of| self.position(of).min(end_of(ends, of)));
+                folding.commit()?;
+                folding.release_all(self.log, self.key)?;
+            }
+        }
+        Ok(is_there)
+    }
+
+    /// Reads and parses what the next step folds.
+    fn read_on(&mut self, ends: &Ends) -> Result<(), Failure> {
         let held: Vec<TopicPartition> = self.held.keys().copied().collect();
         for of in held {
-            while let Some(record) = self.held.get_mut(&of).and_then(|held| next_below(held, end_of(of))) {
-                self.take(foldings, of, record)?;
+            while let Some(record) = self.held.get_mut(&of).and_then(|held| next_below(held, end_of(ends, of))) {
+                self.batch.push(Read::new(of, record, self.key));
             }
         }
         self.held.retain(|_, held| !held.is_empty());
-        if self.left(ends) > 0 {
-            self.choose_partitions(ends)?;
-            for Fetched { from, records } in self.reader.poll(PATIENCE)? {
-                for record in records {
-                    let held = self.held.get_mut(&from);
-                    match held {
-                        None if record.offset < end_of(from) => self.take(foldings, from, record)?,
-                        Some(held) => held.push_back(record),
-                        None => self.held.entry(from).or_default().push_back(record),
-                    }
+        if self.left(ends) == 0 {
+            return Ok(());
+        }
+        self.choose_partitions(ends)?;
+        for Fetched { from, records } in self.reader.poll(PATIENCE)? {
+            let end = end_of(ends, from);
+            for record in records {
+                match self.held.get_mut(&from) {
+                    None if record.offset < end => self.batch.push(Read::new(from, record, self.key)),
+                    Some(held) => held.push_back(record),
+                    None => self.held.entry(from).or_default().push_back(record),
                 }
             }
         }
-        let is_there = self.left(ends) == 0;
-        if self.uncommitted >= COMMIT_RECORDS {
-            self.commit(foldings)?;
-        }
-        if is_there {
-            for folding in foldings.iter_mut() {
-                folding.pass_holes(&|of| self.position(of).min(end_of(of)));
-            }
-            self.commit(foldings)?;
-            foldings.iter_mut().try_for_each(|folding| folding.release_all(self.log, self.key))?;
-        }
-        Ok(is_there)
+        Ok(())
     }
 
     /// How far it is, and what is left up to these ends.
@@ -122,35 +154,14 @@ impl<'a> Pass<'a> {
         self.passed
     }
 
-    fn take(
-        &mut self,
-        foldings: &mut [Box<dyn AnyFolding>],
-        from: TopicPartition,
-        record: Record,
-    ) -> Result<(), Failure> {
-        let read = Read::new(from, record, self.key);
-        for folding in foldings.iter_mut() {
-            folding.take(&read)?;
-        }
-        self.passed.records += 1;
-        self.uncommitted += 1;
-        Ok(())
-    }
-
-    fn commit(&mut self, foldings: &mut [Box<dyn AnyFolding>]) -> Result<(), Failure> {
-        self.uncommitted = 0;
-        foldings.iter_mut().try_for_each(|folding| folding.commit())
-    }
-
     /// Reads the others alone once too much is held of partitions of which nothing is wanted, and those again that are.
     fn choose_partitions(&mut self, ends: &Ends) -> Result<(), Failure> {
-        let end_of = |of: &TopicPartition| ends.get(of).copied().unwrap_or(0);
         let held: usize = self.held.values().map(VecDeque::len).sum();
-        if held <= HELD_MAX && self.aside.iter().all(|(of, offset)| *offset >= end_of(of)) {
+        if held <= HELD_MAX && self.aside.iter().all(|(of, offset)| *offset >= end_of(ends, *of)) {
             return Ok(());
         }
         let all = ends.keys().map(|of| (*of, self.position(*of)));
-        let (wanted, aside) = all.partition(|(of, offset)| *offset < end_of(of));
+        let (wanted, aside) = all.partition(|(of, offset)| *offset < end_of(ends, *of));
         self.aside = aside;
         self.held.clear();
         let wanted: Ends = wanted;
@@ -169,6 +180,10 @@ impl<'a> Pass<'a> {
         self.passed.left = ends.iter().map(|(of, end)| end.saturating_sub(self.position(*of))).sum();
         self.passed.left
     }
+}
+
+fn end_of(ends: &Ends, of: TopicPartition) -> u64 {
+    ends.get(&of).copied().unwrap_or(0)
 }
 
 fn next_below(held: &mut VecDeque<Record>, end: u64) -> Option<Record> {

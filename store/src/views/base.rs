@@ -25,10 +25,21 @@ pub(super) struct Base {
 impl Base {
     /// Opens or creates the directory. [`Error::InUse`] if another handle has it.
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Base, Error> {
+        Base::open_with(dir, || sled::Config::new().cache_capacity(cache_bytes))
+    }
+
+    /// The same for one that is loaded and synced as a whole: sled doesn't write half-full segments every half second meanwhile,
+    /// which costs space.
+    pub(super) fn open_to_load(dir: &Path, cache_bytes: u64) -> Result<Base, Error> {
+        Base::open_with(dir, || sled::Config::new().cache_capacity(cache_bytes).flush_every_ms(None))
+    }
+
+    /// A configuration that was cloned can't be changed any more: sled panics. So each attempt has one of its own.
+    fn open_with(dir: &Path, config: impl Fn() -> sled::Config) -> Result<Base, Error> {
         const PAUSE: Duration = Duration::from_millis(20);
         let mut waited = Duration::ZERO;
         loop {
-            let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).mode(sled::Mode::HighThroughput);
+            let config = config().path(dir).mode(sled::Mode::HighThroughput);
             match guarded(dir, || config.open()) {
                 Err(Error::InUse { .. }) if waited < LOCK_PATIENCE => thread::sleep(PAUSE),
                 opened => return opened.map(|db| Base { db: Some(db), dir: dir.to_owned() }),

@@ -16,7 +16,7 @@ pub fn bulk_load(
     rows: impl IntoIterator<Item = Result<(Bytes, Bytes), Error>>,
     head: impl Into<Bytes>,
 ) -> Result<DigestAt, Error> {
-    let opened = open::create_fresh(dir, schema, Options::default().cache_bytes)?;
+    let opened = open::create_to_load(dir, schema, Options::default().cache_bytes)?;
     open::condemn(dir)?;
     faults::point("view.before-load");
     let mut digest = RowsDigest::default();

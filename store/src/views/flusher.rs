@@ -142,7 +142,7 @@ fn flush(inner: &Inner, base: &Base, runs: &[Arc<Run>]) -> Result<(), Error> {
     pending.flushed = merged.last_commit;
     pending.flushes = pending.flushes.saturating_add(1);
     pending.durable = durable;
-    inner.layers.store(Arc::new(Layers { runs: rest, head: now.head.clone(), replaced }));
+    inner.layers.store(Arc::new(Layers { runs: rest, files: Vec::new(), head: now.head.clone(), replaced }));
     drop(pending);
     inner.changed.notify_all();
     Ok(())

@@ -5,12 +5,15 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::run::{Change, Run};
+use super::sorted::Sorted;
 
 /// One moment of a view. A reader keeps one; a commit or a flush publishes the next.
 #[derive(Debug)]
 pub(super) struct Layers {
     /// Sorted runs not yet in sled, oldest first.
     pub(super) runs: Vec<Arc<Run>>,
+    /// Of a view in memory with a limit: what no longer fits, older than the runs, oldest first.
+    pub(super) files: Vec<Arc<Sorted>>,
     /// The head of this moment.
     pub(super) head: Bytes,
     /// What later flushes replaced in sled.

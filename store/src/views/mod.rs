@@ -11,13 +11,13 @@
 //! - `flusher`: from memory to sled, and when
 //! - `open`, `base`: sled, guarded
 //! - `head`, `digest`: what the head row holds
+//! - `spill`, `sorted`: files for what a view in memory no longer holds
 //! - `bulk`: a fresh directory from sorted rows
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -33,9 +33,12 @@ mod flusher;
 mod head;
 mod layers;
 mod open;
+mod options;
 mod reader;
 mod run;
 mod scan;
+mod sorted;
+mod spill;
 #[cfg(test)]
 mod tests;
 
@@ -44,12 +47,14 @@ pub use changes::Changes;
 pub use digest::RowsDigest;
 pub use head::DigestAt;
 pub use open::is_whole;
+pub use options::{Options, ViewSizes};
 pub use reader::{Direction, RowScan, ViewReader};
 pub use scan::Scan;
 
 use base::Base;
 use layers::{Layers, merge_newest};
 use run::Run;
+use spill::Spill;
 
 /// What the rows of a view are: another name or version found on opening means quarantine and rebuild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,55 +63,6 @@ pub struct Schema {
     pub name: &'static str,
     /// Raised with every change of a row's shape or key.
     pub version: u8,
-}
-
-/// When commits go to sled and how much memory they may take until then. A view's memory is at most about
-/// `cache_bytes` + `pending_bytes_max` + one commit + one batch, and what readers hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// sled's page cache. Its accounting is approximate: expect up to twice as much.
-    pub cache_bytes: u64,
-    /// This many rows waiting start a flush.
-    pub flush_rows: usize,
-    /// A commit waits no longer than this for a flush to start, unless flushes are behind.
-    pub flush_interval: Duration,
-    /// Rows of one sled batch, as far as commits are no larger: nobody reads or writes any sled while one is applied.
-    pub batch_rows_max: usize,
-    /// With this many rows waiting, the next commit blocks until a flush has made room.
-    pub pending_rows_max: usize,
-    /// With this many bytes waiting, the next commit blocks until a flush has made room.
-    pub pending_bytes_max: usize,
-    /// How often what was flushed is synced to disk. After a power loss the fold goes on from there.
-    pub sync_interval: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            cache_bytes: 64 << 20,
-            flush_rows: 1_000,
-            flush_interval: Duration::from_millis(150),
-            batch_rows_max: 500,
-            pending_rows_max: 16_000,
-            pending_bytes_max: 64 << 20,
-            sync_interval: Duration::from_secs(3),
-        }
-    }
-}
-
-/// Sizes of a view, for status pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ViewSizes {
-    /// Rows in sled.
-    pub rows: u64,
-    /// Changes that wait for a flush.
-    pub pending_rows: usize,
-    /// Bytes that they take.
-    pub pending_bytes: usize,
-    /// Bytes of the directory's files.
-    pub disk_bytes: u64,
-    /// Batches flushed since it was opened.
-    pub flushes: u64,
 }
 
 /// Rows and a fold's head; one fold writes, anyone reads.
@@ -120,6 +76,8 @@ pub struct View {
 struct Inner {
     /// `None`: in memory only.
     base: Option<Base>,
+    /// Of a view in memory: where rows go that no longer fit.
+    spill: Option<Spill>,
     schema: Schema,
     options: Options,
     dir: PathBuf,
@@ -176,6 +134,15 @@ impl View {
     pub fn in_memory(schema: Schema) -> View {
         let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
         let inner = Inner::new(Path::new("memory"), None, schema, Options::default(), at);
+        View { inner: Arc::new(inner), flusher: Mutex::new(None), quarantined: None }
+    }
+
+    /// A view of which at most about so many bytes are in memory (twice as much while they are moved): the rest lies in nameless
+    /// files in that directory. To fold a rebuild whose rows don't fit.
+    pub fn in_bounded_memory(schema: Schema, dir: &Path, budget: usize) -> View {
+        let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
+        let spill = Some(Spill { dir: dir.to_owned(), budget });
+        let inner = Inner { spill, ..Inner::new(dir, None, schema, Options::default(), at) };
         View { inner: Arc::new(inner), flusher: Mutex::new(None), quarantined: None }
     }
 
@@ -296,7 +263,8 @@ impl Drop for View {
 
 impl Inner {
     fn new(dir: &Path, base: Option<Base>, schema: Schema, options: Options, durable: DigestAt) -> Inner {
-        let layers = Layers { runs: Vec::new(), head: durable.head.clone(), replaced: Arc::default() };
+        let layers =
+            Layers { runs: Vec::new(), files: Vec::new(), head: durable.head.clone(), replaced: Arc::default() };
         let pending = Pending {
             rows: 0,
             bytes: 0,
@@ -310,6 +278,7 @@ impl Inner {
         };
         Inner {
             base,
+            spill: None,
             schema,
             options,
             dir: dir.to_owned(),
@@ -343,10 +312,17 @@ impl Inner {
         let mut runs = now.runs.clone();
         let rows_max = if self.base.is_some() { batch_rows_max } else { usize::MAX };
         runs.push(Arc::new(run));
-        merge_newest(&mut runs, pending.frozen, rows_max, self.base.is_some());
+        let something_below = self.base.is_some() || self.spill.is_some();
+        merge_newest(&mut runs, pending.frozen, rows_max, something_below);
         pending.rows = runs.iter().map(|run| run.len()).sum();
         pending.bytes = runs.iter().map(|run| run.bytes()).sum();
-        self.layers.store(Arc::new(Layers { runs, head, replaced: Arc::clone(&now.replaced) }));
+        let mut files = now.files.clone();
+        if let Some(spill) = self.spill.as_ref().filter(|spill| pending.bytes > spill.budget) {
+            files = spill.take(&files, &runs).map_err(|error| self.fail(error))?;
+            runs.clear();
+            (pending.rows, pending.bytes) = (0, 0);
+        }
+        self.layers.store(Arc::new(Layers { runs, files, head, replaced: Arc::clone(&now.replaced) }));
         drop(pending);
         self.changed.notify_all();
         Ok(())

@@ -28,7 +28,8 @@ pub(super) struct Opened {
 pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
     let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
     if !has_entries(dir).map_err(unavailable)? {
-        return create_fresh(dir, schema, cache_bytes);
+        fs::create_dir_all(dir).map_err(unavailable)?;
+        return create(Base::open(dir, cache_bytes)?, schema);
     }
     match open_existing(dir, schema, cache_bytes) {
         Ok((base, at)) => Ok(Opened { base, at, quarantined: None }),
@@ -37,7 +38,8 @@ pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opene
             let aside = put_aside(dir).map_err(unavailable)?;
             let cause = std::error::Error::source(&reason).map(ToString::to_string).unwrap_or_default();
             tracing::warn!(%reason, cause, quarantine = %aside.display(), "a view could not be opened and is rebuilt");
-            create_fresh(dir, schema, cache_bytes).map(|opened| Opened { quarantined: Some(aside), ..opened })
+            fs::create_dir_all(dir).map_err(unavailable)?;
+            create(Base::open(dir, cache_bytes)?, schema).map(|opened| Opened { quarantined: Some(aside), ..opened })
         }
     }
 }
@@ -60,19 +62,18 @@ pub(super) fn absolve(dir: &Path) -> Result<(), Error> {
     removed.map_err(|cause| Error::unavailable(dir, "the view could not be released").with_source(cause))
 }
 
-/// Creates the directory, which must not hold anything yet.
-pub(super) fn create_fresh(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
+/// Creates the directory, which must not hold anything yet, to be loaded.
+pub(super) fn create_to_load(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
     let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
     if has_entries(dir).map_err(unavailable)? {
         return Err(Error::refused(dir, "the directory is not empty"));
     }
     fs::create_dir_all(dir).map_err(unavailable)?;
-    create(dir, schema, cache_bytes)
+    create(Base::open_to_load(dir, cache_bytes)?, schema)
 }
 
 /// A fresh directory has a head from the start: one without is damaged.
-fn create(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
-    let base = Base::open(dir, cache_bytes)?;
+fn create(base: Base, schema: Schema) -> Result<Opened, Error> {
     let at = DigestAt { digest: RowsDigest::default(), head: bytes::Bytes::new() };
     base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
     base.sync()?;

@@ -57,6 +57,11 @@ impl ViewReader {
         if let Some(known) = self.layers.get(key) {
             return Ok(known.clone());
         }
+        for file in self.layers.files.iter().rev() {
+            if let Some(known) = file.get(key).map_err(|error| self.inner.fail(error))? {
+                return Ok(known);
+            }
+        }
         let Some(base) = &self.inner.base else { return Ok(None) };
         let now = base.get(key).map_err(|error| self.inner.fail(error))?;
         let then = self.layers.replaced.since().find_map(|before| find(before, key));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::reader::{Direction, ViewReader};
 use super::run::{self, Change};
+use super::sorted::Cursor;
 use crate::Error;
 use crate::keys::META;
 
@@ -22,6 +23,8 @@ pub struct Scan {
     descending: bool,
     /// What of each run is still to come, oldest run first.
     runs: Vec<Range<usize>>,
+    /// The same of each file of a view in memory, oldest first.
+    files: Vec<Cursor>,
     /// What was read from sled, as it was at the reader's moment; in the scan's order.
     chunk: VecDeque<Change>,
     chunk_len: usize,
@@ -34,9 +37,10 @@ impl Scan {
     pub(super) fn new(reader: ViewReader, low: Bound<Bytes>, high: Bound<Bytes>, direction: Direction) -> Scan {
         let low = above_meta(low);
         let runs = reader.layers.runs.iter().map(|run| run.range(&low, &high)).collect();
-        let unread = (reader.inner.base.is_some() && !is_empty(&low, &high)).then_some((low, high));
         let descending = direction == Direction::Descending;
-        Scan { reader, descending, runs, chunk: VecDeque::new(), chunk_len: FIRST_CHUNK, unread, failed: false }
+        let files = reader.layers.files.iter().map(|file| Cursor::new(file, &low, &high, descending)).collect();
+        let unread = (reader.inner.base.is_some() && !is_empty(&low, &high)).then_some((low, high));
+        Scan { reader, descending, runs, files, chunk: VecDeque::new(), chunk_len: FIRST_CHUNK, unread, failed: false }
     }
 
     fn next_row(&mut self) -> Result<Option<(Bytes, Bytes)>, Error> {
@@ -44,6 +48,9 @@ impl Scan {
             self.reader.inner.check_read()?;
             while self.chunk.is_empty() && self.unread.is_some() {
                 self.read_chunk()?;
+            }
+            for (file, cursor) in self.reader.layers.files.iter().zip(&mut self.files) {
+                cursor.fill(file).map_err(|error| self.reader.inner.fail(error))?;
             }
             match self.next_change() {
                 Some((key, Some(value))) => return Ok(Some((key, value))),
@@ -56,8 +63,10 @@ impl Scan {
     /// The next key's change of the newest layer that has it, taken off every layer.
     fn next_change(&mut self) -> Option<Change> {
         let mut next: Option<&Change> = self.chunk.front();
-        for (run, range) in self.reader.layers.runs.iter().zip(&self.runs) {
-            let Some(change) = head_of(run.rows(), range, self.descending) else { continue };
+        let of_files = self.files.iter().map(Cursor::head);
+        let runs = self.reader.layers.runs.iter().zip(&self.runs);
+        let of_runs = runs.map(|(run, range)| head_of(run.rows(), range, self.descending));
+        for change in of_files.chain(of_runs).flatten() {
             let wins = next.is_none_or(|next| {
                 let order = change.0.cmp(&next.0);
                 let order = if self.descending { order.reverse() } else { order };
@@ -76,6 +85,9 @@ impl Scan {
                     range.start += 1;
                 }
             }
+        }
+        for cursor in self.files.iter_mut().filter(|cursor| cursor.head().is_some_and(|change| change.0 == next.0)) {
+            cursor.pop();
         }
         if self.chunk.front().is_some_and(|change| change.0 == next.0) {
             self.chunk.pop_front();

@@ -30,9 +30,25 @@ const EMBEDDED: [(&str, u64); 21] = [
 ];
 /// On Kafka the log is written elsewhere, and the groups' positions are told.
 const KAFKA_ALONE: [(&str, u64); 2] = [("group.before-commit", 3), ("group.after-commit", 3)];
-/// While views are rebuilt.
-pub(super) const REBUILDING: [&str; 4] =
-    ["generation.before-promotion", "generation.after-promotion", "file.before-rename", "file.after-rename"];
+/// While views are rebuilt, offline or beside the live ones.
+pub(super) const REBUILDING: [&str; 6] = [
+    "view.before-load",
+    "view.loaded",
+    "generation.before-promotion",
+    "generation.after-promotion",
+    "file.before-rename",
+    "file.after-rename",
+];
+/// While one takes the live one's place.
+const SWAPPING: [&str; 2] = ["generation.before-swap", "generation.after-swap"];
+
+/// Whether a server passes that fail point only if it is asked for a rebuild.
+pub(super) fn is_of_a_rebuild(point: &str) -> bool {
+    SWAPPING.contains(&point)
+        || point.starts_with("generation.")
+        || point == "view.before-load"
+        || point == "view.loaded"
+}
 
 /// How a life of a server ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +84,12 @@ fn point(dice: &mut Dice, kafka: bool) -> End {
     } else {
         EMBEDDED.to_vec()
     };
+    if dice.percent(15) {
+        let of_a_rebuild = REBUILDING.iter().chain(&SWAPPING).filter(|point| is_of_a_rebuild(point));
+        let names: Vec<&'static str> = of_a_rebuild.copied().collect();
+        // One rebuild of all three views passes each three times.
+        return End::AtPoint(dice.choose(&names).copied().unwrap_or("view.loaded"), dice.range(1, 4));
+    }
     let (name, most) = dice.choose(&points).copied().unwrap_or(("stage.acknowledged", 1));
     // Early passes are those of a start: half of the kills come there.
     let most = if dice.percent(50) { most.min(8) } else { most };
@@ -101,7 +123,7 @@ mod tests {
         for member in ["store/src", "projections/src", "api/src"] {
             points_of(&crate::checkout().join(member), &mut there);
         }
-        let known = EMBEDDED.iter().chain(&KAFKA_ALONE).map(|(name, _)| *name).chain(REBUILDING);
+        let known = EMBEDDED.iter().chain(&KAFKA_ALONE).map(|(name, _)| *name).chain(REBUILDING).chain(SWAPPING);
         assert_eq!(there, known.map(str::to_owned).collect());
     }
 }

@@ -9,7 +9,7 @@ use super::clients::Clients;
 use super::damage::{Damage, copy_dir};
 use super::flow::{SYMBOLS, USERS};
 use super::ground::Ground;
-use super::kills::{End, choose};
+use super::kills::{End, choose, is_of_a_rebuild};
 use super::process::Process;
 use super::{Report, Setup, checks};
 use crate::auditor::Log;
@@ -132,7 +132,25 @@ impl Lives<'_> {
         }
         self.show_clients();
         checks::quick(&client)?;
+        let is_wanted = point_of(&end).is_some_and(is_of_a_rebuild);
+        if is_wanted || self.dice.percent(25) {
+            self.rebuild(&client, is_wanted)?;
+        }
         self.end(server, &end)
+    }
+
+    /// Asks for views to be made anew, or for the ones before, while everything goes on.
+    fn rebuild(&mut self, client: &Client, wanted: bool) -> Result<(), String> {
+        let calls = ["all/rebuild", "settlement/rebuild", "settlement/rollback", "audit/rollback"];
+        let call = if wanted { "all/rebuild" } else { self.dice.pick(&calls) };
+        // It may have been killed meanwhile.
+        let asked = client.post(format!("/v1/projections/{call}"), &serde_json::json!({})).try_send();
+        match asked.map(|answer| (answer.status, answer.body)) {
+            Ok((202, _)) => self.report.count(format!("asked beside traffic: {call}"), 1),
+            Ok((409, _)) | Err(_) => {}
+            Ok((status, body)) => return Err(format!("{call} is answered {status}: {body}")),
+        }
+        Ok(())
     }
 
     fn end(&mut self, server: usize, end: &End) -> Result<(), String> {

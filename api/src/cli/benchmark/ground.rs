@@ -38,6 +38,15 @@ impl Args {
         Ok(ground)
     }
 
+    /// A log that is made there and stays; on Kafka in topics of that very prefix.
+    pub(super) fn kept(&self, data: &Path) -> Result<Ground, Failure> {
+        let ground = self.existing(data)?;
+        if let Some(kafka) = &ground.settings.kafka {
+            topics::create(kafka, PARTITIONS, None)?;
+        }
+        Ok(ground)
+    }
+
     /// The log that is there already.
     pub(super) fn existing(&self, data: &Path) -> Result<Ground, Failure> {
         let kafka = if self.log == LogKind::Kafka { Some(self.kafka.settings()?) } else { None };

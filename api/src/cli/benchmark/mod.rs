@@ -4,6 +4,7 @@ mod ground;
 mod matching;
 mod orders;
 mod rebuild;
+mod spent;
 
 use clap::Subcommand;
 

@@ -4,28 +4,30 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
-use orderledger_domain::stream::StreamKey;
 use orderledger_projections::worker::read::Read;
-use orderledger_store::Error;
 use orderledger_store::event_log::{EventLog, ReaderKind, Record};
 use serde_json::json;
 
-use super::{ground, median};
+use super::{ground, spent};
+use crate::cli::args::MemoryArgs;
 use crate::cli::progress::Bar;
 use crate::cli::scratch::Scratch;
 use crate::cli::{Failure, print, print_json};
 use crate::demo::feed::Feed;
 use crate::demo::market_day::{MarketDay, Plan};
 use crate::latencies::{grouped, per_second, ratio};
-use crate::ledger::{Opened, Settings, fold_from_zero, open_log};
+use crate::ledger::{Opened, Settings, Written, fold_from_zero, open_log, rebuild_into};
 
 pub(super) const ABOUT: &str = "\
-Records a second of settlement, market and audit folded from offset zero into fresh views in memory: one read of the \
-log and one parse feed all three, as `orderledger rebuild all` does before it writes.
+Records a second of the projections rebuilt from offset zero: one read of the log and one parse feed all of them, as in \
+`orderledger rebuild all`.
 
-The log is a market day run through the real stages (or that of --data). Beside it, in the same round, over the same \
-log: a loop that reads every record and counts its bytes (on Kafka: the bare librdkafka, tuned as for the rebuild), and one that reads and parses every record. Printed is the \
-median of the rounds; 'x' is how much longer than the bare read it takes.";
+The log is a market day run through the real stages; with --data it is made once and kept there (on Kafka: in the topics of \
+--topic-prefix), and read again by every later run. Over the same log, in the same round: a loop that reads every record and \
+counts its bytes (on Kafka: the bare librdkafka, tuned as for the rebuild), one that reads and parses every record, the fold \
+into memory without storing anything, and the whole rebuild, until the views are written, synced and can be read. Printed is \
+the median of the rounds; 'of bare' is the share of the bare read's records a second, 'peak' the most memory that the process \
+held meanwhile.";
 
 /// A market day gives about so many records an order.
 const RECORDS_PER_ORDER: u32 = 6;
@@ -38,11 +40,20 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     log: ground::Args,
     /// About how many records the generated log has.
-    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
     records: u32,
-    /// A data directory whose log is read instead (on Kafka: the topics of --topic-prefix); nothing in it is changed.
+    /// How many accounts trade [default: 3,000, fewer in a short log]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(6..=5_000_000))]
+    users: Option<u32>,
+    /// A data directory whose log is read (on Kafka: the topics of --topic-prefix); what is there is not changed. Where there is
+    /// none, the log is made and kept.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Which projection.
+    #[arg(long, default_value = "all", value_parser = ["settlement", "market", "audit", "all"])]
+    projection: String,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// Rounds.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -57,42 +68,69 @@ struct Pass {
     records: u64,
     bytes: u64,
     took: Duration,
+    cpu_millis: u64,
+    peak_bytes: u64,
+    /// Of the views, where they were written.
+    disk_bytes: u64,
+}
+
+/// The passes of a round, in their order.
+const PASSES: [&str; 4] = ["read", "read and parse", "fold", "rebuild"];
+
+/// What a pass takes, in time and memory.
+fn measured(pass: impl FnOnce() -> Result<Pass, Failure>) -> Result<Pass, Failure> {
+    spent::forget_peak();
+    let (cpu, begun) = (spent::cpu_millis(), Instant::now());
+    let pass = pass()?;
+    let took = begun.elapsed();
+    Ok(Pass { took, cpu_millis: spent::cpu_millis().saturating_sub(cpu), peak_bytes: spent::peak_bytes(), ..pass })
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
+    let is_there = args.data.as_ref().is_some_and(|data| data.is_dir());
     let ground = match &args.data {
-        Some(data) => args.log.existing(data)?,
+        Some(data) if is_there => args.log.existing(data)?,
+        Some(data) => args.log.kept(data)?,
         None => args.log.fresh(scratch.path())?,
     };
     let settings = &ground.settings;
-    if args.data.is_none() {
-        generate(args.records, settings)?;
+    if !is_there {
+        generate(args, settings)?;
     }
     let (_data, log) = open_log(settings, false)?;
-    let mut passes: [Vec<Pass>; 3] = Default::default();
-    let mut bar = Bar::new(usize::try_from(args.rounds).unwrap_or(1).saturating_mul(3), "passes");
-    for _ in 0..args.rounds {
-        let [read, parsed, folded] = &mut passes;
-        read.push(pass(&*log, |_, _| ())?);
-        bar.set(read.len().saturating_mul(3).saturating_sub(2));
-        parsed.push(pass(&*log, |from, record| {
-            std::hint::black_box(Read::new(from, record, &settings.key));
+    let (key, name, limit) = (&settings.key, args.projection.as_str(), args.memory.limit);
+    let mut passes: [Vec<Pass>; 4] = Default::default();
+    let mut bar = Bar::new(usize::try_from(args.rounds).unwrap_or(1).saturating_mul(PASSES.len()), "passes");
+    for round in 0..args.rounds {
+        let [read, parsed, folded, rebuilt] = &mut passes;
+        read.push(measured(|| pass(&*log, |_, _| ()))?);
+        parsed.push(measured(|| pass(&*log, |from, record| drop(std::hint::black_box(Read::new(from, record, key)))))?);
+        let bytes = read.last().map_or(0, |pass| pass.bytes);
+        folded.push(measured(|| {
+            let records = fold_from_zero(&*log, key, name)?.records;
+            Ok(Pass { records, bytes, ..Pass::default() })
         })?);
-        bar.set(read.len().saturating_mul(3).saturating_sub(1));
-        folded.push(fold(&*log, &settings.key, read.last().copied().unwrap_or_default())?);
-        bar.set(read.len().saturating_mul(3));
+        let into = scratch.path().join(format!("views-{round}"));
+        std::fs::create_dir(&into)?;
+        rebuilt.push(measured(|| {
+            let Written { records, disk_bytes, .. } = rebuild_into(&into, &*log, key, name, limit)?;
+            Ok(Pass { records, bytes, disk_bytes, ..Pass::default() })
+        })?);
+        std::fs::remove_dir_all(&into)?;
+        bar.set(usize::try_from(round).unwrap_or(0).saturating_add(1).saturating_mul(PASSES.len()));
     }
     bar.end();
     show(args, passes)
 }
 
 /// A market day through the real stages.
-fn generate(records: u32, settings: &Settings) -> Result<(), Failure> {
+fn generate(args: &Args, settings: &Settings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let Opened { ledger, workers } = Opened::open(settings)?;
-    let orders = usize::try_from(records / RECORDS_PER_ORDER).unwrap_or(0).max(100);
-    let plan = Plan { orders, users: orders.clamp(6, 3000), seed: 1 };
+    let orders = usize::try_from(args.records / RECORDS_PER_ORDER).unwrap_or(0).max(100);
+    let users = args.users.and_then(|users| usize::try_from(users).ok()).unwrap_or(orders.clamp(6, 3000));
+    let plan = Plan { orders, users, seed: 1 };
     let day = MarketDay::new(plan, ledger.partitions).map_err(Failure::failed)?;
     let feed = Feed::new(&ledger, runtime.handle(), BATCH, BATCHES);
     let mut bar = Bar::new(day.session_records(), "requests");
@@ -107,14 +145,13 @@ fn generate(records: u32, settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Reads the log once from end to end, and does that with every record.
-fn pass(log: &dyn EventLog, mut each: impl FnMut(TopicPartition, Record)) -> Result<Pass, Error> {
+fn pass(log: &dyn EventLog, mut each: impl FnMut(TopicPartition, Record)) -> Result<Pass, Failure> {
     let all = Topic::ALL.into_iter().flat_map(|topic| (0..log.partitions()).map(move |p| topic.at(p)));
     let (mut from, mut ends) = (Vec::new(), Vec::new());
     for partition in all {
         from.push((partition, log.first_offset(partition)?));
         ends.push((partition, log.end_offset(partition)?));
     }
-    let begun = Instant::now();
     let mut reader = log.reader(&from, ReaderKind::Rebuild)?;
     let mut pass = Pass::default();
     while ends.iter().any(|(partition, end)| reader.position(*partition) < *end) {
@@ -127,54 +164,57 @@ fn pass(log: &dyn EventLog, mut each: impl FnMut(TopicPartition, Record)) -> Res
             }
         }
     }
-    Ok(Pass { took: begun.elapsed(), ..pass })
+    Ok(pass)
 }
 
-fn fold(log: &dyn EventLog, key: &StreamKey, read: Pass) -> Result<Pass, Failure> {
-    let begun = Instant::now();
-    let passed = fold_from_zero(log, key)?;
-    Ok(Pass { records: passed.records, bytes: read.bytes, took: begun.elapsed() })
-}
-
-fn show(args: &Args, mut passes: [Vec<Pass>; 3]) -> Result<(), Failure> {
+fn show(args: &Args, passes: [Vec<Pass>; 4]) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for (name, passes) in ["read", "read and parse", "three projections"].into_iter().zip(&mut passes) {
-        let mut times: Vec<Duration> = passes.iter().map(|pass| pass.took).collect();
-        let last = passes.last().copied().unwrap_or_default();
-        rows.push((name, Pass { took: median(&mut times), ..last }));
+    for (name, mut passes) in PASSES.into_iter().zip(passes) {
+        passes.sort_by_key(|pass| pass.took);
+        rows.push((name, passes.get(passes.len() / 2).copied().unwrap_or_default()));
     }
-    let micros = |pass: &Pass| u64::try_from(pass.took.as_micros()).unwrap_or(u64::MAX);
-    let bare = rows.first().map_or(0, |(_, pass)| micros(pass));
+    let first = rows.first().map(|(_, pass)| *pass).unwrap_or_default();
+    let rate = |pass: &Pass| per_second(pass.records, pass.took);
+    let percent = |of: u64, whole: u64| of.saturating_mul(100) / whole.max(1);
     if args.json {
         let row = |(name, pass): &(&str, Pass)| {
             json!({
                 "pass": name,
                 "records": pass.records,
                 "bytes": pass.bytes,
-                "micros": micros(pass),
-                "recordsPerSecond": per_second(pass.records, pass.took),
+                "micros": u64::try_from(pass.took.as_micros()).unwrap_or(u64::MAX),
+                "recordsPerSecond": rate(pass),
+                "cpuMillis": pass.cpu_millis,
+                "peakBytes": pass.peak_bytes,
+                "viewBytes": pass.disk_bytes,
             })
         };
         let rows: Vec<_> = rows.iter().map(row).collect();
         return print_json(&json!({ "rounds": args.rounds, "rows": rows }));
     }
-    let first = rows.first().map(|(_, pass)| *pass).unwrap_or_default();
     let mut text = format!(
-        "{} records, {} bytes of keys and values, median of {} rounds\n\n{:<18} {:>12} {:>10} {:>8}\n",
+        "{} records, {} bytes of keys and values, {}, median of {} rounds\n\n{:<15} {:>11} {:>8} {:>8} {:>9} {:>10} {:>16}\n",
         grouped(first.records),
         grouped(first.bytes),
+        args.projection,
         args.rounds,
         "",
         "records/s",
+        "of bare",
         "MB/s",
-        "x"
+        "cpu s",
+        "peak MiB",
+        "views : log"
     );
     for (name, pass) in &rows {
+        let views = if pass.disk_bytes > 0 { ratio(pass.disk_bytes, pass.bytes) } else { "-".to_owned() };
         text.push_str(&format!(
-            "{name:<18} {:>12} {:>10} {:>8}\n",
-            grouped(per_second(pass.records, pass.took)),
+            "{name:<15} {:>11} {:>7}% {:>8} {:>9} {:>10} {views:>16}\n",
+            grouped(rate(pass)),
+            percent(rate(pass), rate(&first)),
             grouped(per_second(pass.bytes, pass.took) / 1_000_000),
-            ratio(micros(pass), bare)
+            format!("{}.{:02}", pass.cpu_millis / 1000, pass.cpu_millis % 1000 / 10),
+            grouped(pass.peak_bytes >> 20),
         ));
     }
     print(text)

@@ -188,7 +188,9 @@ fn follow(day: MarketDay, ledger: &Arc<Ledger>, runtime: &Runtime) -> Result<Out
 fn prove(settings: &Settings) -> Result<Proven, Failure> {
     let (data, log) = open_log(settings, false)?;
     let mut bar = Bar::new(0, "records");
-    let rebuilt = ledger::rebuild(&data, &*log, &settings.key, "all", None, &mut |passed| bar.set_passed(passed))?;
+    let rebuilt = ledger::rebuild(&data, &*log, &settings.key, "all", None, settings.memory_limit, &mut |passed| {
+        bar.set_passed(passed)
+    })?;
     bar.end();
     bar = Bar::new(0, "records");
     let verified = ledger::verify(&data, &*log, &settings.key, &mut |passed| bar.set_passed(passed))?;

@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::opening::Opening;
+use super::args::MemoryArgs;
 use super::{Failure, LogArgs};
 use crate::http::front::Front;
 use crate::http::server;
@@ -33,6 +34,8 @@ pub(super) struct Args {
     /// How much of a core a rebuild may take, in percent: the rest is left to what is live.
     #[arg(long, env = "ORDERLEDGER_REBUILD_SHARE", default_value_t = REBUILD_SHARE, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
     rebuild_share: u32,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// When a projection stops instead of parking still more.
@@ -52,6 +55,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let ParkingArgs { parking_consecutive: consecutive, parking_ratio: ratio_percent } = args.parking;
     settings.rebuild_share = args.rebuild_share;
+    settings.memory_limit = args.memory.limit;
     settings.parking = Limits { consecutive, ratio_percent };
     if settings.kafka.is_some() && settings.key.begins_without_key() {
         tracing::warn!(

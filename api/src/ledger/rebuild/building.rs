@@ -12,6 +12,7 @@ use orderledger_store::{At, Error};
 
 use super::job::Phase;
 use super::live::One;
+use super::memory::budget;
 use super::replacing::{Ended, replace};
 use crate::ledger::{Generation, Ledger, ViewHandle};
 
@@ -38,8 +39,10 @@ pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
 }
 
 fn fresh(ledger: &Ledger, ones: &[One]) -> Result<Vec<Folding>, Failure> {
+    let budget = budget(ledger.memory_limit, ones.len());
     let fresh = |one: &One| {
-        let view = Arc::new(View::in_memory(one.handle.kind.schema));
+        let dir = one.handle.seat().generations.dir().to_owned();
+        let view = Arc::new(View::in_bounded_memory(one.handle.kind.schema, &dir, budget));
         Ok((one.handle.kind.resume)(view, &*ledger.log, &ledger.key, "memory")?)
     };
     ones.iter().map(fresh).collect()

@@ -4,6 +4,7 @@
 //! - [`job`]: one rebuild or rollback of a running server, and how far it is
 //! - [`live`]: beginning and ending them
 //! - [`watch`]: beginning them where a view is damaged
+//! - [`memory`]: how much of that is held in memory
 //! - [`building`]: from offset zero into a fresh directory, beside the live view
 //! - [`acceptance`]: writing down that a difference was accepted
 //! - [`replacing`]: catching up with the live view, comparing, and taking its place
@@ -15,6 +16,7 @@ pub(crate) mod watch;
 
 mod acceptance;
 mod building;
+pub(crate) mod memory;
 mod replacing;
 
 pub use acceptance::Acceptance;

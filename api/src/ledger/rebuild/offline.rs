@@ -1,6 +1,7 @@
 //! Offline work on views: rebuilding them from offset zero (a new generation in memory, compared, written in key order,
 //! promoted), and verifying them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use orderledger_store::views::{Direction, View, bulk_load};
 use orderledger_store::{DataDir, Error};
 
 use super::acceptance::{Acceptance, note};
+use super::memory::budget;
 use crate::ledger::kinds::Kind;
 
 /// What a rebuild of one projection came to.
@@ -60,10 +62,11 @@ pub fn rebuild(
     key: &StreamKey,
     name: &str,
     acceptance: Option<&Acceptance>,
+    memory_limit: u64,
     on_progress: &mut dyn FnMut(Passed),
 ) -> Result<Vec<Rebuilt>, Failure> {
     let chosen = chosen(name)?;
-    let mut foldings = fresh(&chosen, log, key)?;
+    let mut foldings = fresh(&chosen, log, key, Some((&data.views_path(), budget(memory_limit, chosen.len()))))?;
     let begun = Instant::now();
     let passed = fold_to_end(log, key, &mut foldings, on_progress)?;
     let folding = begun.elapsed();
@@ -75,16 +78,70 @@ pub fn rebuild(
     Ok(rebuilt)
 }
 
-/// Folds the whole log into fresh views of all projections in memory, and forgets them: a rebuild without its writing.
-pub fn fold_from_zero(log: &dyn EventLog, key: &StreamKey) -> Result<Passed, Failure> {
-    let mut foldings = fresh(&chosen("all")?, log, key)?;
+/// Folds the whole log into fresh views of the named projections in memory, and forgets them: a rebuild without its writing.
+pub fn fold_from_zero(log: &dyn EventLog, key: &StreamKey, name: &str) -> Result<Passed, Failure> {
+    let mut foldings = fresh(&chosen(name)?, log, key, None)?;
     fold_to_end(log, key, &mut foldings, &mut |_| {})
 }
 
-fn fresh(chosen: &[Kind], log: &dyn EventLog, key: &StreamKey) -> Result<Vec<Box<dyn AnyFolding>>, Error> {
+/// What a rebuild into directories of its own came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Written {
+    /// Records folded.
+    pub records: u64,
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes of the views' files.
+    pub disk_bytes: u64,
+}
+
+/// Rebuilds the named projections from offset zero into that directory, beside whatever is live: folded, written in key order,
+/// synced, and opened again for reading.
+pub fn rebuild_into(
+    dir: &Path,
+    log: &dyn EventLog,
+    key: &StreamKey,
+    name: &str,
+    memory_limit: u64,
+) -> Result<Written, Failure> {
+    let chosen = chosen(name)?;
+    let mut foldings = fresh(&chosen, log, key, Some((dir, budget(memory_limit, chosen.len()))))?;
+    let passed = fold_to_end(log, key, &mut foldings, &mut |_| {})?;
+    let mut written = Written { records: passed.records, ..Written::default() };
+    // One after another: several sleds that are filled at once in one process take half as much space again.
+    for (projection, fresh) in chosen.iter().zip(foldings) {
+        let path = dir.join(projection.name());
+        written.rows += write(&path, projection, &*fresh)?;
+        drop(fresh);
+        let view = View::open(&path, projection.schema, projection.options)?;
+        view.reader()?;
+        written.disk_bytes += view.sizes()?.disk_bytes;
+        view.close()?;
+    }
+    Ok(written)
+}
+
+/// Writes all rows of a folding in key order into that directory; how many there were.
+fn write(path: &Path, projection: &Kind, folding: &dyn AnyFolding) -> Result<u64, Error> {
+    let reader = folding.view().reader()?;
+    let all = (std::ops::Bound::<Vec<u8>>::Unbounded, std::ops::Bound::Unbounded);
+    let rows = reader.scan(all, Direction::Ascending);
+    Ok(bulk_load(path, projection.schema, rows, reader.head().clone())?.digest.rows)
+}
+
+/// Foldings on views in memory; bounded: at most so many bytes of each, the rest in nameless files of that directory.
+fn fresh(
+    chosen: &[Kind],
+    log: &dyn EventLog,
+    key: &StreamKey,
+    bound: Option<(&Path, usize)>,
+) -> Result<Vec<Box<dyn AnyFolding>>, Error> {
     let fresh = |projection: &Kind| {
-        let view = Arc::new(View::in_memory(projection.schema));
-        (projection.resume)(view, log, key, "memory")
+        let view = match bound {
+            Some((dir, budget)) => View::in_bounded_memory(projection.schema, dir, budget),
+            None => View::in_memory(projection.schema),
+        };
+        (projection.resume)(Arc::new(view), log, key, "memory")
     };
     chosen.iter().map(fresh).collect()
 }
@@ -191,9 +248,7 @@ fn compare_and_promote(
         note(&*appender, projection.name(), number, digests, acceptance)?;
         rebuilt.accepted = true;
     }
-    let reader = fresh.view().reader()?;
-    let all = (std::ops::Bound::<Vec<u8>>::Unbounded, std::ops::Bound::Unbounded);
-    bulk_load(&path, projection.schema, reader.scan(all, Direction::Ascending), reader.head().clone())?;
+    write(&path, projection, fresh)?;
     generations.promote(number)?;
     rebuilt.to_generation = number;
     Ok(rebuilt)

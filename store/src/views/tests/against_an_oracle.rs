@@ -102,6 +102,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         run(&open(dir.path(), if eagerly { eager() } else { lazy() }), &steps, &ranges);
         run(&View::in_memory(SCHEMA), &steps, &ranges);
+        run(&View::in_bounded_memory(SCHEMA, dir.path(), 300), &steps, &ranges);
     }
 }
 
@@ -135,4 +136,40 @@ fn long_scans_hold_their_moment_while_everything_is_replaced() {
     }
     seen += up.chain(down).map(|row| assert_eq!(row.unwrap().1, "old")).count();
     assert_eq!(seen, 2 * count);
+}
+
+/// So much that files are merged again and again, into several levels and many blocks.
+#[test]
+fn what_does_not_fit_into_memory_is_read_from_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = View::in_bounded_memory(SCHEMA, dir.path(), 20_000);
+    let mut rows = Rows::new();
+    let mut state = 7_u32;
+    for commit in 0..900_u32 {
+        let mut changes = view.changes();
+        for _ in 0..100 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let key = [&[1_u8][..], &((state >> 8) % 20_000).to_be_bytes()].concat();
+            if state.is_multiple_of(5) {
+                rows.remove(&key);
+                changes.delete(key);
+            } else {
+                let value = commit.to_be_bytes().repeat(usize::try_from(state >> 28).unwrap());
+                rows.insert(key.clone(), value.clone());
+                changes.put(key, value);
+            }
+        }
+        view.commit(changes, "head").unwrap();
+    }
+    let from = |n: u32| [&[1_u8][..], &n.to_be_bytes()].concat();
+    let ranges = [(0, 20_000), (5_000, 5_003), (7, 7_000), (19_990, 30_000)];
+    check(
+        &view.reader().unwrap(),
+        &rows,
+        &ranges.map(|(low, high)| (Bound::Excluded(from(low)), Bound::Included(from(high)))),
+    );
+    let levels: Vec<u8> = view.reader().unwrap().layers.files.iter().map(|file| file.level).collect();
+    assert!(levels.is_sorted_by(|older, newer| older >= newer) && levels.first() >= Some(&2), "{levels:?}");
+    assert!(view.sizes().unwrap().pending_bytes <= 20_000);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nobody has to clean up");
 }
