@@ -72,7 +72,8 @@ impl Generations {
         match generations.read(CURRENT)? {
             Some(number) if numbers.contains(&number) => generations.current = number,
             found => {
-                let is_whole = |number: &&u64| views::is_whole(&generations.path(**number));
+                let begun = generations.read(BUILDING)?;
+                let is_whole = |number: &&u64| Some(**number) != begun && views::is_whole(&generations.path(**number));
                 if let Some(&newest) = numbers.iter().rfind(is_whole).or(numbers.last()) {
                     let dir = generations.dir.display();
                     tracing::warn!(%dir, ?found, newest, "CURRENT names no generation; the newest whole one is taken");
@@ -130,6 +131,11 @@ impl Generations {
         Ok((number, self.path(number)))
     }
 
+    /// Removes a generation that is not live; it must not be open any more.
+    pub fn forget(&self, number: u64) -> Result<(), Error> {
+        self.remove(|other, current| other == number && other != current)
+    }
+
     /// Removes the generation that is being made; it must not be open any more.
     pub fn dismiss(&mut self, number: u64) -> Result<(), Error> {
         if self.building == Some(number) {
@@ -160,10 +166,13 @@ impl Generations {
             return Err(error);
         }
         faults::point("generation.after-promotion");
-        if self.building == Some(number) {
-            self.end_building()?;
+        // It is live now, whatever becomes of the rest: what is left over goes at the next start.
+        let ended = if self.building == Some(number) { self.end_building() } else { Ok(()) };
+        let removed = self.remove(|number, current| number != replaced && number != current);
+        for error in [ended.err(), removed.err()].into_iter().flatten() {
+            tracing::warn!(%error, "what is left of other generations goes at the next start");
         }
-        self.remove(|number, current| number != replaced && number != current)
+        Ok(())
     }
 
     /// All generations, oldest first.

@@ -235,6 +235,8 @@ fn is_rebuilt(mut server: Server<'_>, last: &Value) {
         if code == "view-rebuilding" {
             seen += 1;
             server.client.get("/v1/accounts/buyer/balances").expect(200);
+            server.client.get("/v1/projections").expect(200);
+            server.client.get("/v1/projections/market/generations").expect(200);
         }
         assert!(["view-rebuilding", "starting"].contains(&code.as_str()), "{answer:?}");
     }
@@ -242,6 +244,8 @@ fn is_rebuilt(mut server: Server<'_>, last: &Value) {
     let rows = server.client.get_at("/v1/markets/AAPL/trades", last);
     assert_eq!(rows["data"].as_array().unwrap().len(), 20, "{rows}");
     assert_eq!(generations(&server.client, "market").first(), Some(&(2, "live".to_owned())), "after {seen} refusals");
+    let nothing = server.client.post("/v1/projections/market/rollback", &json!({})).send();
+    nothing.expect_problem(409, "nothing-to-roll-back-to");
     server.stop();
 }
 
@@ -270,6 +274,10 @@ fn a_view_of_another_version_or_damaged_is_made_anew_by_itself() {
         bytes[at] ^= 0x20;
     }
     std::fs::write(&db, bytes).unwrap();
+    // What a process that ends meanwhile leaves is no view, either.
+    let mut server = home.start_faulty(&[], &[("ORDERLEDGER_FAULT_POINTS", "view.before-load=1")]);
+    while server.client.try_get("/v1/markets/AAPL").is_ok_and(|answer| answer.status != 200) {}
+    assert!(!server.wait().success(), "a view is read that was put aside");
     is_rebuilt(home.start(&[]), &last);
     home.verify();
 }

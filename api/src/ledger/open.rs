@@ -94,6 +94,7 @@ impl Workers {
     pub fn stop_and_join(self) {
         self.stop.set();
         self.stages.into_iter().for_each(runner::Running::join);
+        self.projections.iter().filter_map(|handle| handle.job()).for_each(|job| job.cancel());
         self.rebuilds.join();
         for handle in self.projections {
             let running = handle.seat().running.take();
@@ -283,7 +284,7 @@ impl Start<'_> {
         let view = Arc::clone(folding.view());
         let progress = Progress::new(Standing::default());
         // The rows of one that was put aside are at no position that a reader may have seen: it is rebuilt first.
-        let is_incomplete = view.quarantined().is_some();
+        let is_incomplete = view.is_incomplete();
         let seat = if is_incomplete {
             Seat { generations, running: None, rest: Rest::ended() }
         } else {

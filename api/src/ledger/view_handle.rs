@@ -65,11 +65,11 @@ pub(crate) struct Moment {
 impl ViewHandle {
     /// The rows as they are now. [`Error::Unavailable`] while they are made anew.
     pub(crate) fn reader(&self) -> Result<ViewReader, Error> {
-        let live = self.live.load();
+        // Asked first: a swap shows the new generation before it says that there is one.
         if self.is_rebuilding() {
             return Err(Error::unavailable(At::Log, REBUILDING));
         }
-        live.view.reader()
+        self.live.load().view.reader()
     }
 
     /// Whether it has no rows to answer from, and is made anew.
@@ -80,6 +80,11 @@ impl ViewHandle {
     /// Whether its live rows proved damaged.
     pub(crate) fn is_damaged(&self) -> bool {
         matches!(self.live.load().view.failure(), Some(Error::Corrupt { .. }))
+    }
+
+    /// Whether it has no rows that can be trusted.
+    pub(crate) fn has_no_rows(&self) -> bool {
+        self.is_rebuilding() || self.is_damaged()
     }
 
     /// The view as it is now.

@@ -98,7 +98,8 @@ struct TwinColumns {
 struct ViewColumns {
     generation: u64,
     /// Of the rows on disk, which may be a moment behind those that are read.
-    digest: String,
+    /// Null while the view has none, because it is damaged or being made anew.
+    digest: Option<String>,
     /// Where the rows stand that the digest is of.
     digest_positions: BTreeMap<String, u64>,
 }
@@ -119,7 +120,7 @@ fn rows(ledger: &Ledger) -> Result<Answer, Error> {
         let columns = view_columns(handle)?;
         let mut row = row(ledger, handle.name, Some(columns), &live.progress.standing())?;
         row.rebuild = handle.job().map(|job| Rebuild::of(&job));
-        if handle.is_rebuilding() || (row.state == LIVE && row.rebuild.as_ref().is_some_and(Rebuild::runs)) {
+        if handle.has_no_rows() || (row.state == LIVE && row.rebuild.as_ref().is_some_and(Rebuild::runs)) {
             row.state = "rebuilding";
         }
         Ok(row)
@@ -141,12 +142,15 @@ fn rows(ledger: &Ledger) -> Result<Answer, Error> {
 
 fn view_columns(handle: &ViewHandle) -> Result<ViewColumns, Error> {
     let live = handle.live.load();
+    if handle.has_no_rows() {
+        return Ok(ViewColumns { generation: live.number, digest: None, digest_positions: BTreeMap::new() });
+    }
     let digest = live.view.digest()?;
     let states = states_of(&digest.head)?;
     let positions = states.iter().filter_map(|(of, state)| Some((of.to_string(), state.next_offset.checked_sub(1)?)));
     Ok(ViewColumns {
         generation: live.number,
-        digest: format!("{:032x}", digest.digest.sum),
+        digest: Some(format!("{:032x}", digest.digest.sum)),
         digest_positions: positions.collect(),
     })
 }

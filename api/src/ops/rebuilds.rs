@@ -24,7 +24,7 @@ use crate::http::problem::Problem;
 use crate::http::values;
 use crate::ledger::rebuild::Acceptance;
 use crate::ledger::rebuild::job::{Asked, Job, State as JobState};
-use crate::ledger::rebuild::live::{NotBegun, begin};
+use crate::ledger::rebuild::live::{Call, NotBegun, begin};
 use crate::ledger::{Ledger, ViewHandle, blocking};
 
 /// The name that stands for all projections.
@@ -87,7 +87,8 @@ pub(crate) async fn post(
     let actor = fields.optional("actor", |raw| values::said(raw, 64)).unwrap_or_else(|| NOBODY.to_owned());
     let acceptance = fields.finish(Some(reason.map(|reason| Acceptance { reason, actor })))?;
     let handles = named(&ledger, &name)?;
-    let (jobs, replayed) = begun(&ledger, &handles, Asked::Rebuild(acceptance), &key).await?;
+    let (jobs, replayed) =
+        begun(&ledger, &handles, Asked::Rebuild(acceptance), &key, format!("{name}/rebuild")).await?;
     let generation =
         |(handle, job): (&Arc<ViewHandle>, &Arc<Job>)| NamedBegun { name: handle.name, generation: job.generation };
     let all: Vec<NamedBegun> = handles.iter().zip(&jobs).map(generation).collect();
@@ -107,7 +108,9 @@ pub(crate) async fn rollback(
     let text = body::json_or_none(&headers, request).await?;
     Fields::of(&text)?.finish(Some(()))?;
     let key = IdempotencyKey::of(&headers)?;
-    let (jobs, replayed) = begun(&ledger, std::slice::from_ref(&handle), Asked::Rollback, &key).await?;
+    let (jobs, replayed) =
+        begun(&ledger, std::slice::from_ref(&handle), Asked::Rollback, &key, format!("{}/rollback", handle.name))
+            .await?;
     let generation = jobs.first().map_or(0, |job| job.generation);
     accepted(&Begun { generation }, handle.name, replayed)
 }
@@ -190,7 +193,7 @@ fn list(handle: &ViewHandle) -> Result<List, Error> {
             positions: None,
             digest: None,
         };
-        if generation.number == live.number {
+        if generation.number == live.number && !handle.has_no_rows() {
             let at = live.view.digest()?;
             let states = states_of(&at.head)?;
             let positions =
@@ -208,9 +211,11 @@ async fn begun(
     handles: &[Arc<ViewHandle>],
     asked: Asked,
     key: &IdempotencyKey,
+    path: String,
 ) -> Result<(Vec<Arc<Job>>, bool), Problem> {
-    let (ledger, handles, key) = (Arc::clone(ledger), handles.to_vec(), key.event_id(OPERATORS));
-    let begun = blocking(move || begin(&ledger, &handles.iter().collect::<Vec<_>>(), &asked, Some(key))).await;
+    let (ledger, handles) = (Arc::clone(ledger), handles.to_vec());
+    let call = Call { key: key.event_id(OPERATORS), path };
+    let begun = blocking(move || begin(&ledger, &handles.iter().collect::<Vec<_>>(), &asked, Some(call))).await;
     begun.map_err(|why| match why {
         NotBegun::Runs(name, generation) => {
             let detail = format!("generation {generation} of {name} is being made; wait for it, or call it off");

@@ -76,6 +76,8 @@ pub(super) fn start_with<F: Fold + 'static>(setup: Setup, folding: Folding<F>) -
     let first = if setup.is_live { WorkerState::Live } else { WorkerState::CatchingUp };
     setup.progress.publish(folding.standing(first));
     let run = move || {
+        // Also where it ends in a panic.
+        let _ends = EndsRest(setup.rest.clone());
         let ended = run_until_it_ends::<F>(&setup, folding);
         let synced = setup.view.flush_and_sync();
         if !setup.rest.end() {
@@ -88,6 +90,15 @@ pub(super) fn start_with<F: Fold + 'static>(setup: Setup, folding: Folding<F>) -
     Ok(Running { thread })
 }
 
+/// Nobody waits for a thread that has ended.
+struct EndsRest(Rest);
+
+impl Drop for EndsRest {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Runs the projection, and takes it up again from its view where that can help.
 fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), Failure> {
     let mut pauses = Pauses::new(&setup.clock);
@@ -97,7 +108,7 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
         is_live = false;
         let Err(failure) = ended else { return Ok(()) };
         let Some(pause) = again::<F>(&failure, &mut pauses, setup) else { return Err(failure) };
-        setup.stop.sleep(pause);
+        setup.rest.sleep(&setup.stop, pause);
         if setup.stop.is_set() {
             return Err(failure);
         }
@@ -110,7 +121,7 @@ fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<
         // One that applies what waits goes on until it has: its rows are those of no position before.
         if setup.rest.is_asked() && !attempt.is_busy() {
             setup.view.flush_and_sync()?;
-            if setup.rest.rest(|| setup.stop.is_set()) {
+            if setup.rest.rest(|| setup.stop.is_set()) || setup.stop.is_set() {
                 return Ok(());
             }
         }

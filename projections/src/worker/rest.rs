@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::stop::Stop;
+
 /// What a projection and whoever wants it to rest know of each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -75,6 +77,19 @@ impl Rest {
     /// Whether somebody waits for a rest.
     pub(super) fn is_asked(&self) -> bool {
         *self.lock() == State::Asked
+    }
+
+    /// Sleeps, but not on after the end was asked for, or a rest.
+    pub(super) fn sleep(&self, stop: &Stop, pause: Duration) {
+        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        let deadline = Instant::now() + pause;
+        while !stop.is_set() && !self.is_asked() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(LOOK_EVERY));
+        }
     }
 
     /// Rests until it may go on; true if it is relieved instead.

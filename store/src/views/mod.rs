@@ -70,6 +70,7 @@ pub struct View {
     inner: Arc<Inner>,
     flusher: Mutex<Option<JoinHandle<()>>>,
     quarantined: Option<PathBuf>,
+    is_incomplete: AtomicBool,
 }
 
 /// What the view, its readers and its flusher share.
@@ -117,7 +118,12 @@ impl View {
         let opened = open::open(dir, schema, options.cache_bytes)?;
         let inner = Arc::new(Inner::new(dir, Some(opened.base), schema, options, opened.at));
         let flusher = flusher::start(Arc::clone(&inner))?;
-        Ok(View { inner, flusher: Mutex::new(Some(flusher)), quarantined: opened.quarantined })
+        Ok(View {
+            inner,
+            flusher: Mutex::new(Some(flusher)),
+            quarantined: opened.quarantined,
+            is_incomplete: AtomicBool::new(opened.is_incomplete),
+        })
     }
 
     /// Why it has failed for good, if so: only opening it again may help, or making it anew where its rows are damaged.
@@ -134,7 +140,12 @@ impl View {
     pub fn in_memory(schema: Schema) -> View {
         let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
         let inner = Inner::new(Path::new("memory"), None, schema, Options::default(), at);
-        View { inner: Arc::new(inner), flusher: Mutex::new(None), quarantined: None }
+        View {
+            inner: Arc::new(inner),
+            flusher: Mutex::new(None),
+            quarantined: None,
+            is_incomplete: AtomicBool::new(false),
+        }
     }
 
     /// A view of which at most about so many bytes are in memory (twice as much while they are moved): the rest lies in nameless
@@ -143,7 +154,12 @@ impl View {
         let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
         let spill = Some(Spill { dir: dir.to_owned(), budget });
         let inner = Inner { spill, ..Inner::new(dir, None, schema, Options::default(), at) };
-        View { inner: Arc::new(inner), flusher: Mutex::new(None), quarantined: None }
+        View {
+            inner: Arc::new(inner),
+            flusher: Mutex::new(None),
+            quarantined: None,
+            is_incomplete: AtomicBool::new(false),
+        }
     }
 
     /// A view in memory that begins with the rows and the head of that moment: what a crash leaves of a flushed view.
@@ -157,6 +173,22 @@ impl View {
     /// The view's schema.
     pub fn schema(&self) -> Schema {
         self.inner.schema
+    }
+
+    /// Whether it was made in the place of one that was put aside, perhaps by an earlier process, and nobody has said since that
+    /// its rows are complete: a reader may have seen it further on.
+    pub fn is_incomplete(&self) -> bool {
+        self.is_incomplete.load(Ordering::Acquire)
+    }
+
+    /// Its rows are complete: it is flushed, and from now on a view like any other.
+    pub fn complete(&self) -> Result<(), Error> {
+        if self.is_incomplete() {
+            self.flush_and_sync()?;
+            open::complete(&self.inner.dir)?;
+            self.is_incomplete.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Where the directory went that could not be opened, if so.

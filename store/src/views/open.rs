@@ -13,6 +13,9 @@ use crate::error::At;
 /// it puts the directory aside.
 const CONDEMNED: &str = "condemned";
 
+/// Stands in a directory that was made in the place of one put aside, until its rows are complete.
+const INCOMPLETE: &str = "incomplete";
+
 /// Directories put aside that are kept for a look at them.
 const QUARANTINED_KEPT: usize = 2;
 
@@ -21,6 +24,8 @@ pub(super) struct Opened {
     pub(super) base: Base,
     pub(super) at: DigestAt,
     pub(super) quarantined: Option<PathBuf>,
+    /// It was made in the place of one that was put aside, now or before, and is not complete yet.
+    pub(super) is_incomplete: bool,
 }
 
 /// Opens the directory, or puts it aside and makes a fresh one, whatever is wrong with it. [`Error::InUse`] is nothing
@@ -32,33 +37,49 @@ pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opene
         return create(Base::open(dir, cache_bytes)?, schema);
     }
     match open_existing(dir, schema, cache_bytes) {
-        Ok((base, at)) => Ok(Opened { base, at, quarantined: None }),
+        Ok((base, at)) => Ok(Opened { base, at, quarantined: None, is_incomplete: dir.join(INCOMPLETE).exists() }),
         Err(in_use @ Error::InUse { .. }) => Err(in_use),
         Err(reason) => {
             let aside = put_aside(dir).map_err(unavailable)?;
             let cause = std::error::Error::source(&reason).map(ToString::to_string).unwrap_or_default();
             tracing::warn!(%reason, cause, quarantine = %aside.display(), "a view could not be opened and is rebuilt");
             fs::create_dir_all(dir).map_err(unavailable)?;
-            create(Base::open(dir, cache_bytes)?, schema).map(|opened| Opened { quarantined: Some(aside), ..opened })
+            mark(dir, INCOMPLETE)?;
+            let opened = create(Base::open(dir, cache_bytes)?, schema)?;
+            Ok(Opened { quarantined: Some(aside), is_incomplete: true, ..opened })
         }
     }
 }
 
 /// Whether the directory holds a view that was made to its end and has not proved damaged.
 pub fn is_whole(dir: &Path) -> bool {
-    has_entries(dir).unwrap_or(false) && !dir.join(CONDEMNED).exists()
+    dir.join("db").is_file() && !dir.join(CONDEMNED).exists() && !dir.join(INCOMPLETE).exists()
 }
 
 /// The next open of this directory puts it aside.
 pub(super) fn condemn(dir: &Path) -> Result<(), Error> {
-    let marked = File::create(dir.join(CONDEMNED)).and_then(|file| file.sync_all());
+    mark(dir, CONDEMNED)
+}
+
+fn mark(dir: &Path, with: &str) -> Result<(), Error> {
+    let marked = File::create(dir.join(with)).and_then(|file| file.sync_all());
     let marked = marked.and_then(|()| crate::atomic_file::sync_dir(Some(dir)));
-    marked.map_err(|cause| Error::unavailable(dir, "the view could not be marked for quarantine").with_source(cause))
+    marked
+        .map_err(|cause| Error::unavailable(dir, format!("the view could not be marked as {with}")).with_source(cause))
 }
 
 /// The directory is whole now.
 pub(super) fn absolve(dir: &Path) -> Result<(), Error> {
-    let removed = fs::remove_file(dir.join(CONDEMNED)).and_then(|()| crate::atomic_file::sync_dir(Some(dir)));
+    unmark(dir, CONDEMNED)
+}
+
+/// The rows are complete now.
+pub(super) fn complete(dir: &Path) -> Result<(), Error> {
+    unmark(dir, INCOMPLETE)
+}
+
+fn unmark(dir: &Path, what: &str) -> Result<(), Error> {
+    let removed = fs::remove_file(dir.join(what)).and_then(|()| crate::atomic_file::sync_dir(Some(dir)));
     removed.map_err(|cause| Error::unavailable(dir, "the view could not be released").with_source(cause))
 }
 
@@ -77,7 +98,7 @@ fn create(base: Base, schema: Schema) -> Result<Opened, Error> {
     let at = DigestAt { digest: RowsDigest::default(), head: bytes::Bytes::new() };
     base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
     base.sync()?;
-    Ok(Opened { base, at, quarantined: None })
+    Ok(Opened { base, at, quarantined: None, is_incomplete: false })
 }
 
 fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<(Base, DigestAt), Error> {

@@ -68,7 +68,8 @@ impl Sorted {
             keys.insert(key.as_ref());
             count = count.saturating_add(1);
             append(&mut block, &key, value.as_ref());
-            first.get_or_insert(key);
+            // A copy: the key may be a slice of a whole block of another file, which would stay in memory with it.
+            first.get_or_insert_with(|| Bytes::copy_from_slice(&key));
             if block.len() >= BLOCK_BYTES {
                 close(&mut writer, &mut blocks, &mut block, &mut first, &mut offset).map_err(failed)?;
             }
@@ -85,7 +86,9 @@ impl Sorted {
         }
         let after = self.blocks.partition_point(|block| block.first.as_ref() <= key);
         let Some(block) = after.checked_sub(1).and_then(|at| self.blocks.get(at)) else { return Ok(None) };
-        Ok(self.read(block)?.into_iter().find(|row| row.0 == key).map(|row| row.1))
+        let found = self.read(block)?.into_iter().find(|row| row.0 == key);
+        // A copy: whoever keeps the row shall not keep the block.
+        Ok(found.map(|row| row.1.map(|value| Bytes::copy_from_slice(&value))))
     }
 
     fn read(&self, block: &Block) -> Result<Vec<Change>, Error> {

@@ -86,6 +86,8 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
     let (of, entity) = (Arc::clone(ledger), decision.entity.clone());
     let tried = blocking(move || {
         let handle = handle(&of);
+        // Refused where the view is being rebuilt.
+        handle.reader()?;
         (handle.kind.try_parked)(&handle.live.load().view, &*of.log, &of.key, &entity, TRIED_MAX)
     });
     let Some(tried) = tried.await? else { return Err(Problem::not_parked(&decision.entity)) };

@@ -13,7 +13,7 @@ use orderledger_store::{At, Error};
 use super::job::Phase;
 use super::live::One;
 use super::memory::budget;
-use super::replacing::{Ended, replace};
+use super::replacing::{Ended, is_called_off, replace};
 use crate::ledger::{Generation, Ledger, ViewHandle};
 
 /// After how many rows it is looked whether to go on.
@@ -31,7 +31,8 @@ pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
     match folded {
         Ok(pairs) => {
             for (one, folding) in pairs {
-                one.end(write(ledger, &one, folding).and_then(|folding| replace(ledger, &one, folding)));
+                let replaced = write(ledger, &one, folding).and_then(|folding| replace(ledger, &one, folding));
+                one.end(if is_called_off(ledger, &one) && replaced.is_err() { Ok(Ended::Canceled) } else { replaced });
             }
         }
         Err(failure) => ones.iter().filter(|one| one.job.runs()).for_each(|one| one.end(Err(failure.clone()))),
@@ -56,7 +57,7 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
     loop {
         let mut at = 0;
         while let Some(one) = ones.get(at) {
-            if one.job.is_canceled() || ledger.conditions.stop.is_set() {
+            if is_called_off(ledger, one) {
                 one.end(Ok(Ended::Canceled));
                 ones.remove(at);
                 foldings.remove(at);
@@ -123,7 +124,7 @@ fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failur
             one.job.wrote(rows);
             one.job.sleep(ledger.pause_after(begun.elapsed(), one));
             begun = Instant::now();
-            if one.job.is_canceled() || ledger.conditions.stop.is_set() {
+            if is_called_off(ledger, one) {
                 return Err(Error::closed(At::Log, "the rebuild was called off"));
             }
         }
@@ -140,15 +141,13 @@ pub(super) fn taken_up(ledger: &Ledger, one: &One, path: &std::path::Path) -> Re
     let kind = &one.handle.kind;
     let view = View::open(path, kind.schema, kind.options)?;
     if view.quarantined().is_some() {
-        return Err(Error::corrupt(path, "the generation can't be read; it is put aside").into());
+        // A fresh one is no generation to go back to.
+        view.close()?;
+        drop(view);
+        one.handle.seat().generations.forget(one.job.generation)?;
+        return Err(Error::corrupt(path, "the generation can't be read; it is removed").into());
     }
     Ok((kind.resume)(Arc::new(view), &*ledger.log, &ledger.key, &path.display().to_string())?)
-}
-
-impl One {
-    fn again(&self) -> One {
-        One { handle: Arc::clone(&self.handle), job: Arc::clone(&self.job) }
-    }
 }
 
 impl Ledger {

@@ -7,7 +7,6 @@ use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::rebuild::pass::Passed;
 use orderledger_projections::worker::stop::Stop;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::Acceptance;
 use crate::ledger::now;
@@ -85,15 +84,13 @@ pub(crate) struct Job {
     /// The generation that it makes, or goes back to.
     pub(crate) generation: u64,
     pub(crate) asked: Asked,
-    /// Of the call that asked for it, if it was a call.
-    pub(crate) key: Option<Uuid>,
     cancel: Stop,
     begun: Instant,
     state: Mutex<State>,
 }
 
 impl Job {
-    pub(crate) fn new(generation: u64, asked: Asked, key: Option<Uuid>) -> Job {
+    pub(crate) fn new(generation: u64, asked: Asked) -> Job {
         let phase = if asked == Asked::Rollback { Phase::CatchingUp } else { Phase::Folding };
         let state = State {
             phase,
@@ -110,7 +107,7 @@ impl Job {
             differences: Vec::new(),
             error: None,
         };
-        Job { generation, asked, key, cancel: Stop::default(), begun: Instant::now(), state: Mutex::new(state) }
+        Job { generation, asked, cancel: Stop::default(), begun: Instant::now(), state: Mutex::new(state) }
     }
 
     pub(crate) fn state(&self) -> State {

@@ -1,5 +1,7 @@
 //! Beginning rebuilds and rollbacks of a running server, and ending them.
 
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -17,13 +19,27 @@ use crate::ledger::{Ledger, ViewHandle};
 #[derive(Default)]
 pub(crate) struct Rebuilds {
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// What was begun by calls, oldest first.
+    calls: Mutex<VecDeque<Begun>>,
 }
+
+/// What a call began.
+struct Begun {
+    call: Call,
+    asked: Asked,
+    jobs: Vec<Arc<Job>>,
+}
+
+/// So many calls are known again by their key.
+const CALLS_KEPT: usize = 1000;
 
 impl Rebuilds {
     /// Waits for those that still run; they end soon once the program is to end.
     pub(crate) fn join(&self) {
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
+        loop {
+            // One that ends may have begun another.
+            let next = self.threads.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(thread) = next else { return };
             if thread.join().is_err() {
                 tracing::error!("a rebuild ended in a panic");
             }
@@ -64,64 +80,102 @@ pub(super) struct One {
     pub(super) job: Arc<Job>,
 }
 
+/// What a call asked for: it gives the same jobs again under the same key.
+pub(crate) struct Call {
+    pub(crate) key: Uuid,
+    /// Whose rebuild or rollback, as the address says.
+    pub(crate) path: String,
+}
+
 /// Begins it for these projections, in one pass over the log, or for none of them. The jobs, and whether they were begun
-/// before, under the same key.
+/// before, by the same call.
 pub(crate) fn begin(
     ledger: &Arc<Ledger>,
     handles: &[&Arc<ViewHandle>],
     asked: &Asked,
-    key: Option<Uuid>,
+    call: Option<Call>,
 ) -> Result<(Vec<Arc<Job>>, bool), NotBegun> {
-    // In the order of the list of all: two that begin at once can't hold each other up.
-    let mut slots = Vec::new();
+    // One at a time: two at once can't both find nothing running, nor hold each other up.
+    let mut calls = ledger.rebuilds.calls.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(before) = call.as_ref().and_then(|call| calls.iter().find(|before| before.call.key == call.key)) {
+        let same = call.is_some_and(|call| call.path == before.call.path) && before.asked == *asked;
+        return if same { Ok((before.jobs.clone(), true)) } else { Err(NotBegun::KeyReused) };
+    }
     for handle in handles {
-        slots.push((*handle, handle.job.lock().unwrap_or_else(PoisonError::into_inner)));
-    }
-    let mut same = Vec::new();
-    for (_, slot) in &slots {
-        same.extend(slot.as_ref().filter(|job| key.is_some() && job.key == key).cloned());
-    }
-    if same.len() == slots.len() {
-        return if same.iter().all(|job| job.asked == *asked) { Ok((same, true)) } else { Err(NotBegun::KeyReused) };
-    }
-    for (handle, slot) in &slots {
-        if let Some(job) = slot.as_ref().filter(|job| job.runs()) {
+        if let Some(job) = handle.job().filter(|job| job.runs()) {
             return Err(NotBegun::Runs(handle.name, job.generation));
         }
+        if let Some(error @ Error::Unavailable { .. }) = handle.live.load().view.failure() {
+            return Err(error.into());
+        }
     }
-    check_first_offsets(ledger, handles)?;
-    let mut ones = Vec::new();
-    for (handle, slot) in &mut slots {
-        let mut seat = handle.seat();
-        let generation = match asked {
-            Asked::Rebuild(_) => seat.generations.create_next()?.0,
-            Asked::Rollback => {
-                let before = seat.generations.previous()?;
-                let before = before.filter(|number| is_whole(&seat.generations.path(*number)));
-                before.ok_or(NotBegun::NothingBefore(handle.name))?
-            }
-        };
-        let job = Arc::new(Job::new(generation, asked.clone(), key));
-        **slot = Some(Arc::clone(&job));
-        ones.push(One { handle: Arc::clone(handle), job });
-    }
-    let jobs = ones.iter().map(|one| Arc::clone(&one.job)).collect();
-    let (of, asked) = (Arc::clone(ledger), asked.clone());
-    let failed: Vec<Arc<Job>> = ones.iter().map(|one| Arc::clone(&one.job)).collect();
-    let work = move || match asked {
-        Asked::Rebuild(_) => build(&of, ones),
-        Asked::Rollback => ones.iter().for_each(|one| one.end(roll_back(&of, one))),
-    };
-    if let Err(error) = ledger.rebuilds.spawn(work) {
-        failed.iter().for_each(|job| job.end(Phase::Failed, Some(error.to_string())));
+    let ones = jobs(ledger, handles, asked)?;
+    let jobs: Vec<Arc<Job>> = ones.iter().map(|one| Arc::clone(&one.job)).collect();
+    let (of, again) = (Arc::clone(ledger), ones.iter().map(One::again).collect::<Vec<_>>());
+    if let Err(error) = ledger.rebuilds.spawn(move || work(&of, again)) {
+        ones.iter().for_each(|one| one.end(Err(error.clone().into())));
         return Err(error.into());
+    }
+    for one in &ones {
+        *one.handle.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&one.job));
+    }
+    if let Some(call) = call {
+        calls.push_back(Begun { call, asked: asked.clone(), jobs: jobs.clone() });
+        let beyond = calls.len().saturating_sub(CALLS_KEPT);
+        calls.drain(..beyond);
     }
     Ok((jobs, false))
 }
 
+/// A job for each of them, or none at all.
+fn jobs(ledger: &Ledger, handles: &[&Arc<ViewHandle>], asked: &Asked) -> Result<Vec<One>, NotBegun> {
+    let mut ones: Vec<One> = Vec::new();
+    for handle in handles {
+        match generation(ledger, handle, asked) {
+            Ok(number) => {
+                ones.push(One { handle: Arc::clone(handle), job: Arc::new(Job::new(number, asked.clone())) });
+            }
+            Err(why) => {
+                ones.iter().for_each(One::dismiss);
+                return Err(why);
+            }
+        }
+    }
+    Ok(ones)
+}
+
+/// The generation that is made, or gone back to.
+fn generation(ledger: &Ledger, handle: &ViewHandle, asked: &Asked) -> Result<u64, NotBegun> {
+    if *asked != Asked::Rollback {
+        check_first_offsets(ledger, handle)?;
+        return Ok(handle.seat().generations.create_next()?.0);
+    }
+    let seat = handle.seat();
+    let before = seat.generations.previous()?.filter(|number| is_whole(&seat.generations.path(*number)));
+    before.ok_or(NotBegun::NothingBefore(handle.name))
+}
+
+/// Does it, to its end; also where that is a panic.
+fn work(ledger: &Arc<Ledger>, ones: Vec<One>) {
+    let rolls_back = ones.iter().all(|one| one.job.asked == Asked::Rollback);
+    let left: Vec<One> = ones.iter().map(One::again).collect();
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        if rolls_back {
+            ones.iter().for_each(|one| one.end(roll_back(ledger, one)));
+        } else {
+            build(ledger, ones);
+        }
+    }));
+    for one in left.iter().filter(|one| one.job.runs()) {
+        let what =
+            if done.is_err() { "it ended in a panic; the log of the program says where" } else { "it did not end" };
+        one.end(Err(Failure::Halt(what.to_owned())));
+    }
+}
+
 /// A log whose beginning is gone gives no view from offset zero.
-fn check_first_offsets(ledger: &Ledger, handles: &[&Arc<ViewHandle>]) -> Result<(), Error> {
-    for topic in handles.iter().flat_map(|handle| handle.kind.topics) {
+fn check_first_offsets(ledger: &Ledger, handle: &ViewHandle) -> Result<(), Error> {
+    for topic in handle.kind.topics {
         for partition in ledger.all_of(*topic) {
             let first = ledger.log.first_offset(partition)?;
             if first > 0 {
@@ -155,10 +209,20 @@ impl One {
             tracing::info!(projection = name, generation = self.job.generation, "the generation is live");
         } else {
             tracing::warn!(projection = name, generation = self.job.generation, ?phase, ?error, "the live view stays");
-            if let Err(error) = self.handle.seat().generations.dismiss(self.job.generation) {
-                tracing::warn!(projection = name, %error, "what is left of the generation goes at the next start");
-            }
+            self.dismiss();
         }
         self.job.end(phase, error);
+    }
+
+    /// Removes what there is of a generation that was being made.
+    fn dismiss(&self) {
+        if let Err(error) = self.handle.seat().generations.dismiss(self.job.generation) {
+            tracing::warn!(projection = self.handle.name, %error, "what is left of the generation goes at the next start");
+        }
+    }
+
+    /// The same once more.
+    pub(super) fn again(&self) -> One {
+        One { handle: Arc::clone(&self.handle), job: Arc::clone(&self.job) }
     }
 }

@@ -204,7 +204,8 @@ fn open_live(
 }
 
 fn fold_rest(log: &dyn EventLog, key: &StreamKey, folding: &mut Box<dyn AnyFolding>) -> Result<(), Failure> {
-    fold_to_end(log, key, std::slice::from_mut(folding), &mut |_| {}).map(drop)
+    fold_to_end(log, key, std::slice::from_mut(folding), &mut |_| {})?;
+    Ok(folding.view().complete()?)
 }
 
 fn compare_and_promote(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_projections::rebuild::difference::first_differences;
 use orderledger_projections::rebuild::pass::Pass;
 use orderledger_projections::worker::any::AnyFolding;
@@ -22,9 +23,9 @@ use crate::ledger::{Generation, Ledger};
 const NEAR: u64 = 2_000;
 /// From this round on catching up takes all the time there is: it would never end otherwise.
 const ROUNDS_IN_MODERATION: u32 = 3;
-/// How long the live projection may take to finish its batch.
-const REST_WITHIN: Duration = Duration::from_secs(30);
-/// How often the live projection may turn out to be behind, on operators' decisions, before it is given up.
+/// How long the live projection may take to finish its batch, each time.
+const REST_WITHIN: Duration = Duration::from_secs(5);
+/// How often the live projection may be busy, or turn out to be behind on operators' decisions, before it is given up.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -66,11 +67,12 @@ fn try_replace(ledger: &Arc<Ledger>, one: &One, folding: Folding) -> Result<Ende
         return Ok(Ended::Canceled);
     }
     one.job.enter(Phase::Comparing);
+    let mut is_noted = false;
     for _ in 0..TRIES {
         if is_called_off(ledger, one) {
             return Ok(Ended::Canceled);
         }
-        if let Some(ended) = compare_and_swap(ledger, one, &mut pass, &mut foldings)? {
+        if let Some(ended) = compare_and_swap(ledger, one, &mut pass, &mut foldings, &mut is_noted)? {
             return Ok(ended);
         }
         one.job.sleep(PAUSE);
@@ -78,7 +80,7 @@ fn try_replace(ledger: &Arc<Ledger>, one: &One, folding: Folding) -> Result<Ende
     Err(Error::unavailable(At::Log, "the live projection doesn't come to where the new one is").into())
 }
 
-fn is_called_off(ledger: &Ledger, one: &One) -> bool {
+pub(super) fn is_called_off(ledger: &Ledger, one: &One) -> bool {
     one.job.is_canceled() || ledger.conditions.stop.is_set()
 }
 
@@ -113,46 +115,62 @@ fn catch_up(ledger: &Ledger, one: &One, pass: &mut Pass, foldings: &mut [Folding
     Ok(true)
 }
 
-/// Lets the live projection rest, folds exactly up to where it rests, compares, and takes its place. None if the new one is
-/// beyond it on operators' decisions: it is behind, and has to hear them first.
+/// Lets the live projection rest, folds exactly up to where it rests, compares, and takes its place. None if that has to be done
+/// once more: it doesn't end its batch, or is behind on operators' decisions, or a difference was just noted as accepted.
 fn compare_and_swap(
     ledger: &Arc<Ledger>,
     one: &One,
     pass: &mut Pass,
     foldings: &mut Vec<Folding>,
+    is_noted: &mut bool,
 ) -> Result<Option<Ended>, Failure> {
     let mut seat = one.handle.seat();
     if !seat.rest.ask(REST_WITHIN) {
-        let what = "the live projection does not end its batch in time; try again when it is not that busy";
-        return Err(Error::unavailable(At::Log, what).into());
+        return Ok(None);
     }
     let (resting, begun) = (Resting(seat.rest.clone()), Instant::now());
     let live = one.handle.live.load_full();
+    if let Some(error @ Error::Unavailable { .. }) = live.view.failure() {
+        // It still answers, from rows whose digest is of before.
+        return Err(error.into());
+    }
     let is_comparable = is_comparable(&one.handle, &live);
     let Some(folding) = foldings.first() else { return Ok(Some(Ended::Canceled)) };
     let at = ends_of_live(ledger, &one.handle, folding)?;
-    let is_beyond = |(of, offset): &(_, u64)| at.get(of).is_none_or(|end| end < offset);
+    // One that has ended never hears what was decided since.
+    let hears = !seat.rest.has_ended();
+    let is_beyond = |(of, offset): &(TopicPartition, u64)| {
+        (hears || of.topic != Topic::DeadLetters) && at.get(of).is_none_or(|end| end < offset)
+    };
     if is_comparable && folding.positions().iter().any(is_beyond) {
         return Ok(None);
     }
     let view = Arc::clone(folding.view());
-    while !pass.step(foldings, &at)? {}
+    while !pass.step(foldings, &at)? {
+        if is_called_off(ledger, one) {
+            return Ok(Some(Ended::Canceled));
+        }
+    }
     view.flush_and_sync()?;
+    if is_called_off(ledger, one) {
+        return Ok(Some(Ended::Canceled));
+    }
     if is_comparable {
         let (was, is) = (live.view.digest()?.digest, view.digest()?.digest);
         one.job.compared(Some(was.sum), is.sum);
         if was != is
+            && !*is_noted
             && let Asked::Rebuild(acceptance) = &one.job.asked
         {
             let readers = (live.view.reader()?, view.reader()?);
-            let Some(acceptance) = acceptance else {
-                drop((resting, seat));
-                one.job.differs_at(&first_differences(&readers.0, &readers.1, DIFFERENCES_NAMED)?);
-                return Ok(Some(Ended::Different));
-            };
+            // It goes on meanwhile.
+            drop((resting, seat));
             one.job.differs_at(&first_differences(&readers.0, &readers.1, DIFFERENCES_NAMED)?);
+            let Some(acceptance) = acceptance else { return Ok(Some(Ended::Different)) };
             let digests = (was.sum, is.sum);
             note(&*ledger.appender, one.handle.name, one.job.generation, digests, acceptance)?;
+            *is_noted = true;
+            return Ok(None);
         }
     } else {
         one.job.compared(None, view.digest()?.digest.sum);
