@@ -85,3 +85,41 @@ fn a_full_disk_stops_workers_with_words_and_loses_nothing() {
     server.stop();
     home.verify();
 }
+
+#[test]
+fn a_rebuild_that_finds_no_room_leaves_the_live_view() {
+    let Some(disk) = SmallDisk::new(64).unwrap() else { return };
+    let home = Home::new().on_disk(disk);
+    let server = home.serve();
+    let client = &server.client;
+    client.deposit("u", "USD", "1000000");
+    let last = (0..20).fold(json!(null), |_, _| client.order("u", "buy", "AAPL", 1, "1")["position"].clone());
+    let balances = client.balances("u", &last);
+    let digest = || client.get("/v1/projections/settlement/generations").expect(200)["data"][0]["digest"].clone();
+    // Until what was committed is in its files, they grow.
+    let (begun, mut before) = (Instant::now(), digest());
+    while begun.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(100));
+        before = digest();
+    }
+    home.disk().unwrap().fill(64).unwrap();
+    let ended = || {
+        let look = || client.get("/v1/projections/settlement/rebuild");
+        until(look, |answer| answer.status == 200 && !answer.json()["endedAt"].is_null()).expect(200)
+    };
+    let asked = client.post("/v1/projections/settlement/rebuild", &json!({})).send();
+    if asked.status == 202 {
+        let state = ended();
+        assert!(state["phase"] == "failed" && state["error"].is_string(), "{state}");
+    } else {
+        asked.expect_problem(503, "store-unavailable");
+    }
+    assert_eq!(client.balances("u", &last), balances);
+    assert_eq!(digest(), before);
+    home.disk().unwrap().empty().unwrap();
+    client.post("/v1/projections/settlement/rebuild", &json!({})).send().expect(202);
+    let state = ended();
+    assert_eq!((&state["phase"], &state["digest"]), (&json!("done"), &before), "{state}");
+    server.stop();
+    home.verify();
+}

@@ -244,6 +244,8 @@ fn is_rebuilt(mut server: Server<'_>, last: &Value) {
     let rows = server.client.get_at("/v1/markets/AAPL/trades", last);
     assert_eq!(rows["data"].as_array().unwrap().len(), 20, "{rows}");
     assert_eq!(generations(&server.client, "market").first(), Some(&(2, "live".to_owned())), "after {seen} refusals");
+    // It answers a moment before the rebuild has ended.
+    assert_eq!(ended(&server.client, "market")["phase"], "done");
     let nothing = server.client.post("/v1/projections/market/rollback", &json!({})).send();
     nothing.expect_problem(409, "nothing-to-roll-back-to");
     server.stop();

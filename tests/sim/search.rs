@@ -11,6 +11,9 @@ use crate::regressions::REGRESSIONS;
 use crate::run::{Outcome, minimise, run};
 use crate::say;
 
+/// After how many seeds a long search says how far it is.
+const SAID_EVERY: u64 = 5_000;
+
 /// What a search found.
 pub(crate) struct Found {
     pub(crate) plan: Plan,
@@ -29,6 +32,9 @@ pub(crate) fn search(from: u64, seeds: u64, threads: u64, seen: &Mutex<Seen>) ->
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= seeds {
                         return;
+                    }
+                    if number > 0 && number.is_multiple_of(SAID_EVERY) {
+                        say(&format!("{number} of {seeds} seeds are begun, none has failed"));
                     }
                     let plan = Plan::of(from + number);
                     let Outcome { finding, seen: of_run, .. } = run(&plan, false);

@@ -1,12 +1,12 @@
 //! Catching up with the live view, comparing with it at one position, and taking its place.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::position::Topic;
 use orderledger_projections::rebuild::difference::first_differences;
-use orderledger_projections::rebuild::pass::Pass;
+use orderledger_projections::rebuild::pass::{Ends, Pass};
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
 use orderledger_projections::worker::progress::WorkerState;
@@ -17,6 +17,7 @@ use super::acceptance::note;
 use super::building::{ends_of_live, is_comparable, taken_up};
 use super::job::{Asked, DIFFERENCES_NAMED, Phase};
 use super::live::One;
+use crate::ledger::view_handle::Seat;
 use crate::ledger::{Generation, Ledger};
 
 /// A round that folded no more records than this has caught up, as far as one can that doesn't hold the other up.
@@ -115,6 +116,40 @@ fn catch_up(ledger: &Ledger, one: &One, pass: &mut Pass, foldings: &mut [Folding
     Ok(true)
 }
 
+/// The live projection at rest: it goes on when this is dropped, unless it was relieved.
+struct Rested<'a> {
+    seat: MutexGuard<'a, Seat>,
+    resting: Resting,
+    live: Arc<Generation>,
+    since: Instant,
+}
+
+impl<'a> Rested<'a> {
+    /// Lets it finish its batch and rest; none if it takes too long.
+    fn of(one: &'a One) -> Result<Option<Rested<'a>>, Error> {
+        let seat = one.handle.seat();
+        if !seat.rest.ask(REST_WITHIN) {
+            return Ok(None);
+        }
+        let resting = Resting(Some(seat.rest.clone()));
+        let live = one.handle.live.load_full();
+        match live.view.failure() {
+            // It still answers, from rows whose digest is of before.
+            Some(error @ Error::Unavailable { .. }) => Err(error),
+            _ => Ok(Some(Rested { seat, resting, live, since: Instant::now() })),
+        }
+    }
+
+    /// Whether a folding knows decisions that it has not heard. One that has ended never hears them.
+    fn is_behind(&self, folding: &Folding, at: &Ends) -> bool {
+        let hears = !self.seat.rest.has_ended();
+        folding
+            .positions()
+            .iter()
+            .any(|(of, offset)| (hears || of.topic != Topic::DeadLetters) && at.get(of).is_none_or(|end| end < offset))
+    }
+}
+
 /// Lets the live projection rest, folds exactly up to where it rests, compares, and takes its place. None if that has to be done
 /// once more: it doesn't end its batch, or is behind on operators' decisions, or a difference was just noted as accepted.
 fn compare_and_swap(
@@ -124,86 +159,86 @@ fn compare_and_swap(
     foldings: &mut Vec<Folding>,
     is_noted: &mut bool,
 ) -> Result<Option<Ended>, Failure> {
-    let mut seat = one.handle.seat();
-    if !seat.rest.ask(REST_WITHIN) {
-        return Ok(None);
-    }
-    let (resting, begun) = (Resting(seat.rest.clone()), Instant::now());
-    let live = one.handle.live.load_full();
-    if let Some(error @ Error::Unavailable { .. }) = live.view.failure() {
-        // It still answers, from rows whose digest is of before.
-        return Err(error.into());
-    }
-    let is_comparable = is_comparable(&one.handle, &live);
+    let Some(rested) = Rested::of(one)? else { return Ok(None) };
     let Some(folding) = foldings.first() else { return Ok(Some(Ended::Canceled)) };
+    let is_comparable = is_comparable(&one.handle, &rested.live);
     let at = ends_of_live(ledger, &one.handle, folding)?;
-    // One that has ended never hears what was decided since.
-    let hears = !seat.rest.has_ended();
-    let is_beyond = |(of, offset): &(TopicPartition, u64)| {
-        (hears || of.topic != Topic::DeadLetters) && at.get(of).is_none_or(|end| end < offset)
-    };
-    if is_comparable && folding.positions().iter().any(is_beyond) {
+    if is_comparable && rested.is_behind(folding, &at) {
         return Ok(None);
     }
     let view = Arc::clone(folding.view());
-    while !pass.step(foldings, &at)? {
+    loop {
+        let is_there = pass.step(foldings, &at)?;
+        // Where the program ends nobody may judge: the live one may have gone on.
         if is_called_off(ledger, one) {
             return Ok(Some(Ended::Canceled));
         }
+        if is_there {
+            break;
+        }
     }
     view.flush_and_sync()?;
-    if is_called_off(ledger, one) {
-        return Ok(Some(Ended::Canceled));
+    let is = view.digest()?.digest;
+    let was = if is_comparable { Some(rested.live.view.digest()?.digest) } else { None };
+    one.job.compared(was.map(|was| was.sum), is.sum);
+    if let (Some(was), Asked::Rebuild(acceptance)) = (was.filter(|was| *was != is), &one.job.asked)
+        && !*is_noted
+    {
+        let readers = (rested.live.view.reader()?, view.reader()?);
+        // It goes on meanwhile.
+        drop(rested);
+        one.job.differs_at(&first_differences(&readers.0, &readers.1, DIFFERENCES_NAMED)?);
+        let Some(acceptance) = acceptance else { return Ok(Some(Ended::Different)) };
+        note(&*ledger.appender, one.handle.name, one.job.generation, (was.sum, is.sum), acceptance)?;
+        *is_noted = true;
+        return Ok(None);
     }
-    if is_comparable {
-        let (was, is) = (live.view.digest()?.digest, view.digest()?.digest);
-        one.job.compared(Some(was.sum), is.sum);
-        if was != is
-            && !*is_noted
-            && let Asked::Rebuild(acceptance) = &one.job.asked
-        {
-            let readers = (live.view.reader()?, view.reader()?);
-            // It goes on meanwhile.
-            drop((resting, seat));
-            one.job.differs_at(&first_differences(&readers.0, &readers.1, DIFFERENCES_NAMED)?);
-            let Some(acceptance) = acceptance else { return Ok(Some(Ended::Different)) };
-            let digests = (was.sum, is.sum);
-            note(&*ledger.appender, one.handle.name, one.job.generation, digests, acceptance)?;
-            *is_noted = true;
-            return Ok(None);
-        }
-    } else {
-        one.job.compared(None, view.digest()?.digest.sum);
-    }
+    let Some(folding) = foldings.pop() else { return Ok(Some(Ended::Canceled)) };
+    swap(ledger, one, rested, folding, is_comparable)?;
+    Ok(Some(Ended::Live))
+}
+
+/// Puts the folding's view in the place of the live one, for good, and goes on from there.
+fn swap(ledger: &Ledger, one: &One, rested: Rested<'_>, folding: Folding, is_comparable: bool) -> Result<(), Failure> {
+    let Rested { mut seat, resting, live, since } = rested;
     seat.generations.promote(one.job.generation)?;
     faults::point("generation.before-swap");
-    let progress = live.progress.clone();
+    let (view, progress) = (Arc::clone(folding.view()), live.progress.clone());
     let is_live = is_comparable && progress.standing().state == WorkerState::Live;
     let rest = Rest::default();
     let setup = ledger.conditions.setup(&view, &seat.generations.current_path(), &progress, &rest, is_live);
     one.handle.live.store(Arc::new(Generation { number: one.job.generation, view, progress }));
     one.handle.is_incomplete.store(false, Ordering::Release);
     faults::point("generation.after-swap");
-    resting.0.relieve();
-    let before = seat.running.take();
+    resting.relieve();
     seat.rest = rest;
-    let Some(folding) = foldings.pop() else { return Ok(Some(Ended::Canceled)) };
+    let before = seat.running.take();
     seat.running = Some(folding.start(setup)?);
-    one.job.rested(begun);
+    one.job.rested(since);
     if let Some(before) = before {
         before.join();
     }
     if let Err(error) = live.view.close() {
         tracing::debug!(projection = one.handle.name, %error, "the generation before was not closed cleanly");
     }
-    Ok(Some(Ended::Live))
+    Ok(())
 }
 
-/// A live projection that rests; it goes on when this is dropped, unless it was relieved.
-struct Resting(Rest);
+/// Lets a projection go on when this is dropped, unless it was relieved.
+struct Resting(Option<Rest>);
+
+impl Resting {
+    fn relieve(mut self) {
+        if let Some(rest) = self.0.take() {
+            rest.relieve();
+        }
+    }
+}
 
 impl Drop for Resting {
     fn drop(&mut self) {
-        self.0.go_on();
+        if let Some(rest) = &self.0 {
+            rest.go_on();
+        }
     }
 }
