@@ -141,7 +141,7 @@ fn what_makes_no_sense_is_refused() {
     let server = home.serve_with(&["--rebuild-share", "1"]);
     let client = &server.client;
     fund(client);
-    trades(client);
+    (0..5).for_each(|_| drop(trades(client)));
     let unknown = client.post("/v1/projections/balances/rebuild", &json!({})).send();
     let unknown = unknown.expect_problem(404, "unknown-projection");
     assert!(unknown["detail"].as_str().unwrap().contains("settlement, market, audit"), "{unknown}");
@@ -158,19 +158,21 @@ fn what_makes_no_sense_is_refused() {
     // A contract in few words: no body at all.
     let begin = || client.request("POST", "/v1/projections/settlement/rebuild").key("one").send();
     assert_eq!(begin().expect(202), json!({"generation": 2}));
-    let again = begin();
-    assert_eq!((again.expect(202), again.headers["idempotency-replayed"].as_str()), (json!({"generation": 2}), "true"));
-    let other = client.request("POST", "/v1/projections/settlement/rebuild").key("one");
-    other.json(&json!({"acceptDifference": "why not"})).send().expect_problem(422, "idempotency-key-reused");
     for name in ["settlement", "all"] {
         let second = client.post(format!("/v1/projections/{name}/rebuild"), &json!({})).send();
         second.expect_problem(409, "rebuild-running");
     }
-    assert_eq!(generations(client, "market"), [(1, "live".to_owned())], "all or nothing is begun");
     let rows = client.get("/v1/projections").expect(200)["data"].clone();
     assert_eq!((&rows[0]["state"], &rows[0]["rebuild"]["generation"]), (&json!("rebuilding"), &json!(2)), "{rows}");
     assert_eq!(client.request("DELETE", "/v1/projections/settlement/rebuild").send().expect(202)["generation"], 2);
     assert_eq!(ended(client, "settlement")["phase"], "canceled");
+    assert_eq!(generations(client, "market"), [(1, "live".to_owned())], "all or nothing is begun");
+    let again = begin();
+    assert_eq!((again.expect(202), again.headers["idempotency-replayed"].as_str()), (json!({"generation": 2}), "true"));
+    let other = client.request("POST", "/v1/projections/settlement/rebuild").key("one");
+    other.json(&json!({"acceptDifference": "why not"})).send().expect_problem(422, "idempotency-key-reused");
+    let elsewhere = client.request("POST", "/v1/projections/all/rebuild").key("one").send();
+    elsewhere.expect_problem(422, "idempotency-key-reused");
     assert_eq!(generations(client, "settlement"), [(1, "live".to_owned())]);
     server.stop();
     home.verify();
