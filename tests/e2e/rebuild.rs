@@ -120,6 +120,13 @@ fn views_are_rebuilt_and_rolled_back_while_everything_goes_on() {
     let balances = client.balances("buyer", &last);
     let expected = [(3, "live"), (1, "previous")].map(|(number, state)| (number, state.to_owned()));
     assert_eq!(generations(client, "settlement"), expected);
+    let page = |query: &str| client.get(format!("/v1/projections/settlement/generations?{query}")).expect(200);
+    let first = page("limit=1");
+    let second = page(&format!("limit=1&cursor={}", first["nextCursor"].as_str().unwrap()));
+    assert_eq!((&first["data"][0]["generation"], &second["data"][0]["generation"]), (&json!(3), &json!(1)));
+    assert!(second["nextCursor"].is_null() && second["asOf"]["positions"].is_object(), "{second}");
+    assert_eq!(page("order=asc")["data"][0]["generation"], 1);
+    client.get("/v1/projections/settlement/generations?limit=0").expect_problem(422, "invalid-request");
     server.stop();
     home.verify();
 

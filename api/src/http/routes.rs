@@ -318,8 +318,8 @@ pub(crate) const CALLS: &[Call] = &[
         "/v1/projections/{name}/generations",
         "generations",
         "The generations of a view.",
-        &[],
-        &["data", "nextCursor"],
+        &["limit", "order", "cursor"],
+        LIST,
         || routing::get(ops::rebuilds::generations),
     ),
     write(

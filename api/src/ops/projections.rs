@@ -10,6 +10,7 @@ use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::partition::Accounting;
 use orderledger_projections::worker::progress::{PartitionProgress, Standing, Twin, WorkerState};
 use orderledger_store::Error;
+use orderledger_store::views::View;
 use serde::Serialize;
 
 use super::rebuilds::Rebuild;
@@ -145,14 +146,16 @@ fn view_columns(handle: &ViewHandle) -> Result<ViewColumns, Error> {
     if handle.has_no_rows() {
         return Ok(ViewColumns { generation: live.number, digest: None, digest_positions: BTreeMap::new() });
     }
-    let digest = live.view.digest()?;
-    let states = states_of(&digest.head)?;
+    let (digest, digest_positions) = on_disk(&live.view)?;
+    Ok(ViewColumns { generation: live.number, digest: Some(digest), digest_positions })
+}
+
+/// The digest of a view's rows on disk, and where they stand.
+pub(super) fn on_disk(view: &View) -> Result<(String, BTreeMap<String, u64>), Error> {
+    let at = view.digest()?;
+    let states = states_of(&at.head)?;
     let positions = states.iter().filter_map(|(of, state)| Some((of.to_string(), state.next_offset.checked_sub(1)?)));
-    Ok(ViewColumns {
-        generation: live.number,
-        digest: Some(format!("{:032x}", digest.digest.sum)),
-        digest_positions: positions.collect(),
-    })
+    Ok((format!("{:032x}", at.digest.sum), positions.collect()))
 }
 
 fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing: &Standing) -> Result<Row, Error> {

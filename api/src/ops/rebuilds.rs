@@ -10,16 +10,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_projections::worker::folding::states_of;
 use orderledger_store::Error;
 use orderledger_store::generations::Generation;
+use orderledger_store::views::Direction;
 use serde::Serialize;
 
+use super::projections::on_disk;
 use crate::http::answer;
+use crate::http::as_of::AsOf;
 use crate::http::body;
+use crate::http::cursor;
 use crate::http::fields::Fields;
 use crate::http::headers::IdempotencyKey;
-use crate::http::params::Params;
+use crate::http::params::{Params, Wanted};
 use crate::http::problem::Problem;
 use crate::http::values;
 use crate::ledger::rebuild::Acceptance;
@@ -152,7 +155,7 @@ struct Row {
     /// `live`, `building`, `previous` (kept for rollback) or `rolled_back` (removed at the next start).
     state: &'static str,
     created_at: Option<Timestamp>,
-    /// Of the live one, and of one that was compared, as they were then: where its rows stand.
+    /// Of the live one: where its rows on disk stand.
     positions: Option<BTreeMap<String, u64>>,
     digest: Option<String>,
 }
@@ -165,23 +168,37 @@ struct List {
     /// The generation whose rebuild the end of the last process interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     interrupted: Option<u64>,
+    as_of: AsOf,
 }
 
 pub(crate) async fn generations(
     State(ledger): State<Arc<Ledger>>,
-    params: Params,
+    mut params: Params,
     _headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let wanted = params.page::<u64>();
     let handle = one(&ledger, params)?;
-    let list = blocking(move || list(&handle)).await?;
+    let list = blocking(move || list(&ledger, &handle, &wanted)).await?;
     Ok(answer::json(StatusCode::OK, answer::to_json(&list)?))
 }
 
-fn list(handle: &ViewHandle) -> Result<List, Error> {
-    let (generations, interrupted) = {
+fn list(ledger: &Ledger, handle: &ViewHandle, wanted: &Wanted<u64>) -> Result<List, Error> {
+    let (mut generations, interrupted) = {
         let seat = handle.seat();
         (seat.generations.list()?, seat.generations.interrupted())
     };
+    let is_ascending = wanted.direction == Direction::Ascending;
+    if !is_ascending {
+        generations.reverse();
+    }
+    generations.retain(|generation| {
+        wanted
+            .after
+            .is_none_or(|after| if is_ascending { generation.number > after } else { generation.number < after })
+    });
+    let more = generations.len() > wanted.limit;
+    generations.truncate(wanted.limit);
+    let last = generations.last().filter(|_| more).map(|last| last.number);
     let live = handle.live.load();
     let row = |generation: Generation| {
         let created = generation.created_at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -194,16 +211,15 @@ fn list(handle: &ViewHandle) -> Result<List, Error> {
             digest: None,
         };
         if generation.number == live.number && !handle.has_no_rows() {
-            let at = live.view.digest()?;
-            let states = states_of(&at.head)?;
-            let positions =
-                states.iter().filter_map(|(of, state)| Some((of.to_string(), state.next_offset.checked_sub(1)?)));
-            (row.positions, row.digest) = (Some(positions.collect()), Some(format!("{:032x}", at.digest.sum)));
+            let (digest, positions) = on_disk(&live.view)?;
+            (row.positions, row.digest) = (Some(positions), Some(digest));
         }
         Ok(row)
     };
-    let data = generations.into_iter().rev().map(row).collect::<Result<Vec<_>, Error>>()?;
-    Ok(List { data, next_cursor: None, interrupted })
+    let data = generations.into_iter().map(row).collect::<Result<Vec<_>, Error>>()?;
+    let partitions = &live.progress.standing().partitions;
+    let as_of = AsOf::of(&*ledger.log, partitions.keys().copied(), partitions)?;
+    Ok(List { data, next_cursor: last.map(|last| cursor::write(&wanted.scope, &last)), interrupted, as_of })
 }
 
 async fn begun(

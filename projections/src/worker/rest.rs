@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::stop::Stop;
 
+/// How often it is looked whether the program is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// What a projection and whoever wants it to rest know of each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -39,6 +42,7 @@ impl Rest {
         let mut state = self.lock();
         if *state == State::Running {
             *state = State::Asked;
+            self.0.1.notify_all();
         }
         while *state == State::Asked {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -81,20 +85,19 @@ impl Rest {
 
     /// Sleeps, but not on after the end was asked for, or a rest.
     pub(super) fn sleep(&self, stop: &Stop, pause: Duration) {
-        const LOOK_EVERY: Duration = Duration::from_millis(50);
         let deadline = Instant::now() + pause;
-        while !stop.is_set() && !self.is_asked() {
+        let mut state = self.lock();
+        while !stop.is_set() && *state != State::Asked {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            std::thread::sleep(left.min(LOOK_EVERY));
+            state = self.0.1.wait_timeout(state, left.min(LOOK_EVERY)).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Rests until it may go on; true if it is relieved instead.
     pub(super) fn rest(&self, is_stopped: impl Fn() -> bool) -> bool {
-        const LOOK_EVERY: Duration = Duration::from_millis(50);
         let mut state = self.lock();
         if *state == State::Asked {
             *state = State::Resting;
