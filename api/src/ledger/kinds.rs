@@ -1,5 +1,6 @@
 //! The projections there are, each as what it takes to open it.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
 use orderledger_store::event_log::EventLog;
-use orderledger_store::views::{Options, Schema, View};
+use orderledger_store::views::{Direction, Options, Schema, View, bulk_load};
 use orderledger_store::{At, Error};
 
 /// How a projection is taken up where its view stands.
@@ -74,6 +75,41 @@ impl Kind {
             Err(error) if is_the_views(&error) => open(),
             opened => opened,
         }
+    }
+
+    /// A fold from offset zero on a view in memory; bounded: at most so many bytes of it, the rest in nameless files of that
+    /// directory.
+    pub(crate) fn fresh(
+        &self,
+        log: &dyn EventLog,
+        key: &StreamKey,
+        bound: Option<(&Path, usize)>,
+    ) -> Result<Box<dyn AnyFolding>, Error> {
+        let view = match bound {
+            Some((dir, budget)) => View::in_bounded_memory(self.schema, dir, budget),
+            None => View::in_memory(self.schema),
+        };
+        (self.resume)(Arc::new(view), log, key, "memory")
+    }
+
+    /// Writes all rows of a folding in key order into that directory; how many there were. `before` sees how many are written
+    /// before each, and may end it.
+    pub(crate) fn write(
+        &self,
+        path: &Path,
+        folding: &dyn AnyFolding,
+        mut before: impl FnMut(u64) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        let reader = folding.view().reader()?;
+        let all = (Bound::<Vec<u8>>::Unbounded, Bound::Unbounded);
+        let mut written = 0;
+        let rows = reader.scan(all, Direction::Ascending).map(|row| {
+            before(written)?;
+            written += 1;
+            row
+        });
+        bulk_load(path, self.schema, rows, reader.head().clone())?;
+        Ok(written)
     }
 
     /// All of them, in the order in which they are shown.

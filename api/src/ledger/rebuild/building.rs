@@ -7,7 +7,7 @@ use orderledger_domain::position::Topic;
 use orderledger_projections::rebuild::pass::{Ends, Pass};
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
-use orderledger_store::views::{Direction, View, bulk_load};
+use orderledger_store::views::View;
 use orderledger_store::{At, Error};
 
 use super::job::Phase;
@@ -24,7 +24,7 @@ type Folding = Box<dyn AnyFolding>;
 /// Builds them in one pass over the log; then each takes its place on its own.
 pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
     let folded = fresh(ledger, &ones).and_then(|foldings| {
-        let mut pairs: Vec<(One, Folding)> = ones.iter().map(One::again).zip(foldings).collect();
+        let mut pairs: Vec<(One, Folding)> = ones.iter().cloned().zip(foldings).collect();
         fold(ledger, &mut pairs)?;
         Ok(pairs)
     });
@@ -43,8 +43,7 @@ fn fresh(ledger: &Ledger, ones: &[One]) -> Result<Vec<Folding>, Failure> {
     let budget = budget(ledger.memory_limit, ones.len());
     let fresh = |one: &One| {
         let dir = one.handle.seat().generations.dir().to_owned();
-        let view = Arc::new(View::in_bounded_memory(one.handle.kind.schema, &dir, budget));
-        Ok((one.handle.kind.resume)(view, &*ledger.log, &ledger.key, "memory")?)
+        Ok(one.handle.kind.fresh(&*ledger.log, &ledger.key, Some((&dir, budget)))?)
     };
     ones.iter().map(fresh).collect()
 }
@@ -112,14 +111,9 @@ pub(super) fn is_comparable(handle: &ViewHandle, live: &Generation) -> bool {
 /// Writes the rows in key order, and takes the folding up on what was written.
 fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failure> {
     one.job.enter(Phase::Writing);
-    let kind = &one.handle.kind;
     let path = one.handle.seat().generations.path(one.job.generation);
-    let reader = folding.view().reader()?;
-    let mut rows = 0_u64;
     let mut begun = Instant::now();
-    let all = (std::ops::Bound::<Vec<u8>>::Unbounded, std::ops::Bound::Unbounded);
-    let counted = reader.scan(all, Direction::Ascending).map(|row| {
-        rows += 1;
+    let rows = one.handle.kind.write(&path, &*folding, |rows| {
         if rows.is_multiple_of(ROWS_AT_ONCE) {
             one.job.wrote(rows);
             one.job.sleep(ledger.pause_after(begun.elapsed(), one));
@@ -128,11 +122,10 @@ fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failur
                 return Err(Error::closed(At::Log, "the rebuild was called off"));
             }
         }
-        row
-    });
-    bulk_load(&path, kind.schema, counted, reader.head().clone())?;
+        Ok(())
+    })?;
     one.job.wrote(rows);
-    drop((reader, folding));
+    drop(folding);
     taken_up(ledger, one, &path)
 }
 

@@ -75,6 +75,7 @@ impl From<Error> for NotBegun {
 }
 
 /// A projection and what is done to it.
+#[derive(Clone)]
 pub(super) struct One {
     pub(super) handle: Arc<ViewHandle>,
     pub(super) job: Arc<Job>,
@@ -111,7 +112,7 @@ pub(crate) fn begin(
     }
     let ones = jobs(ledger, handles, asked)?;
     let jobs: Vec<Arc<Job>> = ones.iter().map(|one| Arc::clone(&one.job)).collect();
-    let (of, again) = (Arc::clone(ledger), ones.iter().map(One::again).collect::<Vec<_>>());
+    let (of, again) = (Arc::clone(ledger), ones.clone());
     if let Err(error) = ledger.rebuilds.spawn(move || work(&of, again)) {
         ones.iter().for_each(|one| one.end(Err(error.clone().into())));
         return Err(error.into());
@@ -158,7 +159,7 @@ fn generation(ledger: &Ledger, handle: &ViewHandle, asked: &Asked) -> Result<u64
 /// Does it, to its end; also where that is a panic.
 fn work(ledger: &Arc<Ledger>, ones: Vec<One>) {
     let rolls_back = ones.iter().all(|one| one.job.asked == Asked::Rollback);
-    let left: Vec<One> = ones.iter().map(One::again).collect();
+    let left = ones.clone();
     let done = catch_unwind(AssertUnwindSafe(|| {
         if rolls_back {
             ones.iter().for_each(|one| one.end(roll_back(ledger, one)));
@@ -219,10 +220,5 @@ impl One {
         if let Err(error) = self.handle.seat().generations.dismiss(self.job.generation) {
             tracing::warn!(projection = self.handle.name, %error, "what is left of the generation goes at the next start");
         }
-    }
-
-    /// The same once more.
-    pub(super) fn again(&self) -> One {
-        One { handle: Arc::clone(&self.handle), job: Arc::clone(&self.job) }
     }
 }

@@ -15,7 +15,7 @@ use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
 use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
-use orderledger_store::views::{Direction, View, bulk_load};
+use orderledger_store::views::View;
 use orderledger_store::{DataDir, Error};
 
 use super::acceptance::{Acceptance, note};
@@ -111,7 +111,7 @@ pub fn rebuild_into(
     // One after another: several sleds that are filled at once in one process take half as much space again.
     for (projection, fresh) in chosen.iter().zip(foldings) {
         let path = dir.join(projection.name());
-        written.rows += write(&path, projection, &*fresh)?;
+        written.rows += projection.write(&path, &*fresh, |_| Ok(()))?;
         drop(fresh);
         let view = View::open(&path, projection.schema, projection.options)?;
         view.reader()?;
@@ -121,29 +121,14 @@ pub fn rebuild_into(
     Ok(written)
 }
 
-/// Writes all rows of a folding in key order into that directory; how many there were.
-fn write(path: &Path, projection: &Kind, folding: &dyn AnyFolding) -> Result<u64, Error> {
-    let reader = folding.view().reader()?;
-    let all = (std::ops::Bound::<Vec<u8>>::Unbounded, std::ops::Bound::Unbounded);
-    let rows = reader.scan(all, Direction::Ascending);
-    Ok(bulk_load(path, projection.schema, rows, reader.head().clone())?.digest.rows)
-}
-
-/// Foldings on views in memory; bounded: at most so many bytes of each, the rest in nameless files of that directory.
+/// A fresh folding of each.
 fn fresh(
     chosen: &[Kind],
     log: &dyn EventLog,
     key: &StreamKey,
     bound: Option<(&Path, usize)>,
 ) -> Result<Vec<Box<dyn AnyFolding>>, Error> {
-    let fresh = |projection: &Kind| {
-        let view = match bound {
-            Some((dir, budget)) => View::in_bounded_memory(projection.schema, dir, budget),
-            None => View::in_memory(projection.schema),
-        };
-        (projection.resume)(Arc::new(view), log, key, "memory")
-    };
-    chosen.iter().map(fresh).collect()
+    chosen.iter().map(|projection| projection.fresh(log, key, bound)).collect()
 }
 
 /// Brings the stored views of all projections to the log's end, offline.
@@ -249,7 +234,7 @@ fn compare_and_promote(
         note(&*appender, projection.name(), number, digests, acceptance)?;
         rebuilt.accepted = true;
     }
-    write(&path, projection, fresh)?;
+    projection.write(&path, fresh, |_| Ok(()))?;
     generations.promote(number)?;
     rebuilt.to_generation = number;
     Ok(rebuilt)
