@@ -60,6 +60,17 @@ pub enum PostingReason {
 }
 
 impl PostingReason {
+    /// Every reason.
+    pub const ALL: [PostingReason; 7] = [
+        PostingReason::Deposit,
+        PostingReason::Withdrawal,
+        PostingReason::Reserve,
+        PostingReason::AmendReserve,
+        PostingReason::Release,
+        PostingReason::Trade,
+        PostingReason::Fee,
+    ];
+
     /// The reason's name in answers.
     pub const fn as_str(self) -> &'static str {
         match self {

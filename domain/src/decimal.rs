@@ -48,6 +48,10 @@ pub fn parse_digits(text: &str) -> Result<i128, DecimalError> {
     if !plain || (text.len() > 1 && text.starts_with('0')) {
         return Err(DecimalError::Malformed);
     }
+    const FIT_64_BITS: usize = 18;
+    if text.len() <= FIT_64_BITS {
+        return text.parse::<u64>().map(i128::from).map_err(|_| DecimalError::OutOfRange);
+    }
     if text.len() > 30 {
         return Err(DecimalError::OutOfRange);
     }

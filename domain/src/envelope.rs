@@ -15,6 +15,9 @@ use crate::position::{Position, Topic};
 use crate::reason::RefuseReason;
 use crate::timestamp::Timestamp;
 
+mod cursor;
+mod own_shape;
+
 /// The largest value of a record in bytes.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 /// The longest detail of a refusal in bytes, before the mark that more was said.
@@ -129,6 +132,11 @@ struct CauseWire<'a> {
 /// Reads a record's value.
 pub fn read(value: Option<&[u8]>) -> Result<Envelope, Refusal> {
     let text = text_of(value)?;
+    own_shape::read(text).map_or_else(|| read_any(text), Ok)
+}
+
+/// Reads a record's value, however it is written. [`read`] does it for what the ledger itself would not have written like this.
+pub fn read_any(text: &str) -> Result<Envelope, Refusal> {
     let wire: Wire = object::from_str(text).map_err(|error| refuse_json(&error))?;
     let bad = |detail: &str| Refusal::new(RefuseReason::BadEnvelope, detail);
     let event_id = Uuid::try_parse(&wire.event_id).map_err(|_| bad("eventId must be a UUID"))?;
@@ -187,13 +195,18 @@ fn read_stamp(metadata: &MetadataWire<'_>) -> Option<Stamp> {
     let position = topic.at(cause.partition).offset(cause.offset);
     let sequence: u64 = serde_json::from_str(metadata.sequence?.get()).ok()?;
     let prev: Cow<str> = serde_json::from_str(metadata.prev?.get()).ok()?;
-    let canonical = prev.len() == 16 && prev.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let prev = if canonical { u64::from_str_radix(&prev, 16).ok()? } else { return None };
+    let prev = read_digest(&prev)?;
     let key = match metadata.key {
         Some(key) => Some(serde_json::from_str(key.get()).ok()?),
         None => None,
     };
     Some(Stamp { cause: Cause { position, index: cause.index }, sequence, prev, key, takes: None })
+}
+
+/// A digest in its one form: 16 hexadecimal digits in lower case.
+fn read_digest(text: &str) -> Option<u64> {
+    let canonical = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if canonical { u64::from_str_radix(text, 16).ok() } else { None }
 }
 
 /// Which refusal a JSON error is.
@@ -211,11 +224,26 @@ pub(crate) fn refuse_json(error: &serde_json::Error) -> Refusal {
 
 /// Writes an outside record's value, as the HTTP API and the importers do.
 pub fn write_outside(event_id: Uuid, timestamp: Timestamp, event: &Event, source: &str) -> Vec<u8> {
+    write_outside_by(event_id, timestamp, event, source, None)
+}
+
+/// The same, and `metadata.actor` says who asked for it, where that is known.
+pub fn write_outside_by(
+    event_id: Uuid,
+    timestamp: Timestamp,
+    event: &Event,
+    source: &str,
+    actor: Option<&str>,
+) -> Vec<u8> {
     let mut value = begin(event_id, timestamp, event.event_type());
     write_payload(event, &mut value);
     value.extend_from_slice(b",\"metadata\":{\"version\":\"2.0\",\"source\":");
     // Writing a string into memory can't fail.
     let _ = serde_json::to_writer(&mut value, source);
+    if let Some(actor) = actor {
+        value.extend_from_slice(b",\"actor\":");
+        let _ = serde_json::to_writer(&mut value, actor);
+    }
     value.extend_from_slice(b"}}");
     value
 }

@@ -15,15 +15,22 @@ pub const FRAME_HEADER_LEN: usize = 5;
 
 /// Frames `value` under a schema number. Fails only for a type whose `Serialize` fails.
 pub fn encode<T: Serialize + ?Sized>(schema: u8, value: &T) -> Result<Vec<u8>, Error> {
-    let mut body = Vec::with_capacity(128);
-    body.extend_from_slice(&[schema, 0, 0, 0, 0]);
-    bincode::serde::encode_into_std_write(value, &mut body, standard())
+    let mut frame = Vec::with_capacity(128);
+    encode_into(schema, value, &mut frame)?;
+    Ok(frame)
+}
+
+/// As [`encode`], in the place of what `frame` holds.
+pub fn encode_into<T: Serialize + ?Sized>(schema: u8, value: &T, frame: &mut Vec<u8>) -> Result<(), Error> {
+    frame.clear();
+    frame.extend_from_slice(&[schema, 0, 0, 0, 0]);
+    bincode::serde::encode_into_std_write(value, frame, standard())
         .map_err(|cause| Error::refused(At::Frame, format!("a value that can't be encoded: {cause}")))?;
-    let checksum = checksum(schema, body.get(FRAME_HEADER_LEN..).unwrap_or_default());
-    if let Some(slot) = body.get_mut(1..FRAME_HEADER_LEN) {
+    let checksum = checksum(schema, frame.get(FRAME_HEADER_LEN..).unwrap_or_default());
+    if let Some(slot) = frame.get_mut(1..FRAME_HEADER_LEN) {
         slot.copy_from_slice(&checksum.to_be_bytes());
     }
-    Ok(body)
+    Ok(())
 }
 
 /// Reads a framed value back. [`Error::Corrupt`] if the schema is another, the checksum is wrong, or the body is not

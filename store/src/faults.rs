@@ -1,7 +1,8 @@
 //! Fail points: named moments at which a test ends the process, or whatever else it does there.
 //!
 //! Without the feature `faults` a point is nothing. With it, `ORDERLEDGER_FAULT_POINTS="name=N,name=N"` kills the process
-//! (SIGKILL) when a point is passed for the N-th time, and a simulation may hook every point of its thread.
+//! (SIGKILL) when a point is passed for the N-th time, `ORDERLEDGER_HANG_FILE=path` holds the thread that the file names at
+//! whatever point it passes, and a simulation may hook every point of its thread.
 
 /// Passes a fail point.
 #[cfg(not(feature = "faults"))]
@@ -14,12 +15,15 @@ pub use armed::{on_point, point};
 #[cfg(feature = "faults")]
 mod armed {
     use std::cell::RefCell;
+    use std::path::PathBuf;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     use rustix::process::{Signal, getpid, kill_process};
 
     const VARIABLE: &str = "ORDERLEDGER_FAULT_POINTS";
+    const HANG_FILE: &str = "ORDERLEDGER_HANG_FILE";
 
     /// A point at which the process ends, and how many passes are left until then.
     struct Armed {
@@ -46,12 +50,23 @@ mod armed {
                 let _ = kill_process(getpid(), Signal::KILL);
             }
         }
+        hang();
         // Taken out while it runs: it may pass points itself.
         let Some(mut hook) = HOOK.with(|slot| slot.borrow_mut().take()) else { return };
         hook(name);
         HOOK.with(|slot| {
             slot.borrow_mut().get_or_insert(hook);
         });
+    }
+
+    /// The thread that the file names stays where it is until the file says otherwise.
+    fn hang() {
+        static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let Some(path) = FILE.get_or_init(|| std::env::var_os(HANG_FILE).map(PathBuf::from)) else { return };
+        let this = std::thread::current();
+        while std::fs::read_to_string(path).is_ok_and(|held| Some(held.trim()) == this.name()) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn armed() -> &'static [Armed] {

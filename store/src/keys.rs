@@ -5,6 +5,7 @@
 //! is kept, marked retired, and its number is never given to another row.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::Error;
 use crate::error::At;
@@ -38,6 +39,8 @@ pub const PENDING_ORDER: u8 = 0x1a;
 pub const PENDING_WITHDRAWAL: u8 = 0x1b;
 /// settlement: `user, withdrawal id` → the offset of its request.
 pub const WITHDRAWAL_INDEX: u8 = 0x1c;
+/// settlement: `user, client order id, created offset u64` → nothing: an order that its client called so.
+pub const CLIENT_ORDER: u8 = 0x1d;
 
 /// market: `symbol` → the symbol's figures.
 pub const MARKET: u8 = 0x30;
@@ -53,8 +56,12 @@ pub const RECORD_BLOCK: u8 = 0x50;
 /// audit: `list kind u8, list names, topic u8, partition u32, last offset u64` → a block of a posting list of offsets;
 /// the last block, which still grows, stands at the largest offset.
 pub const LIST_BLOCK: u8 = 0x51;
-/// audit: `topic u8, partition u32` → the head of the hash chain.
+/// audit: `topic u8, partition u32` → the head of the hash chain, and the frontier of the Merkle tree.
 pub const CHAIN: u8 = 0x52;
+/// audit: `topic u8, partition u32, height u8, index u64` → the hash of a perfect subtree.
+pub const TREE_NODE: u8 = 0x53;
+/// audit: `topic u8, partition u32, tree size u64` → a published head of chain and tree.
+pub const CHECKPOINT: u8 = 0x54;
 
 /// any projection that parks: `entity` → where its first waiting record stands and how many wait.
 pub const PARKED: u8 = 0x70;
@@ -84,20 +91,24 @@ const ESCAPE: u8 = 0x01;
 /// Builds a key, or the first fields of one for a scan.
 #[derive(Clone, Debug)]
 pub struct KeyBuilder {
-    bytes: Vec<u8>,
+    /// Not on the heap, for almost every key.
+    bytes: SmallVec<[u8; 96]>,
 }
 
 impl KeyBuilder {
     /// A key that begins with this prefix.
     pub fn new(prefix: u8) -> KeyBuilder {
-        let mut bytes = Vec::with_capacity(48);
-        bytes.push(prefix);
-        KeyBuilder { bytes }
+        KeyBuilder { bytes: SmallVec::from_slice(&[prefix]) }
     }
 
     /// A name, terminated; one name's keys never lie inside another's.
     #[must_use]
     pub fn name(mut self, name: &str) -> KeyBuilder {
+        if !name.bytes().any(|byte| matches!(byte, END | ESCAPE)) {
+            self.bytes.extend_from_slice(name.as_bytes());
+            self.bytes.push(END);
+            return self;
+        }
         for &byte in name.as_bytes() {
             match byte {
                 END => self.bytes.extend_from_slice(&[ESCAPE, 1]),
@@ -138,7 +149,12 @@ impl KeyBuilder {
 
     /// The key.
     pub fn build(self) -> Bytes {
-        Bytes::from(self.bytes)
+        Bytes::copy_from_slice(&self.bytes)
+    }
+
+    /// The key's bytes so far, to look something up.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -249,6 +265,7 @@ mod tests {
             PENDING_ORDER,
             PENDING_WITHDRAWAL,
             WITHDRAWAL_INDEX,
+            CLIENT_ORDER,
             MARKET,
             TRADE_BLOCK,
             CANDLE,
@@ -256,6 +273,8 @@ mod tests {
             RECORD_BLOCK,
             LIST_BLOCK,
             CHAIN,
+            TREE_NODE,
+            CHECKPOINT,
             PARKED,
             DECISION,
             DECIDED,

@@ -27,6 +27,14 @@ fn rebuild_reads_the_same_records_in_every_pass() {
 }
 
 #[test]
+fn history_streams_every_record_of_the_log() {
+    let said = run_json(&["benchmark", "history", "--records", "2000", "--users", "20", "--json"]).unwrap();
+    let rows = said["rows"].as_array().unwrap();
+    assert!(rows.iter().all(|row| is_positive(&row["rowsPerSecond"]) && is_positive(&row["bytes"])));
+    assert_eq!((&rows[0]["rows"], &rows[1]["rows"], &rows[2]["rows"]), (&2000.into(), &200.into(), &2000.into()));
+}
+
+#[test]
 fn orders_measures_a_server_of_its_own_and_counts_what_it_accepted() {
     let tiny = ["--rate", "100", "--seconds", "2", "--connections", "4", "--users", "4", "--json"];
     let said = run_json(&[&["benchmark", "orders"][..], &tiny].concat()).unwrap();

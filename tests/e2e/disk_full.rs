@@ -54,7 +54,7 @@ fn a_full_disk_stops_workers_with_words_and_loses_nothing() {
     // A view answers until its own store has met the full disk: sled reads nothing more after that, and the answer says so.
     for path in ["/v1/accounts/u/balances", "/v1/accounts/u/orders"] {
         let answer = server.client.get(path);
-        let says_so = answer.status == 503 && answer.body.contains("urn:orderledger:problem:store-unavailable");
+        let says_so = answer.status == 503 && answer.body.contains("/docs/errors/store-unavailable");
         assert!(answer.status == 200 || says_so, "{path}: {answer:?}");
     }
     assert_eq!(server.client.get("/livez").status, 200);
@@ -108,7 +108,8 @@ fn a_rebuild_that_finds_no_room_leaves_the_live_view() {
     let asked = client.post("/v1/projections/settlement/rebuild", &json!({})).send();
     if asked.status == 202 {
         let state = ended();
-        assert!(state["phase"] == "failed" && state["error"].is_string(), "{state}");
+        let error = state["error"].as_str().unwrap();
+        assert!(state["phase"] == "failed" && error.contains("make room and rebuild again"), "{state}");
     } else {
         asked.expect_problem(503, "store-unavailable");
     }

@@ -8,6 +8,7 @@ mod disk_full;
 mod idempotency;
 mod kill;
 mod markets;
+mod old_data;
 mod paging;
 mod positions;
 mod problems;

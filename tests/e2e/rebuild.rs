@@ -44,8 +44,8 @@ fn ask(client: &Client, what: &str) -> Value {
 
 /// The newest rebuild or rollback, once it has ended.
 fn ended(client: &Client, name: &str) -> Value {
-    let look = || client.get(format!("/v1/projections/{name}/rebuild")).expect(200);
-    until(look, |state| !state["endedAt"].is_null())
+    let look = || client.get(format!("/v1/projections/{name}/rebuild"));
+    until(look, |answer| answer.status == 200 && !answer.json()["endedAt"].is_null()).expect(200)
 }
 
 fn generations(client: &Client, name: &str) -> Vec<(u64, String)> {
@@ -54,31 +54,42 @@ fn generations(client: &Client, name: &str) -> Vec<(u64, String)> {
     rows.as_array().unwrap().iter().map(row).collect()
 }
 
-/// Reads until it is told to stop; every answer must be there, at positions that never go back.
-fn poll(client: &Client, stop: &AtomicBool) -> u64 {
-    let mut last: BTreeMap<(&str, String), u64> = BTreeMap::new();
-    let mut count = 0;
-    while !stop.load(Ordering::Acquire) {
-        for path in READS {
+/// A client that reads every view, and what it has seen of each.
+#[derive(Default)]
+struct Poller {
+    last: BTreeMap<(&'static str, String), u64>,
+    reads: u64,
+}
+
+impl Poller {
+    /// Reads until it is told to stop or the server is gone; every answer must be there, at positions that never go back.
+    fn poll(&mut self, client: &Client, stop: &AtomicBool) {
+        for path in READS.into_iter().cycle() {
             let began = Instant::now();
-            let answer = client.get(path).expect(200);
-            for (partition, offset) in answer["asOf"]["positions"].as_object().unwrap() {
+            let Ok(answer) = client.try_get(path) else { return };
+            for (partition, offset) in answer.expect(200)["asOf"]["positions"].as_object().unwrap() {
                 let offset = offset.as_u64().unwrap();
-                let before = last.insert((path, partition.clone()), offset).unwrap_or(0);
+                let before = self.last.insert((path, partition.clone()), offset).unwrap_or(0);
                 assert!(offset >= before, "{path}: {partition} went from {before} back to {offset}");
             }
-            count += 1;
+            self.reads += 1;
+            if stop.load(Ordering::Acquire) {
+                return;
+            }
             std::thread::sleep(BETWEEN_READS.saturating_sub(began.elapsed()));
         }
     }
-    count
 }
 
 /// Reads and trades while something is done.
 fn beside_traffic(client: &Client, act: impl FnOnce()) {
     let (stop, traded) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| poll(client, &stop));
+        let reader = scope.spawn(|| {
+            let mut poller = Poller::default();
+            poller.poll(client, &stop);
+            assert!(stop.load(Ordering::Acquire), "the server was gone after {} reads", poller.reads);
+        });
         let writer = scope.spawn(|| {
             while !stop.load(Ordering::Acquire) {
                 trade(client, 10 + traded.fetch_add(1, Ordering::Relaxed) % 7);
@@ -87,7 +98,7 @@ fn beside_traffic(client: &Client, act: impl FnOnce()) {
         act();
         stop.store(true, Ordering::Release);
         writer.join().unwrap();
-        assert!(reader.join().unwrap() > 0);
+        reader.join().unwrap();
     });
     assert!(traded.into_inner() > 0);
 }
@@ -185,6 +196,35 @@ fn what_makes_no_sense_is_refused() {
     home.verify();
 }
 
+/// In a quiet hour a view whose files take more than so many times its rows is made anew, without a call.
+#[test]
+fn a_view_that_has_grown_is_rebuilt_in_a_quiet_hour() {
+    let home = Home::embedded();
+    let (code, said) = home.run(&["demo", "--orders", "1000", "--users", "30"]);
+    assert_eq!(code, Some(0), "{said}");
+    let live = |server: &Server| {
+        let rows = generations(&server.client, "settlement");
+        rows.into_iter().find(|(_, state)| state == "live").unwrap().0
+    };
+    // The generation that live flow alone has written.
+    let server = home.serve_with(&["--quiet-hours", "0-24", "--view-growth", "0"]);
+    assert_eq!(ask(&server.client, "settlement/rollback"), json!({"generation": 1}));
+    assert_eq!((&ended(&server.client, "settlement")["phase"], live(&server)), (&json!("done"), 1));
+    server.stop();
+    let options = ["--quiet-hours", "0-24", "--view-growth", "3"];
+    let mut server = home.start_faulty(&options, &[]);
+    server.wait_until_ready();
+    let state = ended(&server.client, "settlement");
+    assert!(state["phase"] == "done" && live(&server) > 1, "{state}");
+    server.stop();
+    for (wrong, words) in
+        [(["--quiet-hours", "2-25"], "hours are written FROM-TO"), (["--view-growth", "2"], "3 and more")]
+    {
+        let (code, _) = home.serve_refused(&wrong);
+        assert!(code == Some(2) && home.said().contains(words), "{}", home.said());
+    }
+}
+
 #[test]
 fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
     let home = Home::new();
@@ -193,7 +233,7 @@ fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
     let last = trades(&server.client);
     let balances = server.client.balances("buyer", &last);
     server.stop();
-    let mut live = 1;
+    let (mut live, mut poller, forever) = (1, Poller::default(), AtomicBool::new(false));
     for (point, is_live_then) in [
         ("view.before-load", false),
         ("view.loaded", false),
@@ -204,8 +244,12 @@ fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
     ] {
         let mut server = home.start_faulty(&[], &[("ORDERLEDGER_FAULT_POINTS", &format!("{point}=1"))]);
         server.wait_until_ready();
-        ask(&server.client, "settlement/rebuild");
-        assert!(!server.wait().success(), "{point}");
+        let client = server.client.clone();
+        std::thread::scope(|scope| {
+            scope.spawn(|| poller.poll(&client, &forever));
+            ask(&client, "settlement/rebuild");
+            assert!(!server.wait().success(), "{point}");
+        });
         let server = home.serve();
         live += u64::from(is_live_then);
         let found = generations(&server.client, "settlement");
@@ -240,7 +284,7 @@ fn is_rebuilt(mut server: Server<'_>, last: &Value) {
         if answer.status == 200 {
             break;
         }
-        let code = answer.json()["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        let code = answer.json()["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
         if code == "view-rebuilding" {
             seen += 1;
             server.client.get("/v1/accounts/buyer/balances").expect(200);

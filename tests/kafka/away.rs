@@ -48,7 +48,7 @@ fn without_a_broker_the_server_says_what_it_waits_for_and_ends_at_once() {
     for path in ["/v1/markets", "/v1/accounts/u/balances", "/openapi.json"] {
         let answer = server.client.get(path);
         assert_eq!(answer.status, 503, "{path}");
-        assert!(answer.body.contains("problem:log-unreachable"), "{path}: {}", answer.body);
+        assert!(answer.body.contains("errors/log-unreachable"), "{path}: {}", answer.body);
     }
     ends_at_once(server);
 }

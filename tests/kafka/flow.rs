@@ -41,7 +41,9 @@ impl Flow {
                     self.judged.fetch_add(1, Ordering::AcqRel);
                     break;
                 }
-                answer.expect_problem(503, "outcome-unknown");
+                // Intake begins again where the cluster disowned a topic for a moment, and takes nothing until it is there.
+                let is_behind = answer.status == 503 && answer.body.contains("/not-ready\"");
+                answer.expect_problem(503, if is_behind { "not-ready" } else { "outcome-unknown" });
                 self.unknown.fetch_add(1, Ordering::AcqRel);
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -54,7 +56,7 @@ impl Flow {
         self.wait(&self.judged, more);
     }
 
-    /// Waits until so many more answers said that the outcome is unknown.
+    /// Waits until so many more answers said that the outcome is unknown, or that nothing is taken.
     pub(crate) fn wait_unknown(&self, more: u64) {
         self.wait(&self.unknown, more);
     }

@@ -8,6 +8,7 @@ mod clocks;
 mod cut;
 mod flow;
 mod foreign;
+mod lag;
 mod old_broker;
 mod other_log;
 mod outage;

@@ -66,11 +66,10 @@ fn topics_that_were_made_anew_are_refused() {
 fn topics_that_are_deleted_under_a_server_stop_its_workers_in_words() {
     let Some(topics) = Topics::new("deleted") else { return };
     let home = Home::on(topics.0.clone());
-    // The client takes a topic for gone once it was unknown for so long; by default half a minute.
-    let server = home.serve_with(&["--kafka-property", "topic.metadata.propagation.max.ms=1000"]);
+    let server = home.serve();
     server.client.deposit("u", "USD", "1000");
     topics::delete(&topics.0).unwrap();
-    let said = until_readyz_says(&server, "the topic is gone from the cluster");
+    let said = until_readyz_says(&server, "is gone from the cluster");
     assert!(said.contains("restore it from a copy"), "{said}");
     let body = serde_json::json!({"asset": "USD", "amount": "1"});
     let answer = server.client.post("/v1/accounts/u/deposits", &body).send();

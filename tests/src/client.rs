@@ -164,13 +164,22 @@ impl Client {
     /// Where the credit stands.
     pub fn deposit(&self, user: &str, asset: &str, amount: &str) -> Value {
         let body = json!({"asset": asset, "amount": amount});
-        self.post(format!("/v1/accounts/{user}/deposits"), &body).send().expect(201)["position"].clone()
+        let path = format!("/v1/accounts/{user}/deposits");
+        self.written(|key| self.request("POST", path.clone()).key(key).json(&body)).expect(201)["position"].clone()
     }
 
     /// A limit order, decided.
     pub fn order(&self, user: &str, side: &str, symbol: &str, quantity: u64, price: &str) -> Value {
         let body = limit(side, symbol, quantity, price);
-        self.post(format!("/v1/accounts/{user}/orders"), &body).wait().send().expect(200)
+        let path = format!("/v1/accounts/{user}/orders");
+        self.written(|key| self.request("POST", path.clone()).key(key).json(&body).wait()).expect(200)
+    }
+
+    /// Sends one request, under one key, until intake stands where it can answer: a server that was just started says 503
+    /// `not-ready`, which writes nothing, and to come back.
+    fn written<'a>(&'a self, request: impl Fn(&str) -> Request<'a>) -> Answer {
+        let key = new_key();
+        until(|| request(&key).send(), |answer| answer.status != 503 || !answer.body.contains("/not-ready\""))
     }
 
     /// Total, available and reserved of every asset, at these positions.

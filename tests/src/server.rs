@@ -129,7 +129,8 @@ impl Home {
         self.disk.as_ref().map_or(self.directory.path(), SmallDisk::path).join("data")
     }
 
-    fn said(&self) -> String {
+    /// What the newest server has said so far.
+    pub fn said(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("said")).unwrap_or_default()
     }
 
@@ -180,7 +181,12 @@ impl Home {
             command.args(["--listen", &format!("127.0.0.1:{port}")]);
         }
         command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
-        let child = command.current_dir(self.directory.path()).env("ORDERLEDGER_LOG_LEVEL", "error").spawn().unwrap();
+        let child = command
+            .current_dir(self.directory.path())
+            .env("ORDERLEDGER_LOG_LEVEL", "error")
+            .env("ORDERLEDGER_VIEW_GROWTH", "0")
+            .spawn()
+            .unwrap();
         Server { home: self, child, client: Client::new(format!("http://127.0.0.1:{port}")) }
     }
 

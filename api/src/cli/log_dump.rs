@@ -49,7 +49,7 @@ struct Line<'a> {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (_data, log) = open_log_to_look(&args.log.settings()?)?;
-    let from = start(args)?;
+    let from = start(args.topic, args.from.as_deref())?;
     if let Some(from) = from.filter(|from| from.partition >= log.partitions()) {
         let count = log.partitions();
         return Err(Failure::usage(format!(
@@ -78,16 +78,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn start(args: &Args) -> Result<Option<Position>, Failure> {
-    let Some(text) = &args.from else { return Ok(None) };
-    let qualified = match args.topic {
+/// Where `--from` begins.
+pub(super) fn start(topic: Option<Topic>, from: Option<&str>) -> Result<Option<Position>, Failure> {
+    let Some(text) = from else { return Ok(None) };
+    let qualified = match topic {
         Some(topic) if text.bytes().next().is_some_and(|byte| byte.is_ascii_digit()) => format!("{topic}-{text}"),
-        _ => text.clone(),
+        _ => text.to_owned(),
     };
     let position: Position = qualified
         .parse()
         .map_err(|error| Failure::usage(format!("--from {text}: {error}, or 3@1842 together with --topic")))?;
-    if args.topic.is_some_and(|topic| topic != position.topic) {
+    if topic.is_some_and(|topic| topic != position.topic) {
         return Err(Failure::usage(format!("--from {text} is not in the topic that --topic names")));
     }
     Ok(Some(position))

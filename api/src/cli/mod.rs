@@ -7,7 +7,10 @@ mod demo;
 mod exit;
 mod import;
 mod key_file;
+mod keys;
 mod log_dump;
+mod log_export;
+mod log_verify;
 mod output;
 mod parked;
 pub(crate) mod progress;
@@ -59,6 +62,9 @@ enum Command {
     /// Shows and decides what waits behind records that a projection can't apply.
     #[command(subcommand)]
     Parked(parked::Parked),
+    /// Makes, lists and revokes API keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Looks into the event log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -71,6 +77,10 @@ enum Command {
 enum LogCommand {
     /// Writes records as JSON lines.
     Dump(log_dump::Args),
+    /// Writes records byte for byte into a file that can be checked with nothing else.
+    Export(log_export::Args),
+    /// Checks an export: intact, bounded, or broken at a position (exit 4).
+    Verify(log_verify::Args),
 }
 
 /// Runs the program.
@@ -89,7 +99,10 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Parked(parked) => parked::run(&parked),
+        Command::Keys(keys) => keys::run(&keys),
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
+        Command::Log(LogCommand::Export(args)) => log_export::run(&args),
+        Command::Log(LogCommand::Verify(args)) => log_verify::run(&args),
         Command::Topics(topics) => topics::run(&topics),
     };
     match ran {

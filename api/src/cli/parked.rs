@@ -97,9 +97,9 @@ pub(super) struct Discard {
 
 #[derive(Debug, clap::Args)]
 struct Who {
-    /// Who decides; it stands in the log for ever.
-    #[arg(long, env = "ORDERLEDGER_ACTOR", default_value = "operator")]
-    actor: String,
+    /// Who decides; it stands in the log for ever [default: whom the credential names, else operator]
+    #[arg(long, env = "ORDERLEDGER_ACTOR")]
+    actor: Option<String>,
 }
 
 pub(super) fn run(parked: &Parked) -> Result<(), Failure> {
@@ -112,7 +112,7 @@ pub(super) fn run(parked: &Parked) -> Result<(), Failure> {
 }
 
 fn list(args: &List) -> Result<(), Failure> {
-    let rows = args.server.open().all::<Value>("/v1/parked?order=asc")?;
+    let rows = args.server.open()?.all::<Value>("/v1/parked?order=asc")?;
     if args.json {
         return print_json(&rows);
     }
@@ -150,7 +150,7 @@ struct Waiting {
 }
 
 fn show(args: &Show) -> Result<(), Failure> {
-    let server = args.server.open();
+    let server = args.server.open()?;
     let entity = row_of(&server, &args.entity)?;
     let records = server.all::<Waiting>(&format!("/v1/parked/{}", args.entity))?;
     if args.json {
@@ -178,7 +178,7 @@ fn show(args: &Show) -> Result<(), Failure> {
 }
 
 fn retry(args: &Retry) -> Result<(), Failure> {
-    let server = args.server.open();
+    let server = args.server.open()?;
     let wanted = match (&args.entity, args.position) {
         (Some(entity), Some(position)) => vec![(entity.to_string(), position.to_string())],
         (Some(entity), None) => vec![head_of(&row_of(&server, entity)?)],
@@ -274,7 +274,7 @@ fn at_once<Q: Send, A: Send>(questions: Vec<Q>, ask: impl Fn(Q) -> A + Sync) -> 
 
 fn discard(args: &Discard) -> Result<(), Failure> {
     let body = json!({"position": args.position.to_string(), "reason": args.reason, "actor": args.who.actor});
-    let answer = args.server.open().post(&format!("/v1/parked/{}/discard", args.entity), &body)?;
+    let answer = args.server.open()?.post(&format!("/v1/parked/{}/discard", args.entity), &body)?;
     tell(&[answer], args.json)
 }
 

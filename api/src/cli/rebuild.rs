@@ -7,13 +7,16 @@ use serde_json::{Value, json};
 
 use super::args::MemoryArgs;
 use super::progress::Bar;
-use super::server::Server;
+use super::server::{ClientArgs, Server};
 use super::{Failure, LogArgs, print, print_json};
 use crate::ledger::rebuild::Acceptance;
 use crate::ledger::{Rebuilt, open_log, rebuild};
 
 /// How often the server is asked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Whom an accepted difference without a name is put down to.
+const NOBODY: &str = "operator";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,9 +31,11 @@ pub(super) struct Args {
     /// Takes the new view even where it differs from the live one. Why; it stands in the log for ever.
     #[arg(long, value_name = "REASON")]
     accept_difference: Option<String>,
-    /// Who accepts the difference; it stands in the log for ever.
-    #[arg(long, env = "ORDERLEDGER_ACTOR", default_value = "operator")]
-    actor: String,
+    /// Who accepts the difference; it stands in the log for ever [default: whom the credential names, else operator]
+    #[arg(long, env = "ORDERLEDGER_ACTOR")]
+    actor: Option<String>,
+    #[command(flatten)]
+    client: ClientArgs,
     #[command(flatten)]
     memory: MemoryArgs,
     /// One JSON value on stdout.
@@ -40,7 +45,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     match &args.server {
-        Some(url) => by_server(args, &Server::at(url)),
+        Some(url) => by_server(args, &Server::at(url, &args.client)?),
         None => offline(args),
     }
 }
@@ -48,7 +53,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 fn offline(args: &Args) -> Result<(), Failure> {
     let settings = args.log.settings()?;
     let (data, log) = open_log(&settings, false)?;
-    let acceptance = args.accept_difference.clone().map(|reason| Acceptance { reason, actor: args.actor.clone() });
+    let acceptance = args
+        .accept_difference
+        .clone()
+        .map(|reason| Acceptance { reason, actor: args.actor.clone().unwrap_or_else(|| NOBODY.to_owned()) });
     let mut bar = Bar::new(0, "records");
     let name = &args.projection;
     let mut progress = |passed| bar.set_passed(passed);

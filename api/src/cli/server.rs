@@ -1,10 +1,12 @@
 //! Asking a running server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use uuid::Uuid;
 
 use super::Failure;
@@ -18,12 +20,43 @@ pub(super) struct ServerArgs {
     /// The server.
     #[arg(long, env = "ORDERLEDGER_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     server: String,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// How a server is asked.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct ClientArgs {
+    /// The API key or token to ask the server with; better kept in the environment than on the command line
+    #[arg(long, env = "ORDERLEDGER_API_KEY", value_name = "KEY", hide_env_values = true, hide_default_value = true)]
+    api_key: Option<ApiKey>,
+    /// The authority that signed the server's certificate (PEM) [default: the public ones]
+    #[arg(long, env = "ORDERLEDGER_SERVER_CA", value_name = "FILE")]
+    server_ca: Option<PathBuf>,
+}
+
+/// A credential, which nothing shows.
+#[derive(Clone)]
+struct ApiKey(String);
+
+impl From<&str> for ApiKey {
+    fn from(text: &str) -> ApiKey {
+        ApiKey(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKey")
+    }
 }
 
 /// A server that can be asked.
 pub(super) struct Server {
     agent: ureq::Agent,
     url: String,
+    credential: Option<String>,
 }
 
 /// A page of a list.
@@ -36,16 +69,31 @@ struct Page<R> {
 
 impl ServerArgs {
     /// The server that these options name; it is not asked yet.
-    pub(super) fn open(&self) -> Server {
-        Server::at(&self.server)
+    pub(super) fn open(&self) -> Result<Server, Failure> {
+        Server::at(&self.server, &self.client)
     }
 }
 
 impl Server {
     /// The server at that address; it is not asked yet.
-    pub(super) fn at(url: &str) -> Server {
-        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
-        Server { agent: config.build().into(), url: url.trim_end_matches('/').to_owned() }
+    pub(super) fn at(url: &str, client: &ClientArgs) -> Result<Server, Failure> {
+        let mut config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+        if let Some(path) = &client.server_ca {
+            let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("{}: {why}", path.display()));
+            let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+            let authority = Certificate::from_pem(&text).map_err(|error| wrong(&error))?;
+            let roots = RootCerts::new_with_certs(&[authority]);
+            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+        }
+        let credential = client.api_key.as_ref().map(|key| format!("Bearer {}", key.0));
+        Ok(Server { agent: config.build().into(), url: url.trim_end_matches('/').to_owned(), credential })
+    }
+
+    fn signed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.credential {
+            Some(credential) => request.header("Authorization", credential),
+            None => request,
+        }
     }
 
     /// What it answers; a problem is a failure.
@@ -55,7 +103,7 @@ impl Server {
 
     fn read<A: DeserializeOwned>(&self, path: &str) -> Result<A, Failure> {
         let url = format!("{}{path}", self.url);
-        let answer = self.agent.get(&url).call().map_err(|error| unreachable(&url, &error))?;
+        let answer = self.signed(self.agent.get(&url)).call().map_err(|error| unreachable(&url, &error))?;
         read(&url, answer)
     }
 
@@ -71,7 +119,7 @@ impl Server {
 
     fn write(&self, path: &str, body: &Value, prefer: Option<&str>) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.url);
-        let mut request = self.agent.post(&url).header("Idempotency-Key", Uuid::new_v4().to_string());
+        let mut request = self.signed(self.agent.post(&url)).header("Idempotency-Key", Uuid::new_v4().to_string());
         if let Some(prefer) = prefer {
             request = request.header("Prefer", prefer);
         }
@@ -106,5 +154,11 @@ fn read<A: DeserializeOwned>(url: &str, mut answer: ureq::http::Response<ureq::B
 }
 
 fn unreachable(url: &str, error: &ureq::Error) -> Failure {
-    Failure::failed(format!("{url} can't be asked: {error}; start the server, or name it with --server"))
+    let said = error.to_string();
+    let what = if said.contains("certificate") {
+        "name the authority that signed the server's certificate with --server-ca, or ask by a name that stands in it"
+    } else {
+        "start the server, or name it with --server"
+    };
+    Failure::failed(format!("{url} can't be asked: {said}; {what}"))
 }

@@ -8,7 +8,8 @@ use axum::response::Response;
 use orderledger_domain::event::Event;
 use serde::Serialize;
 
-use super::submit::{Judged, submit, unexpected};
+use super::submit::{Judged, submit_as, unexpected};
+use crate::access::caller::Caller;
 use crate::http::answer::Written;
 use crate::http::body;
 use crate::http::headers::IdempotencyKey;
@@ -24,26 +25,33 @@ struct Answer<T> {
     position: String,
 }
 
-/// The request's text and key.
+/// Who asks, and under which key.
+pub(super) struct Asking {
+    caller: Caller,
+    key: IdempotencyKey,
+}
+
+/// The request's text, who asks, and the key.
 pub(super) async fn read(
+    caller: Caller,
     params: Params,
     headers: &HeaderMap,
     request: Body,
-) -> Result<(Bytes, IdempotencyKey), Problem> {
+) -> Result<(Bytes, Asking), Problem> {
     params.finish(Some(()))?;
     let text = body::json(headers, request).await?;
-    Ok((text, IdempotencyKey::of(headers)?))
+    Ok((text, Asking { caller, key: IdempotencyKey::of(headers)? }))
 }
 
 /// Asks for the event; `set` takes out of intake's answer what is in force now, and `location` is where it can be read.
 pub(super) async fn ask<T: Serialize>(
     ledger: &Arc<Ledger>,
-    key: &IdempotencyKey,
+    asking: &Asking,
     event: &Event,
     set: impl FnOnce(&Event) -> Option<T>,
     location: Option<&str>,
 ) -> Result<Response, Problem> {
-    let judged: Judged = submit(ledger, CONTROL, key.event_id(CONTROL), event).await?;
+    let judged: Judged = submit_as(ledger, CONTROL, asking.key.event_id(CONTROL), event, asking.caller.actor()).await?;
     let set = set(&judged.event).ok_or_else(|| unexpected(&judged))?;
     let position = judged.position.to_string();
     let written = Written {

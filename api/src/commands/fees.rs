@@ -9,6 +9,7 @@ use axum::response::Response;
 use orderledger_domain::event::{Event, FeeSchedule};
 
 use super::control;
+use crate::access::caller::Caller;
 use crate::http::fields::Fields;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
@@ -17,11 +18,12 @@ use crate::ledger::Ledger;
 
 pub(crate) async fn put(
     State(ledger): State<Arc<Ledger>>,
+    caller: Caller,
     params: Params,
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Problem> {
-    let (text, key) = control::read(params, &headers, request).await?;
+    let (text, key) = control::read(caller, params, &headers, request).await?;
     let mut fields = Fields::of(&text)?;
     let maker_bps = fields.required("makerBps", values::basis_points);
     let taker_bps = fields.required("takerBps", values::basis_points);

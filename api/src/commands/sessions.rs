@@ -10,6 +10,7 @@ use orderledger_domain::event::{Event, SessionClose};
 use serde::Serialize;
 
 use super::control;
+use crate::access::caller::Caller;
 use crate::http::fields::Fields;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
@@ -22,11 +23,12 @@ struct Nothing {}
 
 pub(crate) async fn close(
     State(ledger): State<Arc<Ledger>>,
+    caller: Caller,
     params: Params,
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Problem> {
-    let (text, key) = control::read(params, &headers, request).await?;
+    let (text, key) = control::read(caller, params, &headers, request).await?;
     let mut fields = Fields::of(&text)?;
     let symbols = fields.required("symbols", values::symbols);
     let symbols = fields.finish(symbols)?;

@@ -13,6 +13,7 @@ use orderledger_projections::worker::progress::WorkerState;
 use serde_json::value::RawValue;
 
 use super::control;
+use crate::access::caller::Caller;
 use crate::http::fields::Fields;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
@@ -42,11 +43,12 @@ pub(super) async fn seal(ledger: &Arc<Ledger>, value: &mut Vec<u8>) -> Result<()
 
 pub(crate) async fn put(
     State(ledger): State<Arc<Ledger>>,
+    caller: Caller,
     params: Params,
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Problem> {
-    let (text, key) = control::read(params, &headers, request).await?;
+    let (text, key) = control::read(caller, params, &headers, request).await?;
     let mut fields = Fields::of(&text)?;
     // Every stage stops where a key is set that it doesn't have: here is the last place where that is only a mistake.
     let known = |raw: &RawValue| {

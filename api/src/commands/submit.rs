@@ -1,5 +1,6 @@
 //! From an event to intake's answer: append, wait for the acknowledgement, wait for the judgement.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use orderledger_domain::envelope;
 use orderledger_domain::event::{Event, RecordRefused};
 use orderledger_domain::partition;
-use orderledger_domain::position::{Position, Topic};
+use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::reason::RefuseReason;
 use orderledger_projections::intake::answers::{self, Answer};
 use orderledger_projections::worker::progress::WorkerState;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use crate::http::problem::Problem;
 use crate::ledger::{self, CONTROL, Ledger, blocking};
+use crate::metrics::{APPENDS, Outcome};
 
 /// What intake said of a request.
 pub(super) struct Judged {
@@ -32,6 +34,16 @@ pub(super) struct Judged {
     pub(super) replayed: bool,
 }
 
+/// One request on its way to intake.
+pub(super) struct Asked<'a> {
+    /// In whose name: an account, or [`CONTROL`].
+    pub(super) account: &'a str,
+    pub(super) event_id: Uuid,
+    pub(super) event: &'a Event,
+    /// Who asks, where the record says so.
+    pub(super) actor: Option<&'a str>,
+}
+
 /// Asks intake, in the name of an account (or of [`CONTROL`]).
 pub(super) async fn submit(
     ledger: &Arc<Ledger>,
@@ -39,23 +51,65 @@ pub(super) async fn submit(
     event_id: Uuid,
     event: &Event,
 ) -> Result<Judged, Problem> {
+    submit_as(ledger, account, event_id, event, None).await
+}
+
+/// The same, and the record says who asked.
+pub(super) async fn submit_as(
+    ledger: &Arc<Ledger>,
+    account: &str,
+    event_id: Uuid,
+    event: &Event,
+    actor: Option<&str>,
+) -> Result<Judged, Problem> {
+    let mut judged = submit_all(ledger, &[Asked { account, event_id, event, actor }]).await?;
+    judged.pop().unwrap_or_else(|| Err(Problem::internal()))
+}
+
+/// Asks intake all of it with one append, each account's requests in their order; what it said of each, in the same
+/// order. A problem of the whole means that nothing was written.
+pub(super) async fn submit_all(
+    ledger: &Arc<Ledger>,
+    asked: &[Asked<'_>],
+) -> Result<Vec<Result<Judged, Problem>>, Problem> {
     accepts_writes(ledger)?;
-    let partition = if account == CONTROL { 0 } else { partition::of_key(account.as_bytes(), ledger.partitions) };
     let deadline = Instant::now() + ledger.answer_within;
-    let mut value = envelope::write_outside(event_id, ledger::now(), event, "http");
+    let mut records = Vec::with_capacity(asked.len());
+    for one in asked {
+        records.push(record_of(ledger, one).await?);
+    }
+    let partitions: Vec<TopicPartition> = records.iter().map(|record| record.to).collect();
+    let Some(offsets) = append_all(ledger, records, deadline).await? else {
+        return Ok(asked.iter().map(|_| Err(Problem::outcome_unknown())).collect());
+    };
+    // All are waited for before the first is looked at: answers are kept in memory only for a while.
+    let waiting: Vec<_> = partitions
+        .into_iter()
+        .zip(offsets)
+        .map(|(of, offset)| (of.offset(offset), ledger.answers.wait(of.partition, offset)))
+        .collect();
+    let mut given = Vec::with_capacity(waiting.len());
+    for (asked, answer) in waiting {
+        let answer = timeout_at(deadline, answer).await.ok().and_then(Result::ok);
+        let answer = answer.ok_or_else(Problem::outcome_unknown);
+        given.push(Given { asked, replayed: false, answer });
+    }
+    Ok(first_answers(ledger, given, deadline).await.into_iter().map(Given::judged).collect())
+}
+
+async fn record_of(ledger: &Arc<Ledger>, asked: &Asked<'_>) -> Result<NewRecord, Problem> {
+    let Asked { account, event_id, event, actor } = *asked;
+    let partition = if account == CONTROL { 0 } else { partition::of_key(account.as_bytes(), ledger.partitions) };
+    let mut value = envelope::write_outside_by(event_id, ledger::now(), event, "http", actor);
     if let Event::StreamKeyRequested(_) = event {
         super::stream_key::seal(ledger, &mut value).await?;
     }
-    let record = NewRecord {
+    Ok(NewRecord {
         to: Topic::Orders.at(partition),
         key: Some(Bytes::copy_from_slice(account.as_bytes())),
         value: Some(Bytes::from(value)),
         headers: Vec::new(),
-    };
-    let offset = append(ledger, record, deadline).await?;
-    let answer = timeout_at(deadline, ledger.answers.wait(partition, offset)).await;
-    let Ok(Ok(answer)) = answer else { return Err(Problem::outcome_unknown()) };
-    first_answer(ledger, Topic::Orders.at(partition).offset(offset), answer, deadline).await
+    })
 }
 
 /// Writes wait until intake has reached the log's end as it was at start.
@@ -69,54 +123,99 @@ fn accepts_writes(ledger: &Ledger) -> Result<(), Problem> {
     }
 }
 
+/// Appends one record; its offset.
 pub(super) async fn append(ledger: &Arc<Ledger>, record: NewRecord, deadline: Instant) -> Result<u64, Problem> {
+    let offsets = append_all(ledger, vec![record], deadline).await?.unwrap_or_default();
+    offsets.first().copied().ok_or_else(Problem::outcome_unknown)
+}
+
+/// Appends records at once; their offsets, or none if it isn't known whether they stand in the log. A problem means that
+/// they don't.
+async fn append_all(
+    ledger: &Arc<Ledger>,
+    records: Vec<NewRecord>,
+    deadline: Instant,
+) -> Result<Option<Vec<u64>>, Problem> {
     // Records that nobody takes would fill the log's queue, and whoever appends would wait for room.
     if let Err(error @ Error::Unavailable { .. }) = ledger.log.reachable() {
         tracing::debug!(%error, "nothing is appended");
-        return Err(Problem::outcome_unknown());
+        return Ok(None);
     }
-    let Ok(Ok(place)) = timeout_at(deadline, ledger.writes.acquire()).await else {
-        return Err(Problem::unavailable("overloaded", "too many writes wait for the log; nothing was written"));
+    let overloaded = || Problem::unavailable("overloaded", "too many writes wait for the log; nothing was written");
+    let places = u32::try_from(records.len()).map_err(|_| overloaded())?;
+    let Ok(Ok(places)) = timeout_at(deadline, ledger.writes.acquire_many(places)).await else {
+        return Err(overloaded());
     };
-    let (sender, receiver) = oneshot::channel();
+    let ((sender, receiver), begun) = (oneshot::channel(), Instant::now());
     // Nobody waits any more if sending fails.
     let delivered = Box::new(move |offsets| drop(sender.send(offsets)));
-    if let Err(error) = ledger.appender.append(vec![record], delivered) {
+    if let Err(error) = ledger.appender.append(records, delivered) {
         tracing::error!(%error, "the log takes no record");
+        APPENDS.count(Outcome::Refused, begun.elapsed());
         return Err(Problem::unavailable("log-unavailable", "the log takes no records; nothing was written"));
     }
     let acknowledged = timeout_at(deadline, receiver).await;
-    drop(place);
+    drop(places);
+    let outcome = if let Ok(Ok(Ok(_))) = acknowledged { Outcome::Acknowledged } else { Outcome::Unknown };
+    APPENDS.count(outcome, begun.elapsed());
     match acknowledged {
-        Ok(Ok(Ok(offsets))) => offsets.first().copied().ok_or_else(Problem::outcome_unknown),
+        Ok(Ok(Ok(offsets))) => Ok(Some(offsets)),
         Ok(Ok(Err(error))) => {
             tracing::error!(%error, "the log did not acknowledge a record");
-            Err(Problem::outcome_unknown())
+            Ok(None)
         }
-        _ => Err(Problem::outcome_unknown()),
+        _ => Ok(None),
     }
 }
 
-/// The answer to the request, or to the one it repeats; a repeat may itself be repeated.
-async fn first_answer(
-    ledger: &Arc<Ledger>,
-    mut asked: Position,
-    mut answer: Answer,
-    deadline: Instant,
-) -> Result<Judged, Problem> {
-    let mut replayed = false;
-    while let Event::DuplicateIgnored(repeat) = &answer.event {
-        let (asking, original) = (Arc::clone(ledger), repeat.original);
-        // A log that gives no answer for a moment is asked longer than anybody waits.
-        let found = timeout_at(deadline, blocking(move || answers::find(asking.log.as_ref(), &asking.key, original)))
-            .await
-            .map_err(|_| Problem::outcome_unknown())??;
-        answer = found.ok_or_else(Problem::outcome_unknown)?;
-        (asked, replayed) = (original, true);
+/// What intake said of a request, so far.
+struct Given {
+    asked: Position,
+    replayed: bool,
+    answer: Result<Answer, Problem>,
+}
+
+impl Given {
+    /// Where the request stands that this one repeats.
+    fn original(&self) -> Option<Position> {
+        match &self.answer {
+            Ok(Answer { event: Event::DuplicateIgnored(repeat), .. }) => Some(repeat.original),
+            _ => None,
+        }
     }
-    match answer.event {
-        Event::RecordRefused(refused) => Err(refusal(&refused)),
-        event => Ok(Judged { asked, position: answer.position, event, replayed }),
+
+    fn judged(self) -> Result<Judged, Problem> {
+        let Given { asked, replayed, answer } = self;
+        let Answer { position, event } = answer?;
+        match event {
+            Event::RecordRefused(refused) => Err(refusal(&refused)),
+            event => Ok(Judged { asked, position, event, replayed }),
+        }
+    }
+}
+
+/// The answers to the requests, or to those that they repeat; a repeat may itself be repeated.
+async fn first_answers(ledger: &Arc<Ledger>, mut given: Vec<Given>, deadline: Instant) -> Vec<Given> {
+    loop {
+        let originals: BTreeSet<Position> = given.iter().filter_map(Given::original).collect();
+        if originals.is_empty() {
+            return given;
+        }
+        let asking = Arc::clone(ledger);
+        let look = move || answers::find_all(asking.log.as_ref(), &asking.key, &originals);
+        // A log that gives no answer for a moment is asked longer than anybody waits.
+        let found = match timeout_at(deadline, blocking(look)).await {
+            Ok(Ok(found)) => Ok(found),
+            Err(_) | Ok(Err(Error::Unavailable { .. })) => Err(Problem::outcome_unknown()),
+            Ok(Err(error)) => Err(error.into()),
+        };
+        for one in &mut given {
+            let Some(original) = one.original() else { continue };
+            // One that is not there yet is not to be read at this moment.
+            let answer = found.as_ref().map(|found| found.get(&original).cloned());
+            (one.asked, one.replayed) = (original, true);
+            one.answer = answer.map_err(Clone::clone).and_then(|found| found.ok_or_else(Problem::outcome_unknown));
+        }
     }
 }
 

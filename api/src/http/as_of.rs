@@ -1,6 +1,7 @@
 //! `asOf`: which positions an answer rests on, and how far behind the log they are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
@@ -10,7 +11,7 @@ use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
 use serde::{Serialize, Serializer};
 
-use crate::ledger;
+use crate::lag::{Lag, lag};
 
 /// The positions that an answer rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -25,6 +26,9 @@ pub(crate) struct AsOf {
     lag_records: u64,
     /// How long the oldest of them has been waiting.
     lag_ms: i64,
+    /// Where the rows were read, if they are of a moment before that: [`AsOf::positions`] names the moment.
+    #[serde(skip)]
+    read_at: Option<BTreeMap<TopicPartition, u64>>,
     /// Set if the rows are of an entity that is parked.
     #[serde(skip)]
     pub(crate) parked: Option<ParkedState>,
@@ -39,6 +43,14 @@ pub(crate) struct ParkedState {
     last_good_position: Option<Position>,
     /// How many records wait.
     waiting: u64,
+}
+
+impl fmt::Display for ParkedState {
+    /// As a header shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; waiting={}", self.state, self.waiting)?;
+        self.last_good_position.map_or(Ok(()), |position| write!(f, "; lastGoodPosition={position}"))
+    }
 }
 
 impl From<&Parked> for ParkedState {
@@ -65,6 +77,55 @@ impl AsOf {
         self.lag_records = self.lag_records.saturating_add(lag.records);
         self.lag_ms = self.lag_ms.max(lag.millis);
         Ok(())
+    }
+
+    /// The partitions that it rests on and that have records.
+    pub(crate) fn rests_on(&self) -> impl Iterator<Item = TopicPartition> {
+        self.positions.keys().copied()
+    }
+
+    /// Of a partition as it was after the record at `last`, or before its first one.
+    #[must_use]
+    pub(crate) fn then(mut self, of: TopicPartition, last: Option<u64>, time: Option<Timestamp>) -> AsOf {
+        if self.read_at.is_none() {
+            self.read_at = Some(self.positions.clone());
+            self.time = None;
+        }
+        match last {
+            Some(last) => self.positions.insert(of, last),
+            None => self.positions.remove(&of),
+        };
+        self.time = self.time.max(time);
+        self
+    }
+
+    /// Of what had happened by then, as far as it is known.
+    #[must_use]
+    pub(crate) fn happened(self, time: Timestamp) -> AsOf {
+        AsOf { time: Some(time), ..self }
+    }
+
+    /// What a caller carries on, so that no later answer is of an earlier state: the header `Ledger-Position`.
+    pub(crate) fn ledger_position(&self) -> String {
+        let positions = self.read_at.as_ref().unwrap_or(&self.positions);
+        let positions: Vec<String> = positions.iter().map(|(of, last)| of.offset(*last).to_string()).collect();
+        positions.join(",")
+    }
+
+    /// How far the answer lags.
+    pub(crate) const fn lag(&self) -> Lag {
+        Lag { records: self.lag_records, millis: self.lag_ms }
+    }
+
+    /// The end of what it rests on in that partition.
+    pub(crate) fn end_of(&self, of: TopicPartition) -> u64 {
+        self.positions.get(&of).map_or(0, |last| last.saturating_add(1))
+    }
+
+    /// Whether a view that stands there has all that it rests on.
+    pub(crate) fn is_reached_by(&self, known: &BTreeMap<TopicPartition, PartitionProgress>) -> bool {
+        let reached = |of: &TopicPartition| known.get(of).is_some_and(|at| at.next_offset >= self.end_of(*of));
+        self.positions.keys().all(reached)
     }
 
     /// What rests on both.
@@ -94,22 +155,4 @@ impl AsOf {
         }
         Ok(as_of)
     }
-}
-
-/// How far behind the log's end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lag {
-    pub(crate) records: u64,
-    pub(crate) millis: i64,
-}
-
-/// How far a reader of a partition is behind the end that is known without asking.
-pub(crate) fn lag(log: &dyn EventLog, of: TopicPartition, at: PartitionProgress) -> Result<Lag, Error> {
-    let records = log.known_end(of)?.saturating_sub(at.next_offset);
-    if records == 0 {
-        return Ok(Lag::default());
-    }
-    let Some(oldest) = log.appended_at(of, at.next_offset)? else { return Ok(Lag::default()) };
-    let millis = ledger::now().millis().saturating_sub(oldest).max(0);
-    Ok(Lag { records, millis })
 }

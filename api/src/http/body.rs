@@ -9,19 +9,26 @@ use std::time::Duration;
 
 use super::problem::{FieldError, Problem};
 
-/// The largest body.
+/// The largest body of most calls.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The largest body of a call that takes many requests at once.
+pub(crate) const BULK_BYTES_MAX: usize = 1024 * 1024;
 /// So much of a body that is too large is still read, so that its sender sees the answer and not a broken connection.
-const DRAINED_BYTES_MAX: usize = 1024 * 1024;
+const DRAINED_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How long a body may take.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// The JSON text of a body, checked as a whole: UTF-8, JSON, shallow, no field twice.
 pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    json_up_to(BODY_BYTES_MAX, headers, body).await
+}
+
+/// The same with that many bytes at most.
+pub(crate) async fn json_up_to(bytes_max: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if !is_json(headers) || is_encoded(headers) {
         return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let text = read(headers, body).await?;
+    let text = read(bytes_max, headers, body).await?;
     check(&text)?;
     Ok(text)
 }
@@ -31,7 +38,7 @@ pub(crate) async fn json_or_none(headers: &HeaderMap, body: Body) -> Result<Byte
     if headers.contains_key(header::CONTENT_TYPE) {
         return json(headers, body).await;
     }
-    if read(headers, body).await?.is_empty() {
+    if read(BODY_BYTES_MAX, headers, body).await?.is_empty() {
         Ok(Bytes::from_static(b"{}"))
     } else {
         Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
@@ -40,7 +47,7 @@ pub(crate) async fn json_or_none(headers: &HeaderMap, body: Body) -> Result<Byte
 
 /// Refuses a body where none belongs.
 pub(crate) async fn none(headers: &HeaderMap, body: Body) -> Result<(), Problem> {
-    if read(headers, body).await?.is_empty() {
+    if read(BODY_BYTES_MAX, headers, body).await?.is_empty() {
         Ok(())
     } else {
         Err(Problem::invalid(vec![FieldError::body("this call takes no body")]))
@@ -67,20 +74,26 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !plain(coding))
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+/// 413, with how much is taken.
+fn too_large(bytes_max: usize) -> Problem {
+    let detail = format!("the body of this call has at most {bytes_max} bytes");
+    Problem { detail, ..Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE) }
+}
+
+async fn read(bytes_max: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     // Who asks before sending is not left to send what will be refused.
-    let limit = if headers.contains_key(header::EXPECT) { BODY_BYTES_MAX } else { DRAINED_BYTES_MAX };
+    let limit = if headers.contains_key(header::EXPECT) { bytes_max } else { DRAINED_BYTES_MAX };
     if announced.is_some_and(|length| length > limit) {
-        return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+        return Err(too_large(bytes_max));
     }
-    match tokio::time::timeout(BODY_WITHIN, read_frames(body)).await {
+    match tokio::time::timeout(BODY_WITHIN, read_frames(bytes_max, body)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::of_status(StatusCode::REQUEST_TIMEOUT)),
     }
 }
 
-async fn read_frames(mut body: Body) -> Result<Bytes, Problem> {
+async fn read_frames(bytes_max: usize, mut body: Body) -> Result<Bytes, Problem> {
     let (mut text, mut length) = (Vec::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let frame =
@@ -90,11 +103,11 @@ async fn read_frames(mut body: Body) -> Result<Bytes, Problem> {
         if length > DRAINED_BYTES_MAX {
             break;
         }
-        if length <= BODY_BYTES_MAX {
+        if length <= bytes_max {
             text.extend_from_slice(&bytes);
         }
     }
-    if length > BODY_BYTES_MAX { Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE)) } else { Ok(Bytes::from(text)) }
+    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(Bytes::from(text)) }
 }
 
 #[cfg(test)]
@@ -132,6 +145,6 @@ mod tests {
         assert_eq!(status(json, format!("{}1{}", "[".repeat(40), "]".repeat(40))).await, 400);
         assert_eq!(status(json, r#"{"a":1,"a":1}"#).await, 422);
         assert_eq!(status(json, "x".repeat(65_537)).await, 413);
-        assert_eq!(status(json, "x".repeat(2_000_000)).await, 413);
+        assert_eq!(status(json, "x".repeat(4_000_000)).await, 413);
     }
 }

@@ -11,6 +11,7 @@ use axum::routing::get;
 
 use super::edge;
 use super::problem::Problem;
+use crate::access::Access;
 use crate::ops::livez;
 
 /// Answers calls: `livez` from the first moment, everything else with 503 and a reason until the ledger is open.
@@ -18,6 +19,7 @@ use crate::ops::livez;
 pub struct Front {
     answering: Arc<ArcSwap<Router>>,
     closed: Arc<ArcSwap<Closed>>,
+    access: Arc<Access>,
 }
 
 /// Why the ledger isn't open.
@@ -29,6 +31,13 @@ struct Closed {
 
 impl Default for Front {
     fn default() -> Front {
+        Front::with(Access::default())
+    }
+}
+
+impl Front {
+    /// One whose calls are for these callers, once they are the ledger's.
+    pub fn with(access: Access) -> Front {
         let closed = Closed { code: "starting", why: "the ledger is being opened".to_owned() };
         let closed = Arc::new(ArcSwap::from_pointee(closed));
         let not_yet = |State(closed): State<Arc<ArcSwap<Closed>>>| async move { closed.load().to_callers() };
@@ -40,11 +49,14 @@ impl Default for Front {
             .method_not_allowed_fallback(not_yet)
             .layer(middleware::from_fn(edge::wrap))
             .with_state(Arc::clone(&closed));
-        Front { answering: Arc::new(ArcSwap::from_pointee(waiting)), closed }
+        Front { answering: Arc::new(ArcSwap::from_pointee(waiting)), closed, access: Arc::new(access) }
     }
-}
 
-impl Front {
+    /// Who may make its calls.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access)
+    }
+
     /// The log can't be reached; `why` says which log and what is wrong.
     pub fn log_unreachable(&self, why: String) {
         self.closed.store(Arc::new(Closed { code: "log-unreachable", why }));
@@ -102,13 +114,13 @@ mod tests {
         for (method, path) in calls {
             let (status, body) = ask(&front, method, path).await?;
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{method} {path}");
-            assert!(body.contains("urn:orderledger:problem:starting"), "{body}");
+            assert!(body.contains("/docs/errors/starting"), "{body}");
         }
         front.log_unreachable("no Kafka broker answers at b:9092".to_owned());
         let (_, body) = ask(&front, "GET", "/readyz").await?;
-        assert!(body.contains("problem:log-unreachable") && body.contains("b:9092"), "{body}");
+        assert!(body.contains("/docs/errors/log-unreachable") && body.contains("b:9092"), "{body}");
         let (_, body) = ask(&front, "GET", "/v1/markets").await?;
-        assert!(body.contains("problem:log-unreachable") && !body.contains("b:9092"), "{body}");
+        assert!(body.contains("/docs/errors/log-unreachable") && !body.contains("b:9092"), "{body}");
         front.open(Router::new().route("/readyz", get(|| async { "ready" })));
         assert_eq!(ask(&front, "GET", "/readyz").await?, (StatusCode::OK, "ready".to_owned()));
         Ok(())

@@ -1,5 +1,6 @@
 //! `Idempotency-Key` and `Prefer`.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
@@ -23,11 +24,21 @@ impl IdempotencyKey {
             (Some(key), None) => std::str::from_utf8(key.as_bytes()).ok(),
             _ => None,
         };
-        let fits = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-        key.filter(fits).map(|key| IdempotencyKey(key.to_owned())).ok_or_else(|| {
+        key.and_then(IdempotencyKey::parse).ok_or_else(|| {
             let detail = "the header Idempotency-Key must be there once, with 1 to 255 visible ASCII characters";
             Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-required", detail)
         })
+    }
+
+    /// The key of that name; none if no key is named so.
+    pub(crate) fn parse(name: &str) -> Option<IdempotencyKey> {
+        let fits = (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| IdempotencyKey(name.to_owned()))
+    }
+
+    /// The key of one of the requests that were made under this one. No key of a caller's has a space.
+    pub(crate) fn part(&self, name: impl Display) -> IdempotencyKey {
+        IdempotencyKey(format!("{} {name}", self.0))
     }
 
     /// The eventId of what this account asks under this key: the same for ever.
@@ -99,6 +110,16 @@ mod tests {
         insta::assert_snapshot!(key.event_id("u1"), @"58ead894-13f0-5cc7-b009-005cfe691f69");
         insta::assert_snapshot!(key.order_id("u1").unwrap(), @"f2a22181-a038-5730-8a5e-66fda2a9dab3");
         assert_ne!(key.event_id("u1"), key.event_id("u2"));
+    }
+
+    #[test]
+    fn a_part_has_a_key_that_no_caller_can_name() {
+        let parts = ["0", "10", "1"].map(|name| key("a").unwrap().part(name).event_id("u1"));
+        assert!(parts[0] != parts[1] && parts[1] != parts[2], "{parts:?}");
+        assert_ne!(key("a").unwrap().part("1"), key("a1").unwrap());
+        assert_ne!(key("a").unwrap().part("1").part("0"), key("a").unwrap().part("10"));
+        assert_eq!(IdempotencyKey::parse("a 1"), None);
+        insta::assert_snapshot!(key("a-1").unwrap().part(7).event_id("u1"), @"7c5794ca-1e3e-5148-bfa0-e4a09c937d46");
     }
 
     #[test]

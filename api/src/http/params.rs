@@ -14,7 +14,7 @@ use super::cursor::{self, Place};
 use super::problem::{FieldError, Problem};
 
 /// Parameters that say how to read a list, not what list it is.
-const BESIDE_THE_SCOPE: [&str; 4] = ["cursor", "limit", "minPosition", "waitMs"];
+const BESIDE_THE_SCOPE: [&str; 6] = ["after", "cursor", "limit", "minPosition", "waitMs", "maxStalenessMs"];
 
 /// The parameters that nobody has read yet, and what is wrong so far.
 pub(crate) struct Params {
@@ -23,22 +23,30 @@ pub(crate) struct Params {
     errors: Vec<FieldError>,
     /// What a cursor belongs to: the route, its path and its filters.
     scope: String,
+    /// The header `Ledger-Position`: positions that the caller has seen.
+    seen: Option<String>,
 }
 
 /// Which part of a list is wanted.
 pub(crate) struct Wanted<K> {
     pub(crate) after: Option<K>,
     pub(crate) limit: usize,
+    /// Whether the caller asked for no more than that.
+    pub(crate) is_limited: bool,
     pub(crate) direction: Direction,
     /// What its cursors belong to.
     pub(crate) scope: String,
 }
 
-/// The positions that a view must have reached before it answers, and how long to wait for that.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The positions that a view must have reached before it answers, how old its answer may be, and how long to wait for both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MinPosition {
     pub(crate) positions: Vec<Position>,
+    /// What the caller's earlier answers rested on (`Ledger-Position`); partitions that the view doesn't read say nothing.
+    pub(crate) seen: Vec<Position>,
     pub(crate) within: Duration,
+    /// How many milliseconds the answer may lag (`maxStalenessMs`).
+    pub(crate) stale_max: Option<u64>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
@@ -52,7 +60,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         let Query(pairs) =
             pairs.map_err(|_| Problem::invalid(vec![FieldError::parameter("query", "can't be read")]))?;
         let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-        Ok(Params::new(route, path, pairs))
+        let seen = parts.headers.get_all("ledger-position").iter();
+        let seen: Vec<_> = seen.map(|value| String::from_utf8_lossy(value.as_bytes()).replace(' ', "")).collect();
+        Ok(Params { seen: Some(seen.join(",")).filter(|text| !text.is_empty()), ..Params::new(route, path, pairs) })
     }
 }
 
@@ -65,8 +75,12 @@ impl Params {
             }
         }
         let filters = query.iter().filter(|(name, _)| !BESIDE_THE_SCOPE.contains(&name.as_str()));
-        let scope = format!("{route} {path:?} {:?}", filters.collect::<Vec<_>>());
-        Params { path, query, errors, scope }
+        let mut scope = route.to_owned();
+        for text in path.iter().chain(filters).flat_map(|(name, value)| [name, value]) {
+            // With its length, so that no two lists have the same scope.
+            scope.push_str(&format!(" {}:{text}", text.len()));
+        }
+        Params { path, query, errors, scope, seen: None }
     }
 
     /// A parameter of the path.
@@ -88,6 +102,21 @@ impl Params {
     /// Something is wrong with that parameter.
     pub(crate) fn refuse(&mut self, name: &str, detail: impl Into<String>) {
         self.errors.push(FieldError::parameter(name, detail));
+    }
+
+    /// Whether a switch of the query is on; off if it isn't there.
+    pub(crate) fn switch(&mut self, name: &str) -> bool {
+        let on = self.query(name, |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("must be true or false"),
+        });
+        on.unwrap_or(false)
+    }
+
+    /// Whether something is wrong already.
+    pub(crate) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
     }
 
     /// A moment of the query.
@@ -116,18 +145,29 @@ impl Params {
 
     /// `limit` and `cursor` of a list whose order can't be chosen.
     pub(crate) fn page_in<K: Place>(&mut self, direction: Direction) -> Wanted<K> {
-        let limit = self.number("limit", 1, 1000).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100);
+        let limit = self.number("limit", 1, 1000).and_then(|limit| usize::try_from(limit).ok());
         let scope = std::mem::take(&mut self.scope);
         let after = self.query("cursor", |text| cursor::read(&scope, text).ok_or("is no cursor of this list"));
-        Wanted { after, limit, direction, scope }
+        Wanted { after, limit: limit.unwrap_or(100), is_limited: limit.is_some(), direction, scope }
     }
 
-    /// `minPosition` and `waitMs` of a view that reads these topics.
+    /// `after`: behind the record at that position, which must stand where the list's records may; a cursor is further on.
+    pub(crate) fn after(&mut self, has: impl FnOnce(Position) -> bool) -> Option<Position> {
+        let after = self.query("after", str::parse::<Position>)?;
+        if !has(after) {
+            self.refuse("after", "stands where no record of this list does");
+        }
+        Some(after)
+    }
+
+    /// `minPosition`, `waitMs`, `maxStalenessMs` and the header `Ledger-Position`, of a view that reads these topics.
     pub(crate) fn min_position(&mut self, topics: &[Topic]) -> Result<MinPosition, Problem> {
         let within = Duration::from_millis(self.number("waitMs", 0, 10_000).unwrap_or(1000));
-        let Some(all) = self.query("minPosition", read_positions) else {
-            return Ok(MinPosition { positions: Vec::new(), within });
-        };
+        let stale_max = self.number("maxStalenessMs", 0, 86_400_000);
+        let seen = self.seen.take().and_then(|text| self.read("Ledger-Position", &text, read_positions));
+        let seen = seen.unwrap_or_default().into_iter().filter(|position| topics.contains(&position.topic)).collect();
+        let unbound = MinPosition { positions: Vec::new(), seen, within, stale_max };
+        let Some(all) = self.query("minPosition", read_positions) else { return Ok(unbound) };
         let positions: Vec<Position> = all.into_iter().filter(|position| topics.contains(&position.topic)).collect();
         if positions.is_empty() {
             let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();
@@ -139,7 +179,7 @@ impl Params {
                 ..Problem::invalid(vec![FieldError::parameter("minPosition", "is not tracked")])
             });
         }
-        Ok(MinPosition { positions, within })
+        Ok(MinPosition { positions, ..unbound })
     }
 
     /// What the parameters make, if nothing is wrong and none is left over.
@@ -220,6 +260,12 @@ mod tests {
         let ask = |text: &str| params(&[("minPosition", text)]).min_position(&[Topic::Orders]);
         assert_eq!(ask("orders-3@7,trades-1@2").unwrap().positions, ["orders-3@7".parse().unwrap()]);
         assert_eq!(ask("trades-1@2").unwrap_err().code, "position-not-tracked");
+        let session = |text: &str| Params { seen: Some(text.to_owned()), ..params(&[]) }.min_position(&[Topic::Orders]);
+        assert_eq!(session("orders-3@7,trades-1@2").unwrap().seen, ["orders-3@7".parse().unwrap()]);
+        assert_eq!(session("trades-1@2").unwrap().seen, []);
+        let mut malformed = Params { seen: Some("orders-3".to_owned()), ..params(&[]) };
+        let _ = malformed.min_position(&[Topic::Orders]);
+        assert_eq!(malformed.finish(Some(())).unwrap_err().status.as_u16(), 422);
         let mut malformed = params(&[("minPosition", "zzz")]);
         let _ = malformed.min_position(&[Topic::Orders]);
         assert_eq!(malformed.finish(Some(())).unwrap_err().status.as_u16(), 422);

@@ -8,6 +8,7 @@ use orderledger_store::{At, Error};
 use serde::Serialize;
 
 use super::as_of::{AsOf, ParkedState};
+use crate::lag::Lag;
 use crate::ledger::REBUILDING;
 
 /// A problem with a stable code, on its way to the caller. [`crate::http::edge`] writes its body.
@@ -21,7 +22,9 @@ pub(crate) struct Problem {
     /// Seconds after which to try again.
     pub(crate) retry_after: Option<u32>,
     /// Of a parked account: what is missing may be among what waits.
-    pub(crate) parked: Option<ParkedState>,
+    pub(crate) parked: Option<Box<ParkedState>>,
+    /// Of an answer that would be too old.
+    pub(crate) lag: Option<Box<Lag>>,
 }
 
 /// What is wrong with one field of the body, or one parameter of the address.
@@ -56,7 +59,7 @@ impl FieldError {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None, parked: None }
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None, parked: None, lag: None }
     }
 
     /// 422: valid JSON, or readable parameters, that break a rule.
@@ -82,6 +85,34 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// 401 of a call without a credential.
+    pub(crate) fn credential_required() -> Problem {
+        let detail = "this call needs a credential: Authorization: Bearer, with an API key or a token";
+        Problem::new(StatusCode::UNAUTHORIZED, "credential-required", detail)
+    }
+
+    /// 401 of a credential that doesn't hold; what is wrong with it is not said.
+    pub(crate) fn credential_invalid() -> Problem {
+        let detail = "the credential is malformed, unknown, expired or revoked, or not for this server; get another";
+        Problem::new(StatusCode::UNAUTHORIZED, "credential-invalid", detail)
+    }
+
+    /// 403 of a call that no role of the caller may make.
+    pub(crate) fn forbidden() -> Problem {
+        let detail = "no role of this credential may make this call; use one that has the role for it";
+        Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 429 of a caller that calls too often.
+    pub(crate) fn rate_limited(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail)
+    }
+
+    /// 404 of an account that no event names, and of every account that is another's: nobody learns which it is.
+    pub(crate) fn unknown_account() -> Problem {
+        Problem::not_found("unknown-account", "no event names this account")
+    }
+
     /// 404 of an order that its account doesn't have.
     pub(crate) fn unknown_order() -> Problem {
         Problem::not_found("unknown-order", "this account has no order of this id")
@@ -104,6 +135,28 @@ impl Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(1)
     }
 
+    /// 503 of an answer that would be older than the caller accepts.
+    pub(crate) fn too_stale(lag: Lag) -> Problem {
+        let detail = format!(
+            "the answer would be {} ms and {} records behind the log, more than maxStalenessMs; ask again, wait longer \
+             (waitMs), or accept an older answer",
+            lag.millis, lag.records
+        );
+        Problem { lag: Some(Box::new(lag)), ..Problem::unavailable("too-stale", detail) }
+    }
+
+    /// 406: none of the forms that the caller takes.
+    pub(crate) fn not_acceptable(forms: &str) -> Problem {
+        let detail = format!("this list comes as {forms}; name one of them in Accept, or leave it out");
+        Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail)
+    }
+
+    /// 503 of an export while as many run as may.
+    pub(crate) fn too_many_exports() -> Problem {
+        let detail = "as many lists are being streamed as may be at once; try again soon, or read them page by page";
+        Problem::unavailable("too-many-exports", detail).retry_after(5)
+    }
+
     /// 503 of a view without rows to answer from; the others answer.
     pub(crate) fn view_rebuilding() -> Problem {
         Problem::unavailable("view-rebuilding", REBUILDING)
@@ -115,10 +168,23 @@ impl Problem {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
+    /// The same of a part of the body: its pointers begin where that part stands.
+    #[must_use]
+    pub(crate) fn within(mut self, place: &str) -> Problem {
+        for error in &mut self.errors {
+            error.pointer = error.pointer.take().map(|pointer| format!("{place}{pointer}"));
+        }
+        if self.errors.is_empty() {
+            return self;
+        }
+        let Problem { detail, errors, .. } = Problem::invalid(std::mem::take(&mut self.errors));
+        Problem { detail, errors, ..self }
+    }
+
     /// Said of what was looked for at that moment: whose records wait is said with it.
     #[must_use]
     pub(crate) fn at_moment(self, as_of: &AsOf) -> Problem {
-        Problem { parked: as_of.parked, ..self }
+        Problem { parked: as_of.parked.map(Box::new), ..self }
     }
 
     #[must_use]
@@ -160,15 +226,18 @@ impl Problem {
             errors: &'a [FieldError],
             #[serde(flatten)]
             parked: Option<ParkedState>,
+            #[serde(flatten)]
+            lag: Option<Lag>,
         }
         let body = Body {
-            r#type: format!("urn:orderledger:problem:{}", self.code),
+            r#type: format!("/docs/errors/{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Problem"),
             status: self.status.as_u16(),
             detail: &self.detail,
             instance,
             errors: &self.errors,
-            parked: self.parked,
+            parked: self.parked.as_deref().copied(),
+            lag: self.lag.as_deref().copied(),
         };
         serde_json::to_vec(&body).unwrap_or_default()
     }
@@ -213,7 +282,7 @@ mod tests {
     #[test]
     fn a_problem_has_these_bytes() {
         let errors = vec![FieldError::field("a/b~c", "is wrong"), FieldError::parameter("limit", "is wrong")];
-        insta::assert_snapshot!(text(&Problem::invalid(errors)), @r#"{"type":"urn:orderledger:problem:invalid-request","title":"Unprocessable Entity","status":422,"detail":"2 fields are wrong; see errors","instance":"/v1/x","errors":[{"pointer":"/a~1b~0c","detail":"is wrong"},{"parameter":"limit","detail":"is wrong"}]}"#);
-        insta::assert_snapshot!(text(&Problem::of_status(StatusCode::NOT_FOUND)), @r#"{"type":"urn:orderledger:problem:not-found","title":"Not Found","status":404,"detail":"there is nothing at this address; GET /openapi.json lists all calls","instance":"/v1/x"}"#);
+        insta::assert_snapshot!(text(&Problem::invalid(errors)), @r#"{"type":"/docs/errors/invalid-request","title":"Unprocessable Entity","status":422,"detail":"2 fields are wrong; see errors","instance":"/v1/x","errors":[{"pointer":"/a~1b~0c","detail":"is wrong"},{"parameter":"limit","detail":"is wrong"}]}"#);
+        insta::assert_snapshot!(text(&Problem::of_status(StatusCode::NOT_FOUND)), @r#"{"type":"/docs/errors/not-found","title":"Not Found","status":404,"detail":"there is nothing at this address; GET /openapi.json lists all calls","instance":"/v1/x"}"#);
     }
 }

@@ -1,16 +1,101 @@
 //! Parameters of queries and fields of answers that several calls share, or that are many.
 
-pub(super) const POSITION: &[&str] = &["minPosition", "waitMs"];
-pub(super) const PAGE: &[&str] = &["limit", "order", "cursor", "minPosition", "waitMs"];
-pub(super) const ORDERS: &[&str] =
-    &["status", "symbol", "clientOrderId", "limit", "order", "cursor", "minPosition", "waitMs"];
-pub(super) const HISTORY: &[&str] = &["from", "to", "type", "limit", "order", "cursor", "minPosition", "waitMs"];
-pub(super) const TAPE: &[&str] = &["from", "to", "limit", "order", "cursor", "minPosition", "waitMs"];
-pub(super) const CANDLES: &[&str] = &["interval", "from", "to", "limit", "order", "cursor", "minPosition", "waitMs"];
-pub(super) const EVENTS: &[&str] =
-    &["topic", "partition", "from", "symbol", "type", "since", "until", "limit", "cursor", "minPosition", "waitMs"];
-pub(super) const LIST: &[&str] = &["data", "nextCursor", "asOf"];
-pub(super) const ORDER: &[&str] = &[
+pub(crate) const POSITION: &[&str] = &["minPosition", "waitMs", "maxStalenessMs"];
+/// Of a past moment too.
+pub(crate) const MOMENT: &[&str] = &["asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const MARKETS: &[&str] =
+    &["limit", "order", "cursor", "asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const FILLS: &[&str] = &[
+    "orderId",
+    "limit",
+    "order",
+    "cursor",
+    "asOfPosition",
+    "asOfTime",
+    "clock",
+    "minPosition",
+    "waitMs",
+    "maxStalenessMs",
+];
+pub(crate) const POSTINGS: &[&str] = &[
+    "asset",
+    "reason",
+    "limit",
+    "order",
+    "cursor",
+    "asOfPosition",
+    "asOfTime",
+    "clock",
+    "minPosition",
+    "waitMs",
+    "maxStalenessMs",
+];
+pub(crate) const EXPLAINED: &[&str] =
+    &["asset", "balance", "sum", "addsUp", "groups", "reservations", "reservationsCount", "reservationsSum", "asOf"];
+pub(crate) const PAGE: &[&str] = &["limit", "order", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const ORDERS: &[&str] = &[
+    "status",
+    "symbol",
+    "clientOrderId",
+    "limit",
+    "order",
+    "cursor",
+    "minPosition",
+    "waitMs",
+    "maxStalenessMs",
+    "asOfPosition",
+    "asOfTime",
+    "clock",
+];
+pub(crate) const HISTORY: &[&str] =
+    &["from", "to", "type", "limit", "order", "cursor", "after", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const ACCOUNT_HISTORY: &[&str] =
+    &["symbol", "from", "to", "type", "limit", "order", "cursor", "after", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const TAPE: &[&str] = &[
+    "from",
+    "to",
+    "limit",
+    "order",
+    "cursor",
+    "minPosition",
+    "waitMs",
+    "maxStalenessMs",
+    "asOfPosition",
+    "asOfTime",
+    "clock",
+];
+pub(crate) const CANDLES: &[&str] = &[
+    "interval",
+    "fill",
+    "from",
+    "to",
+    "limit",
+    "order",
+    "cursor",
+    "minPosition",
+    "waitMs",
+    "maxStalenessMs",
+    "asOfPosition",
+    "asOfTime",
+    "clock",
+];
+pub(crate) const EVENTS: &[&str] = &[
+    "topic",
+    "partition",
+    "from",
+    "symbol",
+    "type",
+    "since",
+    "until",
+    "limit",
+    "cursor",
+    "after",
+    "minPosition",
+    "waitMs",
+    "maxStalenessMs",
+];
+pub(crate) const LIST: &[&str] = &["data", "nextCursor", "asOf"];
+pub(crate) const ORDER: &[&str] = &[
     "orderId",
     "userId",
     "symbol",
@@ -33,9 +118,9 @@ pub(super) const ORDER: &[&str] = &[
     "position",
     "asOf",
 ];
-pub(super) const NEW_ORDER: &[&str] =
+pub(crate) const NEW_ORDER: &[&str] =
     &["symbol", "side", "orderType", "quantity", "price", "timeInForce", "clientOrderId", "postOnly", "maxCost"];
-pub(super) const MARKET: &[&str] = &[
+pub(crate) const MARKET: &[&str] = &[
     "symbol",
     "last",
     "bid",
@@ -51,12 +136,14 @@ pub(super) const MARKET: &[&str] = &[
     "change",
     "asOf",
 ];
-pub(super) const RECORD: &[&str] = &["topic", "partition", "offset", "position", "recordedAt", "key", "event", "asOf"];
+pub(crate) const INCLUSION: &[&str] = &["leafIndex", "treeSize", "leafHash", "path", "rootHash", "checkpoint", "asOf"];
+pub(crate) const RECORD: &[&str] = &["topic", "partition", "offset", "position", "recordedAt", "key", "event", "asOf"];
 
-pub(super) const PARKED: &[&str] = &["projection", "limit", "order", "cursor"];
-pub(super) const DECIDED: &[&str] = &["entity", "projection", "position", "state", "firstPosition", "waiting", "error"];
+pub(crate) const PARKED: &[&str] =
+    &["projection", "limit", "order", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const DECIDED: &[&str] = &["entity", "projection", "position", "state", "firstPosition", "waiting", "error"];
 
-pub(super) const REBUILD: &[&str] = &[
+pub(crate) const REBUILD: &[&str] = &[
     "generation",
     "action",
     "phase",

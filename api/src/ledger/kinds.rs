@@ -19,6 +19,11 @@ use orderledger_store::event_log::EventLog;
 use orderledger_store::views::{Direction, Options, Schema, View, bulk_load};
 use orderledger_store::{At, Error};
 
+use super::rebuild::room::check_room;
+
+/// After so many rows it is looked whether there is room for more.
+const ROWS_BETWEEN_LOOKS: u64 = 4096;
+
 /// How a projection is taken up where its view stands.
 type Resume = fn(Arc<View>, &dyn EventLog, &StreamKey, &str) -> Result<Box<dyn AnyFolding>, Error>;
 
@@ -77,18 +82,14 @@ impl Kind {
         }
     }
 
-    /// A fold from offset zero on a view in memory; bounded: at most so many bytes of it, the rest in nameless files of that
-    /// directory.
+    /// A fold from offset zero on a view in memory: at most so many bytes of it, the rest in nameless files of that directory.
     pub(crate) fn fresh(
         &self,
         log: &dyn EventLog,
         key: &StreamKey,
-        bound: Option<(&Path, usize)>,
+        (dir, budget): (&Path, usize),
     ) -> Result<Box<dyn AnyFolding>, Error> {
-        let view = match bound {
-            Some((dir, budget)) => View::in_bounded_memory(self.schema, dir, budget),
-            None => View::in_memory(self.schema),
-        };
+        let view = View::in_bounded_memory(self.schema, dir, budget, check_room);
         (self.resume)(Arc::new(view), log, key, "memory")
     }
 
@@ -104,6 +105,9 @@ impl Kind {
         let all = (Bound::<Vec<u8>>::Unbounded, Bound::Unbounded);
         let mut written = 0;
         let rows = reader.scan(all, Direction::Ascending).map(|row| {
+            if written % ROWS_BETWEEN_LOOKS == 0 {
+                check_room(path)?;
+            }
             before(written)?;
             written += 1;
             row

@@ -14,10 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderledger_domain::entity::Entity;
+use orderledger_domain::ids::Symbol;
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_projections::audit::queries::Recent;
 use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::progress::Progress;
@@ -29,16 +31,23 @@ use uuid::Uuid;
 pub(crate) use conditions::Conditions;
 pub(crate) use gates::Gates;
 pub use open::{Opened, Settings, Workers, open_log, open_log_to_look};
-pub(crate) use open::{PARTITIONS, REBUILD_SHARE};
+pub(crate) use open::{PARTITIONS, REBUILD_SHARE, WRITES_MAX};
 pub use rebuild::Acceptance;
+pub use rebuild::growth::{GROWTH_MIN, QuietHours, Tidying};
 pub use rebuild::offline::{Rebuilt, Verified, Written, fold_from_zero, rebuild, rebuild_into, verify};
-pub(crate) use view_handle::REBUILDING;
 pub use view_handle::{Generation, ViewHandle};
+pub(crate) use view_handle::{Moment, REBUILDING};
 
+use crate::lag::Watch;
+use crate::streams::Streams;
+use open::EXPORTS_MAX;
 use rebuild::live::Rebuilds;
 
 /// Where control events stand: partition 0, under this key.
 pub(crate) const CONTROL: &str = "_control";
+
+/// The market of the canary, which lists of markets leave out.
+pub(crate) const CANARY: &str = "LEDGER.CANARY";
 
 /// What every call works with.
 pub struct Ledger {
@@ -62,10 +71,14 @@ pub struct Ledger {
     pub market: Arc<ViewHandle>,
     /// The log itself, byte for byte.
     pub audit: Arc<ViewHandle>,
+    /// Records of the log that were asked for lately.
+    pub(crate) recent: Arc<Recent>,
     /// The order books.
     pub board: Arc<Board>,
     /// Writes on their way to the log; so few that the log's own queue is never full.
     pub writes: Semaphore,
+    /// Lists that are being streamed.
+    pub(crate) exports: Arc<Semaphore>,
     /// Operators' decisions about parked entities: where the last one stands.
     pub(crate) decisions: Gates<Position>,
     /// The keys that they are made under, passed first: the last one's, whom it is about and where it stands.
@@ -76,6 +89,10 @@ pub struct Ledger {
     pub(crate) rebuild_share: u32,
     /// Bytes that a rebuild may hold in memory.
     pub(crate) memory_limit: u64,
+    /// Who listens to what.
+    pub(crate) streams: Streams,
+    /// How far everything is behind the log.
+    pub(crate) lag: Watch,
     /// What rebuilds.
     pub(crate) rebuilds: Arc<Rebuilds>,
     /// What the workers of views are started with.
@@ -86,6 +103,11 @@ impl Ledger {
     /// The three views.
     pub const fn views(&self) -> [&Arc<ViewHandle>; 3] {
         [&self.settlement, &self.market, &self.audit]
+    }
+
+    /// The two stages, and how far they are.
+    pub(crate) const fn stages(&self) -> [(&'static str, &Progress); 2] {
+        [("intake", &self.intake), ("matching", &self.matching)]
     }
 
     /// The view in which such an entity may be parked.
@@ -107,6 +129,16 @@ impl Ledger {
     /// The partition of `orders` that holds all of a user's events.
     pub(crate) fn orders_of(&self, user: &str) -> TopicPartition {
         Topic::Orders.at(partition::of_key(user.as_bytes(), self.partitions))
+    }
+
+    /// How many lists are being streamed.
+    pub(crate) fn open_exports(&self) -> usize {
+        EXPORTS_MAX.saturating_sub(self.exports.available_permits())
+    }
+
+    /// Every market but the canary's, in order.
+    pub(crate) fn markets(&self) -> Vec<Symbol> {
+        self.board.symbols().into_iter().filter(|symbol| symbol.as_str() != CANARY).collect()
     }
 
     /// The partition of `topic` that holds a symbol.

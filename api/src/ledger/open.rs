@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
+use orderledger_projections::audit::queries::Recent;
 use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::intake::{Identities, Intake};
 use orderledger_projections::matching::Matching;
@@ -29,18 +30,25 @@ use orderledger_store::{DataDir, Error, IdIndex, LogIdentity};
 use tokio::sync::Semaphore;
 
 use super::kinds::Kind;
+use super::rebuild::growth::{Tidying, tidy};
 use super::rebuild::live::Rebuilds;
 use super::rebuild::memory::MEMORY_LIMIT;
 use super::rebuild::watch::watch;
-use super::view_handle::Seat;
+use super::view_handle::{HeadRead, Seat};
 use super::{Conditions, Gates, Generation, Ledger, ViewHandle};
+use crate::lag::{self, Watch};
+use crate::streams::{self, Streams};
 
 /// The partition count of a new data directory.
 pub(crate) const PARTITIONS: u32 = 12;
 /// What a rebuild may take of a core, in percent, where nothing else is set.
 pub(crate) const REBUILD_SHARE: u32 = 50;
+/// How many lists may be streamed at once: each has a few stretches of rows in memory, and a thread while it makes one.
+pub(super) const EXPORTS_MAX: usize = 16;
+/// Bytes of records that histories were asked for lately.
+const RECENT_BYTES_MAX: usize = 128 << 20;
 /// How many writes may be on their way at once: at 1 KiB each they fill half of the log's queue, so appending never waits.
-const WRITES_MAX: usize = 4096;
+pub(crate) const WRITES_MAX: usize = 4096;
 
 /// How a ledger is opened.
 #[derive(Clone, Debug)]
@@ -59,6 +67,10 @@ pub struct Settings {
     pub rebuild_share: u32,
     /// Bytes that a rebuild may hold in memory.
     pub memory_limit: u64,
+    /// How much streams may take.
+    pub streams: streams::Limits,
+    /// When views that have grown too much are made anew; absent: never.
+    pub tidying: Option<Tidying>,
     /// The Kafka cluster that holds the log; absent: the embedded log in the data directory.
     pub kafka: Option<KafkaSettings>,
 }
@@ -74,6 +86,8 @@ impl Settings {
             parking: Limits::default(),
             rebuild_share: REBUILD_SHARE,
             memory_limit: MEMORY_LIMIT,
+            streams: streams::Limits::default(),
+            tidying: None,
             kafka: None,
         }
     }
@@ -184,6 +198,10 @@ impl Opened {
             Ok(ledger) => {
                 let ledger = Arc::new(ledger);
                 watch(&ledger)?;
+                lag::start(&ledger)?;
+                if let Some(tidying) = settings.tidying {
+                    tidy(&ledger, tidying)?;
+                }
                 Ok(Opened { ledger, workers })
             }
             Err(error) => {
@@ -230,11 +248,15 @@ impl Workers {
             audit,
             board,
             writes: Semaphore::new(WRITES_MAX),
+            recent: Arc::new(Recent::new(RECENT_BYTES_MAX)),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             decisions: Gates::default(),
             decision_keys: Gates::default(),
             answer_within: settings.answer_within,
             rebuild_share: settings.rebuild_share,
             memory_limit: settings.memory_limit,
+            streams: Streams::new(settings.streams),
+            lag: Watch::default(),
             rebuilds: Arc::clone(&self.rebuilds),
             conditions,
         })
@@ -295,7 +317,15 @@ impl Start<'_> {
         let is_incomplete = AtomicBool::new(is_incomplete);
         let live = ArcSwap::from_pointee(Generation { number, view, progress });
         let (seat, job) = (Mutex::new(seat), Mutex::default());
-        Ok(Arc::new(ViewHandle { name: kind.name(), live, kind, is_incomplete, seat, job }))
+        Ok(Arc::new(ViewHandle {
+            name: kind.name(),
+            live,
+            kind,
+            is_incomplete,
+            seat,
+            job,
+            head_read: HeadRead::default(),
+        }))
     }
 }
 

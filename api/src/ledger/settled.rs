@@ -19,12 +19,7 @@ impl Ledger {
         // Projections that park read the decisions about it, too.
         let (of_settlement, of_market) = ([Topic::Orders, Topic::DeadLetters], [Topic::Trades, Topic::DeadLetters]);
         loop {
-            let ends = self.ends()?;
-            self.reach(&self.intake, "intake", &ends, &[Topic::Orders], deadline).await?;
-            self.reach(&self.matching, "matching", &ends, &[Topic::Books], deadline).await?;
-            if self.ends()? != ends {
-                continue;
-            }
+            let ends = self.stages_settled(deadline).await?;
             self.reach(&self.settlement.live.load().progress, "settlement", &ends, &of_settlement, deadline).await?;
             self.reach(&self.market.live.load().progress, "market", &ends, &of_market, deadline).await?;
             self.reach(&self.audit.live.load().progress, "audit", &ends, &Topic::ALL, deadline).await?;
@@ -32,6 +27,26 @@ impl Ledger {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits until the stages alone have caught up and the log stands still; where that is.
+    pub async fn stages_settled(&self, deadline: Instant) -> Result<BTreeMap<TopicPartition, u64>, Error> {
+        loop {
+            let ends = self.ends()?;
+            self.reach(&self.intake, "intake", &ends, &[Topic::Orders], deadline).await?;
+            self.reach(&self.matching, "matching", &ends, &[Topic::Books], deadline).await?;
+            if self.ends()? == ends {
+                return Ok(ends);
+            }
+        }
+    }
+
+    /// Lets the projections rest for good: only the stages work. False if one of them didn't in time.
+    pub fn rest_projections(&self, within: Duration) -> bool {
+        self.views().iter().all(|handle| {
+            let rest = handle.seat().rest.clone();
+            rest.ask(within)
+        })
     }
 
     /// The ends of all partitions.

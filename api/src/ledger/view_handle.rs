@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
 use orderledger_domain::position::TopicPartition;
 use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::partition::PartitionState;
@@ -33,6 +34,7 @@ pub struct ViewHandle {
     /// a rebuild has replaced it.
     pub(crate) is_incomplete: AtomicBool,
     pub(crate) seat: Mutex<Seat>,
+    pub(crate) head_read: HeadRead,
     /// The newest rebuild or rollback.
     pub(crate) job: Mutex<Option<Arc<Job>>>,
 }
@@ -59,7 +61,31 @@ pub(crate) struct Moment {
     /// The rows.
     pub(crate) reader: ViewReader,
     /// The positions of just these rows.
-    pub(crate) partitions: BTreeMap<TopicPartition, PartitionProgress>,
+    pub(crate) partitions: Arc<Positions>,
+}
+
+/// How far each partition is.
+type Positions = BTreeMap<TopicPartition, PartitionProgress>;
+
+/// What a view's newest head says, read once for all calls between two commits.
+#[derive(Default)]
+pub(crate) struct HeadRead(ArcSwapOption<(Bytes, Arc<Positions>)>);
+
+impl HeadRead {
+    fn of(&self, head: &Bytes) -> Result<Arc<Positions>, Error> {
+        if let Some(known) = self.0.load().as_ref() {
+            let (of, positions) = known.as_ref();
+            // Bytes that are kept are nobody else's: the same place holds the same head.
+            if of.as_ptr() == head.as_ptr() && of.len() == head.len() {
+                return Ok(Arc::clone(positions));
+            }
+        }
+        let states: BTreeMap<TopicPartition, PartitionState> = states_of(head)?;
+        let positions = states.iter().map(|(of, state)| (*of, PartitionProgress::from(state))).collect();
+        let positions: Arc<Positions> = Arc::new(positions);
+        self.0.store(Some(Arc::new((head.clone(), Arc::clone(&positions)))));
+        Ok(positions)
+    }
 }
 
 impl ViewHandle {
@@ -90,8 +116,7 @@ impl ViewHandle {
     /// The view as it is now.
     pub(crate) fn moment(&self) -> Result<Moment, Error> {
         let reader = self.reader()?;
-        let states: BTreeMap<TopicPartition, PartitionState> = states_of(reader.head())?;
-        let partitions = states.iter().map(|(of, state)| (*of, PartitionProgress::from(state))).collect();
+        let partitions = self.head_read.of(reader.head())?;
         Ok(Moment { reader, partitions })
     }
 

@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::partition::Accounting;
-use orderledger_projections::worker::progress::{PartitionProgress, Standing, Twin, WorkerState};
+use orderledger_projections::worker::progress::{PartitionProgress, Twin};
 use orderledger_store::Error;
 use orderledger_store::views::View;
 use serde::Serialize;
 
 use super::rebuilds::Rebuild;
 use crate::http::answer;
-use crate::http::as_of::lag;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
+use crate::lag::Group;
 use crate::ledger::{Ledger, ViewHandle, blocking};
-
-/// The state of a worker that follows the log's end.
-const LIVE: &str = WorkerState::Live.as_str();
+use crate::rows::{LagColumns, PaceColumns};
 
 /// Projections have a view with a generation and a digest; stages have none.
 #[derive(Serialize)]
@@ -42,8 +40,8 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     twin: Option<TwinColumns>,
     positions: BTreeMap<String, u64>,
-    lag_records: u64,
-    lag_ms: i64,
+    #[serde(flatten)]
+    lag: LagColumns,
     #[serde(flatten)]
     records: Records,
     /// Entities of which records wait.
@@ -51,8 +49,19 @@ struct Row {
     /// The newest rebuild or rollback since the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     rebuild: Option<Rebuild>,
-    /// The same counts of every partition that has a record.
-    partitions: BTreeMap<String, Records>,
+    /// The same of every partition that has a record.
+    partitions: BTreeMap<String, PartitionRow>,
+}
+
+/// One partition of a group.
+#[derive(Serialize)]
+struct PartitionRow {
+    /// `live`; `catching_up`, further behind than it may be; or `frozen`.
+    state: &'static str,
+    #[serde(flatten)]
+    pace: PaceColumns,
+    #[serde(flatten)]
+    records: Records,
 }
 
 /// How many records were consumed, counted by itself, and what became of them: `consumed` is the sum of the other five.
@@ -108,37 +117,30 @@ struct ViewColumns {
 pub(crate) async fn list(
     State(ledger): State<Arc<Ledger>>,
     params: Params,
-    _headers: HeaderMap,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     params.finish(Some(()))?;
     let answer = blocking(move || rows(&ledger)).await?;
-    Ok(answer::json(StatusCode::OK, answer::to_json(&answer)?))
+    answer::tagged(&headers, &answer)
 }
 
 fn rows(ledger: &Ledger) -> Result<Answer, Error> {
-    let projection = |handle: &Arc<ViewHandle>| {
-        let live = handle.live.load();
-        let columns = view_columns(handle)?;
-        let mut row = row(ledger, handle.name, Some(columns), &live.progress.standing())?;
-        row.rebuild = handle.job().map(|job| Rebuild::of(&job));
-        if handle.has_no_rows() || (row.state == LIVE && row.rebuild.as_ref().is_some_and(Rebuild::runs)) {
-            row.state = "rebuilding";
+    let mut answer = Answer { data: Vec::new(), stages: Vec::new() };
+    for group in ledger.lag.groups(ledger)? {
+        let view = ledger.views().into_iter().find(|handle| handle.name == group.name);
+        let stage = ledger.stages().into_iter().find(|(name, _)| *name == group.name);
+        let mut row = row(&group);
+        if let Some(handle) = view {
+            row.view = Some(view_columns(handle)?);
+            row.rebuild = handle.job().map(|job| Rebuild::of(&job));
+            answer.data.push(row);
+        } else {
+            let twin = stage.and_then(|(_, progress)| progress.twin());
+            row.twin = twin.map(|Twin { seen_at, records }| TwinColumns { seen_at: seen_at.to_string(), records });
+            answer.stages.push(row);
         }
-        Ok(row)
-    };
-    let stages = [("intake", &ledger.intake), ("matching", &ledger.matching)];
-    Ok(Answer {
-        data: ledger.views().into_iter().map(projection).collect::<Result<_, _>>()?,
-        stages: stages
-            .into_iter()
-            .map(|(name, progress)| {
-                let twin = progress
-                    .twin()
-                    .map(|Twin { seen_at, records }| TwinColumns { seen_at: seen_at.to_string(), records });
-                Ok(Row { twin, ..row(ledger, name, None, &progress.standing())? })
-            })
-            .collect::<Result<_, Error>>()?,
-    })
+    }
+    Ok(answer)
 }
 
 fn view_columns(handle: &ViewHandle) -> Result<ViewColumns, Error> {
@@ -158,39 +160,28 @@ pub(super) fn on_disk(view: &View) -> Result<(String, BTreeMap<String, u64>), Er
     Ok((format!("{:032x}", at.digest.sum), positions.collect()))
 }
 
-fn row(ledger: &Ledger, name: &'static str, view: Option<ViewColumns>, standing: &Standing) -> Result<Row, Error> {
+fn row(group: &Group) -> Row {
     let (mut positions, mut records, mut partitions) = (BTreeMap::new(), Records::default(), BTreeMap::new());
-    let (mut lag_records, mut lag_ms) = (0_u64, 0_i64);
-    for (of, at) in &standing.partitions {
-        positions.extend(at.next_offset.checked_sub(1).map(|last| (of.to_string(), last)));
-        let lag = lag(&*ledger.log, *of, *at)?;
-        lag_records = lag_records.saturating_add(lag.records);
-        lag_ms = lag_ms.max(lag.millis);
-        let here = Records::of(at);
+    for one in &group.partitions {
+        positions.extend(one.at.next_offset.checked_sub(1).map(|last| (one.of.to_string(), last)));
+        let here = Records::of(&one.at);
         records.add(here);
-        if here.consumed > 0 {
-            partitions.insert(of.to_string(), here);
+        if here.consumed > 0 || one.lag.records > 0 {
+            let row = PartitionRow { state: one.state(group.class), pace: one.into(), records: here };
+            partitions.insert(one.of.to_string(), row);
         }
     }
-    let error = match &standing.state {
-        WorkerState::Stopped(why) | WorkerState::Halted(why) => Some(why.clone()),
-        WorkerState::CatchingUp | WorkerState::Live => None,
-    };
-    Ok(Row {
-        name,
-        view,
-        state: match standing.state {
-            WorkerState::Live if standing.parked_entities > 0 => "parked",
-            ref state => state.as_str(),
-        },
-        parked_entities: standing.parked_entities,
+    Row {
+        name: group.name,
+        view: None,
+        state: group.state,
+        parked_entities: group.standing.parked_entities,
         rebuild: None,
-        error,
+        error: group.error().map(str::to_owned),
         twin: None,
         positions,
-        lag_records,
-        lag_ms,
+        lag: group.into(),
         records,
         partitions,
-    })
+    }
 }

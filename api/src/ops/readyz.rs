@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use orderledger_projections::worker::progress::{Progress, WorkerState};
+use orderledger_projections::worker::progress::WorkerState;
 use orderledger_store::Error;
 
 use crate::http::answer;
-use crate::http::as_of::lag;
 use crate::http::problem::Problem;
+use crate::lag::{Class, Group};
 use crate::ledger::{Ledger, blocking};
 
 /// How far behind a critical worker may be and still be ready.
@@ -29,33 +29,22 @@ pub(crate) async fn get(State(ledger): State<Arc<Ledger>>) -> Result<Response, P
 
 /// What is not ready, in words.
 fn missing(ledger: &Ledger) -> Result<Vec<String>, Error> {
-    let (settlement, market) = (ledger.settlement.live.load(), ledger.market.live.load());
-    let critical = [
-        ("intake", &ledger.intake),
-        ("matching", &ledger.matching),
-        ("settlement", &settlement.progress),
-        ("market", &market.progress),
-    ];
-    let mut missing = Vec::new();
-    for (name, progress) in critical {
-        missing.extend(why_not(ledger, progress)?.map(|why| format!("{name} {why}")));
-    }
-    Ok(missing)
+    let groups = ledger.lag.groups(ledger)?;
+    let critical = groups.iter().filter(|group| group.class == Class::Critical);
+    Ok(critical.filter_map(|group| why_not(group).map(|why| format!("{} {why}", group.name))).collect())
 }
 
-fn why_not(ledger: &Ledger, progress: &Progress) -> Result<Option<String>, Error> {
-    let standing = progress.standing();
-    match &standing.state {
-        WorkerState::CatchingUp => Ok(Some("has not reached the log's end yet".to_owned())),
+fn why_not(group: &Group) -> Option<String> {
+    match &group.standing.state {
+        WorkerState::CatchingUp => Some("has not reached the log's end yet".to_owned()),
         WorkerState::Stopped(why) | WorkerState::Halted(why) => {
-            Ok(Some(format!("is {}: {why}", standing.state.as_str())))
+            Some(format!("is {}: {why}", group.standing.state.as_str()))
         }
         WorkerState::Live => {
-            let mut oldest = 0;
-            for (of, at) in &standing.partitions {
-                oldest = oldest.max(lag(&*ledger.log, *of, *at)?.millis);
-            }
-            Ok((oldest > LAG_MAX_MS).then(|| format!("is {oldest} ms behind")))
+            let frozen = group.frozen_in().filter(|_| group.is_frozen());
+            let frozen = frozen.map(|one| format!("is frozen at {}", one.of.offset(one.at.next_offset)));
+            let late = (group.lag.millis > LAG_MAX_MS).then(|| format!("is {} ms behind", group.lag.millis));
+            frozen.or(late)
         }
     }
 }

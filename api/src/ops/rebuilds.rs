@@ -16,6 +16,7 @@ use orderledger_store::views::Direction;
 use serde::Serialize;
 
 use super::projections::on_disk;
+use crate::access::caller::Caller;
 use crate::http::answer;
 use crate::http::as_of::AsOf;
 use crate::http::body;
@@ -51,10 +52,6 @@ impl Rebuild {
         let action = if job.asked == Asked::Rollback { "rollback" } else { "rebuild" };
         Rebuild { generation: job.generation, action, state: job.state() }
     }
-
-    pub(crate) fn runs(&self) -> bool {
-        !self.state.phase.has_ended()
-    }
 }
 
 /// The generation that is made, or gone back to.
@@ -77,6 +74,7 @@ struct NamedBegun {
 
 pub(crate) async fn post(
     State(ledger): State<Arc<Ledger>>,
+    caller: Caller,
     mut params: Params,
     headers: HeaderMap,
     request: Body,
@@ -87,7 +85,7 @@ pub(crate) async fn post(
     let key = IdempotencyKey::of(&headers)?;
     let mut fields = Fields::of(&text)?;
     let reason = fields.optional("acceptDifference", |raw| values::said(raw, 500));
-    let actor = fields.optional("actor", |raw| values::said(raw, 64)).unwrap_or_else(|| NOBODY.to_owned());
+    let actor = caller.actor_of(&mut fields, NOBODY);
     let acceptance = fields.finish(Some(reason.map(|reason| Acceptance { reason, actor })))?;
     let handles = named(&ledger, &name)?;
     let (jobs, replayed) =
@@ -137,14 +135,14 @@ pub(crate) async fn cancel(
 pub(crate) async fn get(
     State(ledger): State<Arc<Ledger>>,
     params: Params,
-    _headers: HeaderMap,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let handle = one(&ledger, params)?;
     let job = handle.job().ok_or_else(|| {
         let detail = format!("{} was not rebuilt since the server began", handle.name);
         Problem::not_found("no-rebuild", detail)
     })?;
-    Ok(answer::json(StatusCode::OK, answer::to_json(&Rebuild::of(&job))?))
+    answer::tagged(&headers, &Rebuild::of(&job))
 }
 
 /// A generation of a view.
@@ -174,12 +172,14 @@ struct List {
 pub(crate) async fn generations(
     State(ledger): State<Arc<Ledger>>,
     mut params: Params,
-    _headers: HeaderMap,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wanted = params.page::<u64>();
     let handle = one(&ledger, params)?;
     let list = blocking(move || list(&ledger, &handle, &wanted)).await?;
-    Ok(answer::json(StatusCode::OK, answer::to_json(&list)?))
+    let mut response = answer::tagged(&headers, &list)?;
+    answer::rests_on(&mut response, &list.as_of);
+    Ok(response)
 }
 
 fn list(ledger: &Ledger, handle: &ViewHandle, wanted: &Wanted<u64>) -> Result<List, Error> {

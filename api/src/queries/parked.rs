@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_domain::entity::Entity;
-use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::audit::queries::record;
 use orderledger_projections::parking::queries::{Parked, parked, parked_entities, queue};
@@ -23,8 +23,8 @@ use crate::http::{answer, cursor};
 use crate::ledger::{Ledger, blocking};
 use crate::rows::{ParkedEntityRow, WaitingRow};
 
-/// No view is waited for: what is parked now is the question.
-const NOW: MinPosition = MinPosition { positions: Vec::new(), within: std::time::Duration::ZERO };
+/// The topics that projections read which park.
+const TOPICS: &[Topic] = &[Topic::Orders, Topic::Trades];
 
 /// By when it was parked, then by name.
 impl Place for (Timestamp, Entity) {
@@ -47,6 +47,7 @@ pub(crate) async fn list(
         "settlement" | "market" => Ok(text.to_owned()),
         _ => Err("must be settlement or market"),
     });
+    let min = params.min_position(TOPICS)?;
     params.finish(Some(()))?;
     let mut rows = Vec::new();
     let mut rests_on = Vec::new();
@@ -57,7 +58,7 @@ pub(crate) async fn list(
         }
         let of: Vec<TopicPartition> = topics.iter().flat_map(|topic| ledger.all_of(*topic)).collect();
         let all = |view: &ViewReader| parked_entities(view, None, usize::MAX, Direction::Ascending);
-        let (parked, as_of) = read(&ledger, view, NOW, of, all).await?;
+        let (parked, as_of) = read(&ledger, view, of_topics(&min, topics), of, all).await?;
         rows.extend(parked.into_iter().map(|parked| ParkedEntityRow::new(name, parked)));
         rests_on.push(as_of);
     }
@@ -78,6 +79,12 @@ pub(crate) async fn list(
     answer::list(&headers, &rows, next, &rests_on.into_iter().fold(AsOf::default(), AsOf::and))
 }
 
+/// What a view is waited for that reads these topics.
+fn of_topics(min: &MinPosition, topics: &[Topic]) -> MinPosition {
+    let positions = min.positions.iter().filter(|at| topics.contains(&at.topic)).copied().collect();
+    MinPosition { positions, ..min.clone() }
+}
+
 fn place(row: &ParkedEntityRow) -> (Timestamp, &Entity) {
     (row.since, &row.entity)
 }
@@ -89,12 +96,14 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let entity = params.path("entity", str::parse::<Entity>);
     let wanted = params.page_in::<Position>(Direction::Ascending);
+    let min = params.min_position(TOPICS)?;
     let entity = params.finish(entity)?;
     let from = wanted.after.map_or(0, |after| after.offset.saturating_add(1));
     let home = ledger.view_parking(&entity);
     let of = ledger.home_of(&entity);
+    let min = of_topics(&min, home(&ledger).kind.topics);
     let (asked, limit) = (entity.clone(), wanted.limit);
-    let (found, as_of) = read(&ledger, home, NOW, vec![of], move |view| {
+    let (found, as_of) = read(&ledger, home, min, vec![of], move |view| {
         let Some(parked) = parked(view, &asked)? else { return Ok(None) };
         // One more, to know whether there is a next page.
         Ok(Some((parked, queue(view, &asked, from, limit.saturating_add(1))?)))

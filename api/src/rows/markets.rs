@@ -5,6 +5,7 @@ use orderledger_domain::money::{Amount, Price, Quantity};
 use orderledger_domain::position::Position;
 use orderledger_domain::terms::Side;
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_projections::market::filled::Filled;
 use orderledger_projections::market::queries::{Day, TapeTrade};
 use orderledger_projections::market::rows;
 use orderledger_projections::worker::board::{BookView, LevelView};
@@ -37,14 +38,25 @@ pub(crate) struct MarketRow {
 
 impl MarketRow {
     pub(crate) fn new(book: &BookView, day: Option<&Day>, parked: Option<ParkedState>) -> MarketRow {
-        let figures = day.map(|day| &day.figures);
         MarketRow {
-            symbol: book.symbol,
-            last: figures.map(|figures| Decimal(figures.close)),
             bid: book.bids.first().map(|level| Decimal(level.price)),
             bid_size: book.bids.first().map(|level| level.quantity),
             ask: book.asks.first().map(|level| Decimal(level.price)),
             ask_size: book.asks.first().map(|level| level.quantity),
+            ..MarketRow::of_tape(book.symbol, day, parked)
+        }
+    }
+
+    /// What the tape alone says: of a past moment no book is kept.
+    pub(crate) fn of_tape(symbol: Symbol, day: Option<&Day>, parked: Option<ParkedState>) -> MarketRow {
+        let figures = day.map(|day| &day.figures);
+        MarketRow {
+            symbol,
+            last: figures.map(|figures| Decimal(figures.close)),
+            bid: None,
+            bid_size: None,
+            ask: None,
+            ask_size: None,
             open: figures.map(|figures| Decimal(figures.open)),
             high: figures.map(|figures| Decimal(figures.high)),
             low: figures.map(|figures| Decimal(figures.low)),
@@ -68,23 +80,29 @@ pub(crate) struct BookRow {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct LevelRow {
+pub(super) struct LevelRow {
     price: Decimal<Price>,
     quantity: u64,
     orders: u32,
 }
 
+impl LevelRow {
+    pub(super) fn new(level: &LevelView) -> LevelRow {
+        LevelRow { price: Decimal(level.price), quantity: level.quantity, orders: level.orders }
+    }
+
+    /// A price at which nothing rests any more.
+    pub(super) fn gone(price: Price) -> LevelRow {
+        LevelRow { price: Decimal(price), quantity: 0, orders: 0 }
+    }
+}
+
 impl BookRow {
     pub(crate) fn new(book: &BookView, depth: usize) -> BookRow {
-        let level = |level: &LevelView| LevelRow {
-            price: Decimal(level.price),
-            quantity: level.quantity,
-            orders: level.orders,
-        };
         BookRow {
             symbol: book.symbol,
-            bids: book.bids.iter().take(depth).map(level).collect(),
-            asks: book.asks.iter().take(depth).map(level).collect(),
+            bids: book.bids.iter().take(depth).map(LevelRow::new).collect(),
+            asks: book.asks.iter().take(depth).map(LevelRow::new).collect(),
             position: book.next_offset.checked_sub(1).map(|offset| book.partition.offset(offset)),
         }
     }
@@ -131,10 +149,23 @@ pub(crate) struct CandleRow {
     close: Decimal<Price>,
     volume: u128,
     trade_count: u64,
-    vwap: Decimal<Amount>,
+    /// Null where nothing was traded.
+    vwap: Option<Decimal<Amount>>,
 }
 
 impl CandleRow {
+    /// An interval that may have no trades.
+    pub(crate) fn filled(open_time: Timestamp, row: &Filled) -> CandleRow {
+        match row {
+            Filled::Traded(candle) => CandleRow::new(open_time, candle),
+            Filled::Empty(price) => {
+                let price = Decimal(*price);
+                let (open, high, low, close) = (price, price, price, price);
+                CandleRow { open_time, open, high, low, close, volume: 0, trade_count: 0, vwap: None }
+            }
+        }
+    }
+
     pub(crate) fn new(open_time: Timestamp, candle: &rows::Candle) -> CandleRow {
         CandleRow {
             open_time,
@@ -144,7 +175,7 @@ impl CandleRow {
             close: Decimal(candle.close),
             volume: candle.volume,
             trade_count: candle.trade_count,
-            vwap: Decimal(candle.vwap()),
+            vwap: Some(Decimal(candle.vwap())),
         }
     }
 }

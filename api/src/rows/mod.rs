@@ -1,16 +1,27 @@
 //! Rows as answers show them: camelCase, amounts and prices as decimal strings.
 
 mod accounts;
+mod explained;
+mod heads;
+mod lag;
+mod line;
 mod markets;
 mod order;
 mod parked;
 mod record;
+mod stream;
+mod table;
 
 pub(crate) use accounts::{BalanceRow, FillRow, PostingRow, WithdrawalRow};
+pub(crate) use explained::ExplainedRow;
+pub(crate) use heads::{HeadRow, hex};
+pub(crate) use lag::{LagColumns, PaceColumns};
+pub(crate) use line::{AuditLine, RecordLine};
 pub(crate) use markets::{BookRow, CandleRow, MarketRow, TradeRow};
 pub(crate) use order::OrderRow;
 pub(crate) use parked::{ParkedEntityRow, WaitingRow};
 pub(crate) use record::{AuditRow, RecordRow};
+pub(crate) use stream::{BookChangeRow, LagRow};
 
 use serde::{Serialize, Serializer};
 

@@ -75,14 +75,14 @@ impl From<&StoredRecord> for AuditRow {
 impl ValueRow {
     pub(super) fn of(value: &Option<Bytes>) -> ValueRow {
         let Some(value) = value else { return ValueRow { event: None, value_base64: None } };
-        let event = json_of(value);
+        let event = json_of(value).map(ToOwned::to_owned);
         // White space around the JSON is not part of it.
         let whole = event.as_ref().is_some_and(|event| event.get().len() == value.len());
         ValueRow { value_base64: (!whole).then(|| STANDARD.encode(value)), event }
     }
 }
 
-fn json_of(value: &[u8]) -> Option<Box<RawValue>> {
+pub(super) fn json_of(value: &[u8]) -> Option<&RawValue> {
     let text = std::str::from_utf8(value).ok()?;
     if depth_of(text) > DEPTH_MAX { None } else { serde_json::from_str(text).ok() }
 }

@@ -113,6 +113,7 @@ proptest! {
             let value = parts.value(&event, timestamp);
             prop_assert_eq!(strict::check(Some(&value)), Ok(()));
             let read = envelope::read(Some(&value)).unwrap();
+            prop_assert_eq!(envelope::read_any(std::str::from_utf8(&value).unwrap()), Ok(read.clone()));
             prop_assert_eq!(read.timestamp, timestamp);
             let again = parts.value(read.event.as_ref().unwrap(), read.timestamp);
             prop_assert_eq!(read.event.unwrap(), event);
@@ -133,7 +134,10 @@ proptest! {
             let at = at.index(value.len());
             value[at] = byte;
             let _ = strict::check(Some(&value));
-            let _ = envelope::read(Some(&value));
+            let read = envelope::read(Some(&value));
+            if let Ok(text) = std::str::from_utf8(&value) {
+                prop_assert_eq!(envelope::read_any(text), read);
+            }
             value.truncate(at);
             prop_assert!(envelope::read(Some(&value)).is_err());
         }

@@ -5,6 +5,7 @@ mod book;
 mod bytes;
 mod cursor;
 mod envelope;
+mod http;
 mod murmur2;
 mod rows;
 mod snapshot;
@@ -20,6 +21,7 @@ pub fn chosen() -> Target {
         "book" => book::run,
         "cursor" => cursor::run,
         "envelope" => envelope::run,
+        "http" => http::run,
         "murmur2" => murmur2::run,
         "rows" => rows::run,
         "snapshot" => snapshot::run,

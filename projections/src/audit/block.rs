@@ -7,7 +7,7 @@ use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::Error;
 use orderledger_store::event_log::Header;
 use orderledger_store::keys::{KeyReader, RECORD_BLOCK};
-use orderledger_store::views::{Changes, Direction, ViewReader};
+use orderledger_store::views::{Direction, ViewReader};
 
 use super::rows::{self, BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX, BlockHead, BlockPart, PART_BYTES_MAX, RawBytes, TypeSet};
 use super::varint::{self, Decoder};
@@ -106,8 +106,8 @@ impl OpenBlock {
         true
     }
 
-    /// Writes the block's rows, and deletes those of a longer form of it.
-    pub(super) fn write_rows(&mut self, of: TopicPartition, changes: &mut Changes) -> Result<(), Error> {
+    /// The block's rows, compressed, and those of a longer form of it, which go.
+    pub(super) fn rows(&mut self, of: TopicPartition) -> Result<Vec<(Bytes, Option<BlockPart>)>, Error> {
         let packed = lz4_flex::block::compress(&self.raw);
         let part_count = u32::try_from(packed.chunks(PART_BYTES_MAX).len()).unwrap_or(u32::MAX);
         let head = BlockHead {
@@ -118,15 +118,13 @@ impl OpenBlock {
             raw_len: u32::try_from(self.raw.len()).map_err(|_| too_long(of, self.base))?,
             parts: part_count,
         };
-        for (part, bytes) in (0..).zip(packed.chunks(PART_BYTES_MAX)) {
+        let there = (0..).zip(packed.chunks(PART_BYTES_MAX)).map(|(part, bytes)| {
             let row = BlockPart { head: (part == 0).then_some(head), packed: RawBytes(bytes.to_vec()) };
-            changes.put_row(rows::record_block(of, self.base, part), &row)?;
-        }
-        for part in part_count..self.parts_written {
-            changes.delete(rows::record_block(of, self.base, part));
-        }
+            (rows::record_block(of, self.base, part), Some(row))
+        });
+        let gone = (part_count..self.parts_written).map(|part| (rows::record_block(of, self.base, part), None));
         self.parts_written = part_count;
-        Ok(())
+        Ok(there.chain(gone).collect())
     }
 
     /// The last block of a partition, to grow on.
@@ -155,12 +153,17 @@ impl Block {
     /// The block that holds the record at `offset`, or the one before it where the log has a hole.
     pub(super) fn at_or_before(reader: &ViewReader, of: TopicPartition, offset: u64) -> Result<Option<Block>, Error> {
         let (low, high) = (rows::record_blocks(of), rows::record_block(of, offset, u32::MAX));
-        let Some(found) = reader.scan(low..=high, Direction::Descending).next() else { return Ok(None) };
-        let (key, _) = found?;
-        let (base, _) = read_key(of, &key)?;
+        let found = reader.first_row::<BlockPart, _>(low..=high, Direction::Descending)?;
+        let Some((key, last)) = found else { return Ok(None) };
+        let (base, last_number) = read_key(of, &key)?;
         let part = |part| {
             let row = reader.get_row::<BlockPart>(&rows::record_block(of, base, part))?;
             row.ok_or_else(|| damaged(of, base, "a part is missing"))
+        };
+        let mut last = Some(last);
+        let mut part = |number| match last.take_if(|_| number == last_number) {
+            Some(found) => Ok(found),
+            None => part(number),
         };
         let mut block = Block::new(of, base, part(0)?)?;
         for number in 1..block.head.parts {

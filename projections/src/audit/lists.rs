@@ -1,9 +1,9 @@
 //! Posting lists: where in the log a user, an order or a symbol is spoken of.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
+use hashbrown::HashMap;
 use orderledger_store::Error;
+use orderledger_store::keys::KeyBuilder;
 use orderledger_store::views::{Changes, Direction, View, ViewReader};
 
 use super::rows::{self, LIST_ENTRIES_MAX, ListBlock, OPEN, RawBytes, TypeSet};
@@ -33,11 +33,12 @@ pub(super) struct OpenLists {
 
 impl OpenLists {
     /// Appends an offset, which is above all others of the list.
-    pub(super) fn append(&mut self, view: &View, list: Bytes, entry: Entry) -> Result<(), Error> {
-        if let Some(block) = self.changed.get_mut(&list) {
-            self.full.extend(block.append(entry).map(|full| (list, full)));
+    pub(super) fn append(&mut self, view: &View, list: &KeyBuilder, entry: Entry) -> Result<(), Error> {
+        if let Some(block) = self.changed.get_mut(list.as_slice()) {
+            self.full.extend(block.append(entry).map(|full| (list.clone().build(), full)));
             return Ok(());
         }
+        let list = list.clone().build();
         let kept = self.young.remove(&list).or_else(|| self.old.remove(&list));
         let mut block = match kept {
             Some(block) => block,
@@ -60,9 +61,18 @@ impl OpenLists {
         }
         if self.young.len() > KEPT_LISTS_MAX || self.young_bytes > KEPT_BYTES_MAX {
             self.old = std::mem::take(&mut self.young);
+            // A batch of a rebuild has far more than are worth keeping.
+            if self.old.len() > 2 * KEPT_LISTS_MAX || self.young_bytes > 2 * KEPT_BYTES_MAX {
+                self.old = HashMap::new();
+            }
             self.young_bytes = 0;
         }
         Ok(())
+    }
+
+    /// How many lists changed since the last batch.
+    pub(super) fn changed(&self) -> usize {
+        self.changed.len()
     }
 }
 
@@ -97,24 +107,59 @@ impl ListBlock {
     }
 }
 
-/// The entries of a list with `from` ≤ offset < `to` whose types are in `types`, in order.
-pub(super) struct Entries {
+/// Whether offsets stand in a list: neighbours cost one block.
+pub(super) struct Named<'a> {
+    reader: &'a ViewReader,
+    list: KeyBuilder,
+    /// The offsets of the block that holds all of the list's in this range.
+    block: Option<(std::ops::RangeInclusive<u64>, Vec<Entry>)>,
+}
+
+impl<'a> Named<'a> {
+    pub(super) const fn new(reader: &'a ViewReader, list: KeyBuilder) -> Named<'a> {
+        Named { reader, list, block: None }
+    }
+
+    /// Whether the list has that offset.
+    pub(super) fn has(&mut self, offset: u64) -> Result<bool, Error> {
+        if self.block.as_ref().is_none_or(|(range, _)| !range.contains(&offset)) {
+            let list = self.list.as_slice();
+            // A block stands at its last offset: the first at or above this one has it, if any has.
+            let range = rows::list_block(list, offset)..=rows::list_block(list, OPEN);
+            let found = self.reader.first_row::<ListBlock, _>(range, Direction::Ascending)?;
+            let block = found.map(|(_, block)| block).unwrap_or_default();
+            let known = block.first.min(offset)..=block.last.max(offset);
+            self.block = Some((known, block.decode()?));
+        }
+        let entries = self.block.as_ref().map(|(_, entries)| entries.as_slice()).unwrap_or_default();
+        Ok(entries.binary_search_by_key(&offset, |(offset, _)| *offset).is_ok())
+    }
+}
+
+/// The entries of a list with `from` ≤ offset < `to` whose types are in `types`, in order: as many as so many blocks have.
+pub(super) struct Entries<'a> {
     blocks: Box<dyn Iterator<Item = Result<(Bytes, ListBlock), Error>>>,
     block: std::vec::IntoIter<Entry>,
     from: u64,
     to: u64,
     types: TypeSet,
     direction: Direction,
+    /// How many more blocks may be looked at; one always may.
+    left: &'a mut usize,
+    /// The last offset of the last block looked at, in that direction.
+    passed: Option<u64>,
+    is_stopped: bool,
 }
 
-impl Entries {
+impl<'a> Entries<'a> {
     pub(super) fn new(
         reader: &ViewReader,
         list: &[u8],
         (from, to): (u64, u64),
         types: TypeSet,
         direction: Direction,
-    ) -> Entries {
+        left: &'a mut usize,
+    ) -> Entries<'a> {
         // A block stands at its last offset: the first block at or above `to` may hold offsets below it, too.
         let open = rows::list_block(list, OPEN);
         let at = |offset| rows::list_block(list, offset);
@@ -126,17 +171,33 @@ impl Entries {
                 Box::new(newest.chain(reader.scan_rows(at(from)..at(to), direction)))
             }
         };
-        Entries { blocks, block: Vec::new().into_iter(), from, to, types, direction }
+        let block = Vec::new().into_iter();
+        Entries { blocks, block, from, to, types, direction, left, passed: None, is_stopped: false }
+    }
+
+    /// Behind which offset the list goes on, where it ended because no more blocks might be looked at.
+    pub(super) fn stopped_behind(&self) -> Option<u64> {
+        self.passed.filter(|_| self.is_stopped)
     }
 
     /// Decodes the next block that may have something; false at the end.
     fn read_block(&mut self) -> Result<bool, Error> {
-        for row in self.blocks.by_ref() {
+        while let Some(row) = self.blocks.next() {
             let (_, block) = row?;
             if block.first >= self.to && self.direction == Direction::Ascending {
                 return Ok(false);
             }
-            if !block.types.meets(self.types) || block.first >= self.to || block.last < self.from {
+            if block.first >= self.to || block.last < self.from {
+                continue;
+            }
+            self.is_stopped = *self.left == 0 && self.passed.is_some();
+            if self.is_stopped {
+                self.blocks = Box::new(std::iter::empty());
+                return Ok(false);
+            }
+            *self.left = self.left.saturating_sub(1);
+            self.passed = Some(if self.direction == Direction::Ascending { block.last } else { block.first });
+            if !block.types.meets(self.types) {
                 continue;
             }
             let mut entries = block.decode()?;
@@ -153,7 +214,7 @@ impl Entries {
     }
 }
 
-impl Iterator for Entries {
+impl Iterator for Entries<'_> {
     type Item = Result<Entry, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -6,8 +6,11 @@ use bytes::Bytes;
 use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{OrderId, Symbol, UserId};
 use orderledger_domain::position::TopicPartition;
-use orderledger_store::keys::{CHAIN, KeyBuilder, LIST_BLOCK, RECORD_BLOCK};
+use orderledger_store::keys::{CHAIN, CHECKPOINT, KeyBuilder, LIST_BLOCK, RECORD_BLOCK, TREE_NODE};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::chain::Chain;
+use super::merkle::{Hash, Subtree};
 
 /// Most records of one block.
 pub(super) const BLOCK_RECORDS_MAX: u32 = 256;
@@ -61,17 +64,24 @@ pub(super) struct ListBlock {
     pub(super) entries: RawBytes,
 }
 
-/// The hash chain of one partition, and how far it reaches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Chain {
-    /// How many records.
-    pub(super) count: u64,
-    /// The last one's offset.
-    pub(super) last_offset: u64,
+/// The head of one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The chain and the tree so far.
+    pub(super) chain: Chain,
     /// The newest append time so far, in microseconds since 1970.
     pub(super) recorded_max: i64,
-    /// The hash of the last link.
-    pub(super) sha256: [u8; 32],
+}
+
+/// A published head: what chain and tree were at that size of the tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CheckpointRow {
+    /// The last record's offset.
+    pub(super) last_offset: u64,
+    /// The last link.
+    pub(super) sha256: Hash,
+    /// The root.
+    pub(super) root: Hash,
 }
 
 /// The key of a part of a block of records.
@@ -89,6 +99,17 @@ pub(super) fn chain(of: TopicPartition) -> Bytes {
     KeyBuilder::new(CHAIN).u8(of.topic.number()).u32(of.partition).build()
 }
 
+/// The key of a perfect subtree of a partition's tree.
+pub(super) fn tree_node(of: TopicPartition, subtree: Subtree) -> Bytes {
+    let key = KeyBuilder::new(TREE_NODE).u8(of.topic.number()).u32(of.partition);
+    key.u8(subtree.height).u64(subtree.index).build()
+}
+
+/// The key of a partition's checkpoint.
+pub(super) fn checkpoint(of: TopicPartition, size: u64) -> Bytes {
+    KeyBuilder::new(CHECKPOINT).u8(of.topic.number()).u32(of.partition).u64(size).build()
+}
+
 /// Which posting list; the numbers of the kinds are part of stored keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum List<'a> {
@@ -101,14 +122,14 @@ pub(super) enum List<'a> {
 }
 
 /// The prefix of a list's blocks in one partition.
-pub(super) fn list(list: List<'_>, of: TopicPartition) -> Bytes {
+pub(super) fn list(list: List<'_>, of: TopicPartition) -> KeyBuilder {
     let key = KeyBuilder::new(LIST_BLOCK);
     let key = match list {
         List::User(user) => key.u8(0).name(user.as_str()),
         List::Order(user, order) => key.u8(1).name(user.as_str()).name(order.as_str()),
         List::Symbol(symbol) => key.u8(2).name(symbol.as_str()),
     };
-    key.u8(of.topic.number()).u32(of.partition).build()
+    key.u8(of.topic.number()).u32(of.partition)
 }
 
 /// The key of a list's block that ends at `last`, or of the open one.

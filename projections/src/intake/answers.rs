@@ -94,22 +94,62 @@ impl Answers {
 /// Only intake's own counts: the next of its stream behind a record that stands before it, by a digest that nobody makes
 /// without the key.
 pub fn find(log: &dyn EventLog, key: &StreamKey, asked: Position) -> Result<Option<Answer>, Error> {
-    let mut own = OwnRecords { log, key, partition: asked.topic_partition(), read: BTreeSet::new() };
-    let mut from = asked.offset.saturating_add(1);
+    Ok(find_all(log, key, &BTreeSet::from([asked]))?.remove(&asked))
+}
+
+/// The same of many: what was asked at once was answered at once, so one look serves all of it.
+pub fn find_all(
+    log: &dyn EventLog,
+    key: &StreamKey,
+    asked: &BTreeSet<Position>,
+) -> Result<BTreeMap<Position, Answer>, Error> {
+    let mut found = BTreeMap::new();
+    let mut read_whole = None;
+    for position in asked {
+        // What stands behind an earlier one was all looked at.
+        if found.contains_key(position) || read_whole == Some(position.topic_partition()) {
+            continue;
+        }
+        if look_on(log, key, *position, asked, &mut found)? {
+            read_whole = Some(position.topic_partition());
+        }
+    }
+    Ok(found)
+}
+
+/// Reads on from one that was asked until its answer is found, and as long as others are; whether the log ended before.
+fn look_on(
+    log: &dyn EventLog,
+    key: &StreamKey,
+    first: Position,
+    asked: &BTreeSet<Position>,
+    found: &mut BTreeMap<Position, Answer>,
+) -> Result<bool, Error> {
+    let mut own = OwnRecords { log, key, partition: first.topic_partition(), read: BTreeSet::new() };
+    let mut from = first.offset.saturating_add(1);
     loop {
         let records = log.read(own.partition, from, SCAN_RECORDS)?;
-        let Some(last) = records.last() else { return Ok(None) };
+        let Some(last) = records.last() else { return Ok(true) };
         from = last.offset.saturating_add(1);
+        let before = found.len();
         for record in records {
             let Some(read) = own.own(record) else { continue };
             let Some(stamp) = read.stamp else { continue };
-            if stamp.cause.position.offset == asked.offset
-                && own.stands_next(&stamp, asked.offset)?
+            let of = stamp.cause.position;
+            if asked.contains(&of)
+                && !found.contains_key(&of)
+                && own.stands_next(&stamp, first.offset)?
                 && let Ok(event) = read.envelope.and_then(|envelope| envelope.event)
             {
-                return Ok(Some(Answer { position: read.position, event }));
+                found.insert(of, Answer { position: read.position, event });
+                if asked.len() == found.len() {
+                    return Ok(false);
+                }
             }
             own.read.insert((stamp.sequence, read.digest));
+        }
+        if found.contains_key(&first) && found.len() == before {
+            return Ok(false);
         }
     }
 }

@@ -4,8 +4,8 @@ use orderledger_domain::account::Postings;
 use orderledger_domain::envelope::{Envelope, payload_bytes};
 use orderledger_domain::event::{
     AccountCredited, AmendAccepted, AmendRejected, CancelAccepted, CancelRejected, Deposit, Event, EventType,
-    FeeSchedule, OrderAccepted, OrderAmendRequested, OrderCancelRequested, OrderCreated, OrderRejected, Terms,
-    WithdrawalDecided, WithdrawalRejected, WithdrawalRequested,
+    OrderAmendRequested, OrderCancelRequested, OrderCreated, OrderRejected, WithdrawalDecided, WithdrawalRejected,
+    WithdrawalRequested,
 };
 use orderledger_domain::ids::{OrderId, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, Price, Quantity};
@@ -14,11 +14,12 @@ use orderledger_domain::partition;
 use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::Rejection;
-use orderledger_domain::terms::{OrderType, Side, TimeInForce};
+use orderledger_domain::terms::OrderType;
 use orderledger_store::id_index::IdKind;
 
 use super::accounts::Disagreement;
 use super::fold::Intake;
+use super::grant::{grant, insufficient};
 use super::identity::{Id, Identities};
 use super::judge::CONTROL_KEY;
 use crate::stage::emitter::{Emission, Output};
@@ -135,7 +136,8 @@ impl Intake {
     fn create(&mut self, created: &OrderCreated, to: &mut Answering<'_>) -> Result<(), Disagreement> {
         let terms = created.terms();
         let user = terms.user_id.clone();
-        match self.grant(&terms) {
+        let available = |asset| self.accounts.available(&user, asset);
+        match grant(&terms, self.accounts.fees, available) {
             Err(reason) => {
                 to.answer(user.as_str(), Event::OrderRejected(OrderRejected { terms, reason }));
                 Ok(())
@@ -148,29 +150,6 @@ impl Intake {
                 Ok(())
             }
         }
-    }
-
-    /// The acceptance with what it reserves, or why not.
-    fn grant(&self, terms: &Terms) -> Result<OrderAccepted, Rejection> {
-        if !terms_agree(terms) {
-            return Err(Rejection::InvalidTerms);
-        }
-        if terms.price.is_some_and(|price| price.times(terms.quantity) > Amount::MAX_NOTIONAL) {
-            return Err(Rejection::NotionalTooLarge);
-        }
-        let FeeSchedule { maker_bps, taker_bps } = self.accounts.fees;
-        let accepted = OrderAccepted { terms: terms.clone(), reserved: Amount::ZERO, maker_bps, taker_bps };
-        let (order, _) = Order::accept(&accepted, 0);
-        let available = self.accounts.available(&order.user_id, order.held_asset());
-        let reserved = match (order.side, order.price) {
-            (Side::Buy, None) => terms.max_cost.unwrap_or(available),
-            (Side::Buy, Some(price)) => order.need(price, order.quantity),
-            (Side::Sell, _) => order.quantity.amount(),
-        };
-        if reserved.is_zero() || reserved > available {
-            return Err(insufficient(order.side));
-        }
-        Ok(OrderAccepted { reserved, ..accepted })
     }
 
     fn cancel(
@@ -268,22 +247,6 @@ fn control(event: Event, to: &mut Answering<'_>) -> Result<(), Disagreement> {
     ));
     to.answer_everywhere(event);
     Ok(())
-}
-
-fn terms_agree(terms: &Terms) -> bool {
-    let market = terms.order_type == OrderType::Market;
-    let priced = terms.price.is_some() != market;
-    let lives = !market || matches!(terms.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-    let rests = !terms.post_only || (!market && terms.time_in_force.rests());
-    let capped = terms.max_cost.is_none() || (market && terms.side == Side::Buy);
-    priced && lives && rests && capped
-}
-
-const fn insufficient(side: Side) -> Rejection {
-    match side {
-        Side::Buy => Rejection::InsufficientFunds,
-        Side::Sell => Rejection::InsufficientShares,
-    }
 }
 
 fn not_open(user: &UserId, order: &OrderId, identities: &Identities, to: &Answering<'_>) -> Result<Rejection, Failure> {

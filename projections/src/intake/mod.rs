@@ -8,6 +8,7 @@ pub mod answers;
 mod arrival;
 mod decide;
 mod fold;
+pub mod grant;
 mod identity;
 mod judge;
 mod keys;

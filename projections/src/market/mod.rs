@@ -8,6 +8,7 @@
 //! - [`rows`]: what is stored, and under which keys
 //! - `tape`: one symbol's fold
 //! - [`queries`]: what HTTP reads
+//! - [`filled`]: candles of intervals without a trade, too
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,7 @@ use crate::worker::fold::{Failure, Fold, Outcome, Unappliable};
 use crate::worker::partition::Arrived;
 use crate::worker::read::Read;
 
+pub mod filled;
 pub mod interval;
 pub mod queries;
 pub mod rows;

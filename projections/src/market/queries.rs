@@ -11,6 +11,10 @@ use orderledger_store::{At, Error};
 use super::interval::Interval;
 use super::rows::{self, Candle, DiscardedRow, MarketRow, TRADES_PER_BLOCK, Trade, TradeBlock};
 
+mod past;
+
+pub use past::{Until, candles_until, day_until};
+
 /// Which part of a list is wanted. `K` is what the list is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page<K> {
@@ -96,12 +100,15 @@ pub fn day(reader: &ViewReader, symbol: Symbol) -> Result<Option<Day>, Error> {
     let minute = Interval::Minute.next_open_time(from);
     let hour = Interval::Hour.next_open_time(from);
     let mut figures = None;
-    let within = Within { from: Some(from), to: Some(minute) };
-    let mut tape = TapeReader::new(reader, symbol, &market)?;
-    for book_seq in tape.range(within)? {
-        let trade = tape.trade(book_seq)?;
-        if !trade.is_hole() {
-            follow(&mut figures, &Candle::of(&trade));
+    // The rest of the minute in which the window begins; most often nothing was traded in it.
+    let begun = Timestamp::from_micros(minute.micros().saturating_sub(Interval::Minute.micros()));
+    if reader.get(&rows::candle_key(symbol, Interval::Minute, begun))?.is_some() {
+        let mut tape = TapeReader::new(reader, symbol, &market)?;
+        for book_seq in tape.range(Within { from: Some(from), to: Some(minute) })? {
+            let trade = tape.trade(book_seq)?;
+            if !trade.is_hole() {
+                follow(&mut figures, &Candle::of(&trade));
+            }
         }
     }
     let to = Timestamp::from_micros(i64::MAX);
@@ -131,9 +138,21 @@ pub fn trades(
     within: Within,
     page: Page<u64>,
 ) -> Result<Listed<u64, TapeTrade>, Error> {
+    trades_until(reader, symbol, within, None, page)
+}
+
+/// The tape of a symbol, perhaps as it was at a past moment.
+pub fn trades_until(
+    reader: &ViewReader,
+    symbol: Symbol,
+    within: Within,
+    until: Option<Until>,
+    page: Page<u64>,
+) -> Result<Listed<u64, TapeTrade>, Error> {
     let Some(market) = market(reader, symbol)? else { return Ok(Listed { rows: Vec::new(), next: None }) };
     let mut tape = TapeReader::new(reader, symbol, &market)?;
     let std::ops::Range { mut start, mut end } = tape.range(within)?;
+    end = end.min(tape.end(until)?);
     match (page.direction, page.after) {
         (Direction::Ascending, Some(after)) => start = start.max(after.saturating_add(1)),
         (Direction::Descending, Some(after)) => end = end.min(after),
@@ -152,6 +171,30 @@ pub fn trades(
         Direction::Ascending => take_page((start..end).filter_map(&mut read), page.limit),
         Direction::Descending => take_page((start..end).rev().filter_map(&mut read), page.limit),
     }
+}
+
+/// The bookSeq that follows the newest place of a symbol's tape; 1 before its first trade.
+pub fn next_book_seq(reader: &ViewReader, symbol: Symbol) -> Result<u64, Error> {
+    let Some(market) = market(reader, symbol)? else { return Ok(1) };
+    Ok(TapeReader::new(reader, symbol, &market)?.last_book_seq.saturating_add(1))
+}
+
+/// The bookSeq of a symbol's first place in the tape whose record stands behind that offset; one behind the newest if there
+/// is none.
+pub fn book_seq_behind(reader: &ViewReader, symbol: Symbol, offset: u64) -> Result<u64, Error> {
+    let Some(market) = market(reader, symbol)? else { return Ok(1) };
+    let mut tape = TapeReader::new(reader, symbol, &market)?;
+    let (mut low, mut high) = (1, tape.last_book_seq.saturating_add(1));
+    // Offsets rise along the tape.
+    while low < high {
+        let middle = low.midpoint(high);
+        if tape.trade(middle)?.offset <= offset {
+            low = middle.saturating_add(1);
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
 }
 
 /// The candles of a symbol, by the time they opened; `within` is of those times. A time without a trade has none.
@@ -223,15 +266,20 @@ impl<'a> TapeReader<'a> {
         Ok(start..end)
     }
 
-    /// The number of the first trade at that moment or later; one behind the last if there is none. Times never fall
-    /// along the tape: first the block is found by halving, then the trade in it.
+    /// The number of the first trade at that moment or later; one behind the last if there is none.
     fn first_not_before(&mut self, moment: Timestamp) -> Result<u64, Error> {
+        self.first_behind(|trade| trade.time < moment)
+    }
+
+    /// The number of the first trade that is not `before`; one behind the last if there is none. Times and offsets never
+    /// fall along the tape: first the block is found by halving, then the trade in it.
+    fn first_behind(&mut self, before: impl Fn(&Trade) -> bool) -> Result<u64, Error> {
         let blocks = self.last_book_seq.div_ceil(TRADES_PER_BLOCK);
         let (mut low, mut high) = (0, blocks);
         while low < high {
             let middle = low.midpoint(high);
             let last = middle.saturating_add(1).saturating_mul(TRADES_PER_BLOCK).min(self.last_book_seq);
-            if self.trade(last)?.time < moment {
+            if before(&self.trade(last)?) {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;
@@ -242,7 +290,7 @@ impl<'a> TapeReader<'a> {
             return Ok(self.last_book_seq.saturating_add(1));
         }
         self.trade(first)?;
-        let earlier = self.block.as_ref().map_or(0, |(_, block)| block.trades.partition_point(|t| t.time < moment));
+        let earlier = self.block.as_ref().map_or(0, |(_, block)| block.trades.partition_point(&before));
         Ok(first.saturating_add(u64::try_from(earlier).unwrap_or(0)))
     }
 }

@@ -25,7 +25,9 @@ use crate::worker::fold::{Failure, Fold, Outcome};
 use crate::worker::partition::{Arrived, PartitionState};
 use crate::worker::read::Read;
 
+mod filled;
 mod holes;
+mod past;
 
 const PARTITION: u32 = 2;
 const SCHEMA: Schema = Schema { name: Market::NAME, version: Market::SCHEMA };

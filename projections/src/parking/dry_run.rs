@@ -29,8 +29,21 @@ pub struct DryRun {
 }
 
 /// Tries the entity's waiting records, at most so many, in a fold of their own that is thrown away. None if it is not
-/// parked.
+/// parked. The fold reads the view as it goes on: where what waits was another at the end, it is tried once more.
 pub fn dry_run<F: Fold>(
+    view: &View,
+    log: &dyn EventLog,
+    key: &StreamKey,
+    entity: &Entity,
+    limit: usize,
+) -> Result<Option<DryRun>, Error> {
+    let waits = || Ok::<_, Error>(queries::parked(&view.reader()?, entity)?.map(|parked| parked.row));
+    let before = waits()?;
+    let run = try_now::<F>(view, log, key, entity, limit)?;
+    if waits()? == before { Ok(run) } else { try_now::<F>(view, log, key, entity, limit) }
+}
+
+fn try_now<F: Fold>(
     view: &View,
     log: &dyn EventLog,
     key: &StreamKey,

@@ -11,8 +11,6 @@ use crate::worker::any::AnyFolding;
 use crate::worker::fold::Failure;
 use crate::worker::read::Read;
 
-/// After how many records the folds commit; between two commits they hold what changed.
-const COMMIT_RECORDS: usize = 100_000;
 /// So many records may be held that are not wanted yet.
 const HELD_MAX: usize = 50_000;
 /// How long a step waits for records.
@@ -41,7 +39,10 @@ pub struct Pass<'a> {
     aside: Ends,
     /// Read and parsed, for the next step to fold.
     batch: Vec<Read>,
+    /// Bytes of records taken since the folds committed.
     uncommitted: usize,
+    /// With so many they commit.
+    commit_bytes: usize,
     passed: Passed,
 }
 
@@ -64,6 +65,7 @@ impl<'a> Pass<'a> {
         }
         let assigned: Vec<(TopicPartition, u64)> = from.into_iter().collect();
         let reader = log.reader(&assigned, ReaderKind::Rebuild)?;
+        let commit_bytes = foldings.iter().map(|folding| folding.view().commit_bytes()).min().unwrap_or(0);
         Ok(Pass {
             log,
             key,
@@ -72,6 +74,7 @@ impl<'a> Pass<'a> {
             aside: Ends::new(),
             batch: Vec::new(),
             uncommitted: 0,
+            commit_bytes,
             passed: Passed::default(),
         })
     }
@@ -80,9 +83,11 @@ impl<'a> Pass<'a> {
     /// these ends; they never shrink from one step to the next. True once all of it is folded, and committed with what waits
     /// and is to be applied.
     pub fn step(&mut self, foldings: &mut [Box<dyn AnyFolding>], ends: &Ends) -> Result<bool, Failure> {
-        let batch = std::mem::take(&mut self.batch);
-        self.uncommitted += batch.len();
-        let is_due = self.uncommitted >= COMMIT_RECORDS;
+        // The next one is about as long.
+        let room = Vec::with_capacity(self.batch.len());
+        let batch = std::mem::replace(&mut self.batch, room);
+        self.uncommitted = batch.iter().map(Read::size).fold(self.uncommitted, usize::saturating_add);
+        let is_due = self.uncommitted >= self.commit_bytes || foldings.iter().any(|folding| folding.is_full());
         if is_due {
             self.uncommitted = 0;
         }

@@ -143,6 +143,12 @@ impl NewestBlock {
         Ok(NewestBlock { first, row, changed: false })
     }
 
+    /// What it takes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        const OVERHEAD: usize = 256;
+        self.row.entries.byte_len().saturating_add(OVERHEAD)
+    }
+
     /// Whether the next entry begins a new block.
     pub(super) const fn is_full(&self) -> bool {
         self.row.lines >= LINES_PER_BLOCK

@@ -6,11 +6,12 @@ use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::order::{Order, Step, Unexpected};
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::Rejection;
+use orderledger_store::keys;
 use orderledger_store::views::View;
 
 use super::Settlement;
 use super::holder::{Fact, Holder, Movement};
-use super::rows::{OrderRow, Reason, WithdrawalRow, WithdrawalStatus};
+use super::rows::{OrderRow, Reason, WithdrawalRow, WithdrawalStatus, user_key};
 use super::tracked::{Answers, Note, Request, Stored, Tracked};
 use crate::worker::fold::{Failure, Unappliable};
 use crate::worker::read::Read;
@@ -40,7 +41,7 @@ impl Settlement {
             }
             Event::OrderAccepted(accepted) => self.accepted(view, &fact, accepted).map(|()| true)?,
             Event::OrderRejected(rejected) if fact.is_by_intake() => {
-                self.rejected_by_intake(&fact, rejected).map(|()| true)?
+                self.rejected_by_intake(view, &fact, rejected).map(|()| true)?
             }
             _ => match (event.user_id(), event.order_id()) {
                 (Some(user), Some(order_id)) => self.order_event(view, &fact, Named { user, order_id }, event)?,
@@ -86,7 +87,7 @@ impl Settlement {
     fn accepted(&mut self, view: &View, fact: &Fact, accepted: &OrderAccepted) -> Result<(), Failure> {
         let (user, order_id) = (&accepted.terms.user_id, &accepted.terms.order_id);
         fact.check_by_intake()?;
-        self.check_is_new(fact, user, order_id)?;
+        self.check_is_new(view, fact, user, order_id)?;
         let (order, postings) = Order::accept(accepted, fact.cause.offset);
         let movement = self.prepare(view, fact, user, postings, Some(order_id), None)?;
         self.carry_out(fact, user, &movement);
@@ -95,22 +96,21 @@ impl Settlement {
         Ok(())
     }
 
-    fn rejected_by_intake(&mut self, fact: &Fact, rejected: &OrderRejected) -> Result<(), Failure> {
+    fn rejected_by_intake(&mut self, view: &View, fact: &Fact, rejected: &OrderRejected) -> Result<(), Failure> {
         let (terms, reason) = (&rejected.terms, rejected.reason);
         fact.check_by_intake()?;
-        self.check_is_new(fact, &terms.user_id, &terms.order_id)?;
+        self.check_is_new(view, fact, &terms.user_id, &terms.order_id)?;
         let mut row = OrderRow::of_terms(terms, fact.cause, fact.time);
         row.order.close(Step::Rejected).map_err(|unexpected| unappliable(unexpected.to_string()))?;
         row.judged = fact.position.offset;
-        self.holder(fact, &terms.user_id)?;
         let note = Note::of(EventType::OrderRejected, Answers::Cause);
         self.open(fact, row, Note { rejected: Some(reason), reason: Some(Reason::Rejected(reason)), ..note });
         Ok(())
     }
 
-    /// Intake gives every order id once; what is open is known without asking the view.
-    fn check_is_new(&mut self, fact: &Fact, user: &UserId, order_id: &OrderId) -> Result<(), Failure> {
-        if self.holder(fact, user)?.orders.contains_key(order_id) {
+    /// Intake judges every order id once.
+    fn check_is_new(&mut self, view: &View, fact: &Fact, user: &UserId, order_id: &OrderId) -> Result<(), Failure> {
+        if self.holder(view, fact, user)?.order(view, user, order_id)?.is_some() {
             return Err(unappliable(format!("order {order_id} of {user} was judged before")));
         }
         Ok(())
@@ -178,7 +178,7 @@ impl Settlement {
 
     /// A refusal that moves nothing; the order may never have existed.
     fn change_if_known(&mut self, view: &View, fact: &Fact, named: Named<'_>, note: Note) -> Result<bool, Failure> {
-        let holder = self.holder(fact, named.user)?;
+        let holder = self.holder(view, fact, named.user)?;
         let may_exist = note.rejected != Some(Rejection::UnknownOrder);
         if may_exist && holder.order(view, named.user, named.order_id)?.is_some() {
             holder.note(named.order_id, None, fact, note);
@@ -199,7 +199,7 @@ impl Settlement {
         let Named { user, order_id } = named;
         let wrong =
             |what: &str| unappliable(format!("{} of order {order_id} of {user}: {what}", note.event_type.as_str()));
-        let tracked = self.holder(fact, user)?.order(view, user, order_id)?;
+        let tracked = self.holder(view, fact, user)?.order(view, user, order_id)?;
         let mut order = tracked.ok_or_else(|| wrong("no such order"))?.row.order.clone();
         let postings = act(&mut order).map_err(|unexpected| wrong(&unexpected.to_string()))?;
         let movement = self.prepare(view, fact, user, postings, Some(order_id), fill)?;
@@ -210,15 +210,23 @@ impl Settlement {
         Ok(true)
     }
 
-    /// The user in memory; one that no event named before is begun.
-    fn holder(&mut self, fact: &Fact, user: &UserId) -> Result<&mut Holder, Failure> {
+    /// The user in memory, read back if need be; one that no event named before is begun.
+    fn holder(&mut self, view: &View, fact: &Fact, user: &UserId) -> Result<&mut Holder, Failure> {
         let partition = fact.position.partition;
         if !self.holders.contains_key(user) {
-            self.holders.insert(user.clone(), Holder::new(partition));
-            self.begun = Some(user.clone());
+            let row = view.reader()?.get_row(&user_key(keys::ACCOUNT, user))?;
+            let holder = row.map(Holder::of_row);
+            if holder.is_none() {
+                self.begun = Some(user.clone());
+            }
+            self.holders.insert(user.clone(), holder.unwrap_or_else(|| Holder::new(partition)));
+            self.present.push_back(user.clone());
         }
         match self.holders.get_mut(user) {
-            Some(holder) if holder.row.partition == partition => Ok(holder),
+            Some(holder) if holder.row.partition == partition => {
+                holder.is_named = true;
+                Ok(holder)
+            }
             _ => Err(unappliable(format!("{user} has events in another partition than {partition}"))),
         }
     }
@@ -232,10 +240,12 @@ impl Settlement {
         order_id: Option<&OrderId>,
         fill: Option<&OrderFilled>,
     ) -> Result<Movement, Failure> {
-        let holder = self.holder(fact, user)?;
-        let was_active = holder.has_newest();
+        let holder = self.holder(view, fact, user)?;
+        let (was_active, before) = (holder.has_newest(), holder.newest_bytes());
         let movement = holder.prepare(view, user, fact, postings, order_id, fill)?;
-        if !was_active && holder.has_newest() {
+        let (is_active, after) = (holder.has_newest(), holder.newest_bytes());
+        self.active_bytes = self.active_bytes.saturating_add(after).saturating_sub(before);
+        if !was_active && is_active {
             self.active.push_back(user.clone());
         }
         Ok(movement)

@@ -1,8 +1,7 @@
 //! One user in memory: balances, open orders, the newest blocks while the user is active.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
+use hashbrown::HashMap;
 use orderledger_domain::account::{Account, Balance, LedgerAccount, Postings};
 use orderledger_domain::event::OrderFilled;
 use orderledger_domain::ids::{Asset, OrderId, UserId};
@@ -48,7 +47,7 @@ impl Movement {
 #[derive(Debug)]
 pub(super) struct Holder {
     pub(super) row: AccountRow,
-    /// The open orders, and closed ones that changed in this batch.
+    /// Open orders that a record named since the user is in memory, and closed ones that changed in this batch.
     /// Boxed: a map has room for more than it holds.
     pub(super) orders: HashMap<OrderId, Box<Tracked>>,
     changed_orders: Vec<OrderId>,
@@ -59,6 +58,8 @@ pub(super) struct Holder {
     row_changed: bool,
     /// It stands in the list of those to be written.
     pub(super) is_touched: bool,
+    /// A record named the user since it was last looked at for forgetting it.
+    pub(super) is_named: bool,
     /// Its newest blocks were wanted since they were last looked at for forgetting them.
     pub(super) is_active: bool,
 }
@@ -86,6 +87,7 @@ impl Holder {
             finished: Vec::new(),
             row_changed: false,
             is_touched: false,
+            is_named: false,
             is_active: false,
         }
     }
@@ -99,7 +101,8 @@ impl Holder {
     ) -> Result<Option<&mut Tracked>, Error> {
         if !self.orders.contains_key(order_id) {
             let Some(row) = super::queries::judged_order(&view.reader()?, user, order_id)? else { return Ok(None) };
-            self.orders.insert(order_id.clone(), Box::new(Tracked::new(row, Stored::Closed)));
+            let stored = if row.order.status.is_open() { Stored::Open } else { Stored::Closed };
+            self.orders.insert(order_id.clone(), Box::new(Tracked::new(row, stored)));
         }
         Ok(self.orders.get_mut(order_id).map(|tracked| &mut **tracked))
     }
@@ -162,6 +165,13 @@ impl Holder {
         self.newest.is_some()
     }
 
+    /// What the newest blocks take in memory, about.
+    pub(super) fn newest_bytes(&self) -> usize {
+        self.newest
+            .as_ref()
+            .map_or(0, |newest| newest.postings.bytes() + newest.fills.as_ref().map_or(0, NewestBlock::bytes))
+    }
+
     /// Forgets the newest blocks; they are in the view.
     pub(super) fn forget_newest(&mut self) {
         self.newest = None;
@@ -205,7 +215,9 @@ impl Holder {
 
     /// Moves every changed row into `changes`; closed orders leave the memory.
     pub(super) fn write_rows(&mut self, user: &UserId, changes: &mut Changes) -> Result<(), Error> {
-        for order_id in std::mem::take(&mut self.changed_orders) {
+        let mut changed_orders = std::mem::take(&mut self.changed_orders);
+        changed_orders.sort_by_cached_key(|id| self.orders.get(id).map(|tracked| tracked.row.order.created_offset));
+        for order_id in changed_orders {
             if let Some(tracked) = self.orders.get_mut(&order_id) {
                 tracked.write_rows(user, changes)?;
                 if !tracked.row.order.status.is_open() {

@@ -4,11 +4,12 @@
 //! Invariant: after every record the sum over all accounts per asset is zero and no user's account is below zero.
 //! Never: a decision. A record that breaks the rules of money is refused whole, nothing of it is applied.
 //!
-//! In memory: every account with its open orders, placeholders, system accounts, and the newest blocks of recently
-//! active users. Closed orders, full blocks and decided withdrawals are in rows alone.
+//! In memory: the users that were active last, with the open orders that were, and of fewer of them the newest blocks; placeholders
+//! and system accounts. Everything else is in rows alone and read back when a record names it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
+use hashbrown::HashMap;
 use orderledger_domain::account::SystemAccounts;
 use orderledger_domain::entity::{Entity, EntityKind};
 use orderledger_domain::event::FeeSchedule;
@@ -16,13 +17,14 @@ use orderledger_domain::ids::UserId;
 use orderledger_domain::position::Topic;
 use orderledger_store::Error;
 use orderledger_store::keys::{self, KeyReader};
-use orderledger_store::views::{Changes, Direction, View, ViewReader};
+use orderledger_store::views::{Changes, Direction, View};
 
 use crate::worker::fold::{Failure, Fold, Outcome};
 use crate::worker::partition::Arrived;
 use crate::worker::read::Read;
 
 pub mod blocks;
+pub mod past;
 pub mod queries;
 pub mod rows;
 
@@ -39,15 +41,43 @@ mod tests;
 use control::Control;
 use holder::Holder;
 use pending::Pending;
-use rows::{AccountRow, OrderRow, WithdrawalRow};
-use tracked::{Stored, Tracked};
+use rows::WithdrawalRow;
 
 /// The version of the rows' shapes and keys.
-pub const SCHEMA: u8 = 1;
+pub const SCHEMA: u8 = 2;
 
-/// The newest blocks of about so many users stay in memory; of others they are read back when they are needed.
-/// In tests of one alone, so that they all read back.
-const ACTIVE_USERS_MAX: usize = if cfg!(test) { 1 } else { 16_384 };
+/// How many users are in memory.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    /// So many stay between two batches; others are read back when a record names them.
+    users: usize,
+    /// So many of them with their newest blocks.
+    active: usize,
+    /// With so many bytes of all of that a commit is due.
+    bytes: usize,
+}
+
+/// A user in memory takes 0.5 to 1 KiB, with few open orders.
+const USER_BYTES: usize = 1 << 10;
+/// The newest blocks of one take up to 8 KiB, half of that on the average.
+const ACTIVE_BYTES: usize = 4 << 10;
+
+impl Default for Room {
+    fn default() -> Room {
+        // In tests one alone, so that they all read back.
+        let (users, active) = if cfg!(test) { (1, 1) } else { (200_000, 16_384) };
+        Room { users, active, bytes: usize::MAX }
+    }
+}
+
+impl Room {
+    /// Beside so many bytes of rows: up to twice as much, half of which may stay.
+    fn beside(rows: usize) -> Room {
+        let all = Room::default();
+        let (users, active) = (all.users.min(rows / 2 / USER_BYTES), all.active.min(rows / 2 / ACTIVE_BYTES));
+        Room { users, active, bytes: rows.saturating_mul(2) }
+    }
+}
 
 /// The fold.
 #[derive(Debug, Default)]
@@ -57,8 +87,13 @@ pub struct Settlement {
     begun: Option<UserId>,
     /// Users with changed rows.
     touched: Vec<UserId>,
+    room: Room,
+    /// Users in memory, in the order in which they will be looked at for forgetting them.
+    present: VecDeque<UserId>,
     /// Users whose newest blocks are in memory, in the order in which they will be looked at for forgetting them.
     active: VecDeque<UserId>,
+    /// What their blocks took when they were read back.
+    active_bytes: usize,
     pending: Pending,
     withdrawals: Vec<(UserId, WithdrawalRow)>,
     system: BTreeMap<u32, Kept<SystemAccounts>>,
@@ -76,17 +111,6 @@ impl Settlement {
     /// The fee rates as they stand in partition 0, where they are requested.
     pub fn fee_schedule(&self) -> FeeSchedule {
         self.control.fee_schedule()
-    }
-
-    /// The open orders whose keys begin so, of users that are in memory.
-    fn load_open_orders(&mut self, reader: &ViewReader, prefix: &[u8]) -> Result<(), Error> {
-        for row in reader.scan_prefix_rows::<OrderRow>(prefix, Direction::Ascending) {
-            let (_, row) = row?;
-            if let Some(holder) = self.holders.get_mut(&row.order.user_id) {
-                holder.orders.insert(row.order.order_id.clone(), Box::new(Tracked::new(row, Stored::Open)));
-            }
-        }
-        Ok(())
     }
 
     /// Takes back what a refused record brought into memory: a user that no event named before, a closed order.
@@ -110,9 +134,18 @@ impl Settlement {
         }
     }
 
-    /// Keeps the newest blocks of the users that were active last.
+    /// Keeps the users that were named last, and the newest blocks of those that were active last. Everything is in the view.
     fn forget_inactive(&mut self) {
-        while self.active.len() > ACTIVE_USERS_MAX {
+        while self.present.len() > self.room.users {
+            let Some(user) = self.present.pop_front() else { break };
+            let Some(holder) = self.holders.get_mut(&user) else { continue };
+            if std::mem::take(&mut holder.is_named) {
+                self.present.push_back(user);
+            } else {
+                self.holders.remove(&user);
+            }
+        }
+        while self.active.len() > self.room.active {
             let Some(user) = self.active.pop_front() else { return };
             let Some(holder) = self.holders.get_mut(&user) else { continue };
             if std::mem::take(&mut holder.is_active) {
@@ -120,6 +153,10 @@ impl Settlement {
             } else {
                 holder.forget_newest();
             }
+        }
+        if self.room.bytes < usize::MAX {
+            let held = self.active.iter().filter_map(|user| self.holders.get(user));
+            self.active_bytes = held.map(Holder::newest_bytes).sum();
         }
     }
 }
@@ -135,10 +172,6 @@ impl Fold for Settlement {
         if let Entity::User(user) = entity {
             let reader = view.reader()?;
             settlement.pending = Pending::load(&reader, Some(user))?;
-            if let Some(row) = reader.get_row::<AccountRow>(&rows::user_key(keys::ACCOUNT, user))? {
-                settlement.holders.insert(user.clone(), Holder::of_row(row));
-            }
-            settlement.load_open_orders(&reader, &rows::user_key(keys::OPEN_ORDER, user))?;
         }
         Ok(settlement)
     }
@@ -146,13 +179,8 @@ impl Fold for Settlement {
     fn load(view: &View, _: u32) -> Result<Settlement, Error> {
         let reader = view.reader()?;
         let (pending, control) = (Pending::load(&reader, None)?, Control::load(&reader)?);
-        let mut settlement = Settlement { pending, control, ..Settlement::default() };
-        for row in reader.scan_prefix_rows::<AccountRow>(&[keys::ACCOUNT], Direction::Ascending) {
-            let (key, row) = row?;
-            let user = user_of(&KeyReader::new(keys::ACCOUNT, &key)?.name()?)?;
-            settlement.holders.insert(user, Holder::of_row(row));
-        }
-        settlement.load_open_orders(&reader, &[keys::OPEN_ORDER])?;
+        let room = view.budget().map_or_else(Room::default, Room::beside);
+        let mut settlement = Settlement { pending, control, room, ..Settlement::default() };
         for row in reader.scan_prefix_rows::<SystemAccounts>(&[keys::SYSTEM_ACCOUNT], Direction::Ascending) {
             let (key, row) = row?;
             let partition = KeyReader::new(keys::SYSTEM_ACCOUNT, &key)?.u32()?;
@@ -173,8 +201,15 @@ impl Fold for Settlement {
         Ok(if applied { Outcome::Applied } else { Outcome::Ignored })
     }
 
+    fn is_full(&self) -> bool {
+        self.present.len().saturating_mul(USER_BYTES).saturating_add(self.active_bytes) > self.room.bytes
+    }
+
     fn write_rows(&mut self, _view: &View, changes: &mut Changes) -> Result<(), Error> {
-        for user in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        // The rows of each kind then come in the order of their keys.
+        touched.sort_unstable();
+        for user in touched {
             if let Some(holder) = self.holders.get_mut(&user) {
                 holder.is_touched = false;
                 holder.write_rows(&user, changes)?;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use orderledger_domain::account::Account;
 use orderledger_domain::event::{EventType, FeeSchedule, OrderAccepted, Terms};
-use orderledger_domain::ids::{Asset, KeyId, OrderId, UserId, WithdrawalId};
+use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, OrderId, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, BasisPoints};
 use orderledger_domain::order::{Order, Status};
 use orderledger_domain::position::{Position, Topic};
@@ -246,6 +246,11 @@ pub(super) fn offset_key(prefix: u8, user: &UserId, offset: u64) -> Bytes {
 
 pub(super) fn order_index_key(order_id: &OrderId, user: &UserId) -> Bytes {
     KeyBuilder::new(keys::ORDER_INDEX).name(order_id.as_str()).name(user.as_str()).build()
+}
+
+/// The keys of the orders that a client called so; each goes on with its created offset.
+pub(super) fn client_order_prefix(user: &UserId, name: &ClientOrderId) -> KeyBuilder {
+    KeyBuilder::new(keys::CLIENT_ORDER).name(user.as_str()).name(name.as_str())
 }
 
 pub(super) fn order_events_prefix(user: &UserId, created: u64) -> KeyBuilder {

@@ -11,7 +11,10 @@ use orderledger_store::keys;
 use orderledger_store::views::Changes;
 
 use super::holder::Fact;
-use super::rows::{EVENTS_PER_BLOCK, OrderEvent, OrderRow, Reason, offset_key, order_events_prefix, order_index_key};
+use super::rows::{
+    EVENTS_PER_BLOCK, OrderEvent, OrderRow, Reason, client_order_prefix, offset_key, order_events_prefix,
+    order_index_key,
+};
 
 /// Where the view has the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +121,9 @@ impl Tracked {
         }
         if self.stored == Stored::Nowhere {
             changes.put_row(order_index_key(&self.row.order.order_id, user), &created)?;
+            if let Some(name) = &self.row.order.client_order_id {
+                changes.put_row(client_order_prefix(user, name).u64(created).build(), &())?;
+            }
         }
         let open_key = offset_key(keys::OPEN_ORDER, user, created);
         if self.row.order.status.is_open() {

@@ -28,6 +28,8 @@ pub trait AnyFolding: Send {
     fn release_all(&mut self, log: &dyn EventLog, key: &StreamKey) -> Result<(), Failure>;
     /// Passes offsets that hold no record.
     fn pass_holes(&mut self, read_below: &dyn Fn(TopicPartition) -> u64) -> bool;
+    /// Whether its fold holds so much that a commit is due.
+    fn is_full(&self) -> bool;
     /// Commits what was applied.
     fn commit(&mut self) -> Result<(), Failure>;
     /// The digest of all rows, computed afresh.
@@ -65,6 +67,10 @@ impl<F: Fold + 'static> AnyFolding for Folding<F> {
 
     fn pass_holes(&mut self, read_below: &dyn Fn(TopicPartition) -> u64) -> bool {
         Folding::pass_holes(self, read_below)
+    }
+
+    fn is_full(&self) -> bool {
+        self.fold.is_full()
     }
 
     fn commit(&mut self) -> Result<(), Failure> {

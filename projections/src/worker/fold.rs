@@ -59,6 +59,11 @@ pub trait Fold: Send + Sized {
         let _ = (entity, at, arrived, read);
     }
 
+    /// Whether it holds so much in memory that a commit is due.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// Moves the rows that changed since the last call into `changes`. Called at the end of a batch.
     fn write_rows(&mut self, view: &View, changes: &mut Changes) -> Result<(), Error>;
 }

@@ -144,6 +144,11 @@ impl Progress {
         self.sender.borrow().clone()
     }
 
+    /// Every standing from now on; one who looks late sees the newest alone.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Standing>> {
+        self.sender.subscribe()
+    }
+
     /// Waits until the standing fulfils `reached`, at most that long; false if it didn't or the worker ended.
     pub async fn wait(&self, within: Duration, reached: impl Fn(&Standing) -> bool) -> bool {
         let mut receiver = self.sender.subscribe();

@@ -53,6 +53,12 @@ impl Read {
             headers: record.headers,
         }
     }
+
+    /// The bytes of its key and its value, and about what it costs to keep them.
+    pub fn size(&self) -> usize {
+        const OVERHEAD: usize = 64;
+        [&self.key, &self.value].into_iter().flatten().map(Bytes::len).fold(OVERHEAD, usize::saturating_add)
+    }
 }
 
 /// What a worker says that lacks the key of a stream.

@@ -117,6 +117,12 @@ pub trait EventLog: Send + Sync {
     /// The high watermark: one above the last record that readers may see.
     fn end_offset(&self, of: TopicPartition) -> Result<u64, Error>;
 
+    /// One above the last record that can be read now, for who reads up to there and stops: below the end where a transaction is
+    /// open (KIP-98's last stable offset).
+    fn stable_end(&self, of: TopicPartition) -> Result<u64, Error> {
+        self.end_offset(of)
+    }
+
     /// The end as far as it is known without asking anyone: never above [`EventLog::end_offset`]. It counts at once what
     /// this log has acknowledged or handed to a reader, and what others wrote within about a second.
     fn known_end(&self, of: TopicPartition) -> Result<u64, Error> {

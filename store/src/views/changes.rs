@@ -11,18 +11,20 @@ use crate::{Error, codec};
 pub struct Changes {
     version: u8,
     rows: Vec<Change>,
+    /// The frame that was encoded last: the next needs no memory of its own.
+    frame: Vec<u8>,
 }
 
 impl Changes {
     /// No changes yet; rows will be encoded under this schema version.
     pub fn new(version: u8) -> Changes {
-        Changes { version, rows: Vec::new() }
+        Changes { version, rows: Vec::new(), frame: Vec::new() }
     }
 
     /// Writes a row.
     pub fn put_row<T: Serialize + ?Sized>(&mut self, key: impl Into<Bytes>, row: &T) -> Result<(), Error> {
-        let frame = codec::encode(self.version, row)?;
-        self.put(key, frame);
+        codec::encode_into(self.version, row, &mut self.frame)?;
+        self.rows.push((key.into(), Some(Bytes::copy_from_slice(&self.frame))));
         Ok(())
     }
 

@@ -60,6 +60,9 @@ impl Drop for Replaced {
     }
 }
 
+/// Large runs, which have a filter over their keys, are merged only once there are so many: a look-up passes most of them by.
+const LARGE_RUNS_MAX: usize = 8;
+
 /// Keeps runs few: a run swallows the next newer one that is at least half as large, so a row is copied a logarithmic
 /// number of times and a look-up asks a logarithmic number of runs. Frozen runs stay, none grows above `rows_max`.
 pub(super) fn merge_newest(runs: &mut Vec<Arc<Run>>, frozen: usize, rows_max: usize, something_below: bool) {
@@ -67,6 +70,7 @@ pub(super) fn merge_newest(runs: &mut Vec<Arc<Run>>, frozen: usize, rows_max: us
         && let [.., older, newer] = runs.as_slice()
         && older.len() <= newer.len().saturating_mul(2)
         && older.len().saturating_add(newer.len()) <= rows_max
+        && (!newer.has_filter() || runs.len() > LARGE_RUNS_MAX)
     {
         let keep_deletions = something_below || runs.len() > 2;
         let merged = Arc::new(Run::merge(older, newer, keep_deletions));

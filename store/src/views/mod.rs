@@ -50,6 +50,7 @@ pub use open::is_whole;
 pub use options::{Options, ViewSizes};
 pub use reader::{Direction, RowScan, ViewReader};
 pub use scan::Scan;
+pub use spill::Guard;
 
 use base::Base;
 use layers::{Layers, merge_newest};
@@ -149,10 +150,10 @@ impl View {
     }
 
     /// A view of which at most about so many bytes are in memory (twice as much while they are moved): the rest lies in nameless
-    /// files in that directory. To fold a rebuild whose rows don't fit.
-    pub fn in_bounded_memory(schema: Schema, dir: &Path, budget: usize) -> View {
+    /// files in that directory, as long as the guard lets them be written. To fold a rebuild whose rows don't fit.
+    pub fn in_bounded_memory(schema: Schema, dir: &Path, budget: usize, guard: Guard) -> View {
         let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
-        let spill = Some(Spill { dir: dir.to_owned(), budget });
+        let spill = Some(Spill { dir: dir.to_owned(), budget, guard });
         let inner = Inner { spill, ..Inner::new(dir, None, schema, Options::default(), at) };
         View {
             inner: Arc::new(inner),

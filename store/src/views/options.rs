@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::View;
+
 /// When commits go to sled and how much memory they may take until then. A view's memory is at most about
 /// `cache_bytes` + `pending_bytes_max` + one commit + one batch, and what readers hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,4 +51,20 @@ pub struct ViewSizes {
     pub disk_bytes: u64,
     /// Batches flushed since it was opened.
     pub flushes: u64,
+}
+
+impl View {
+    /// So many bytes of records a fold takes, at most, before it commits: what it changes twice meanwhile it writes once.
+    pub fn commit_bytes(&self) -> usize {
+        const IN_MEMORY: usize = 512 << 20;
+        match &self.inner.base {
+            Some(_) => self.inner.options.pending_bytes_max / 2,
+            None => self.budget().unwrap_or(IN_MEMORY),
+        }
+    }
+
+    /// Bytes of rows that it may hold in memory, if it is one in bounded memory.
+    pub fn budget(&self) -> Option<usize> {
+        self.inner.spill.as_ref().map(|spill| spill.budget)
+    }
 }

@@ -79,6 +79,16 @@ impl ViewReader {
         Scan::new(self.clone(), range.start_bound().map(own), range.end_bound().map(own), direction)
     }
 
+    /// The first row of a range in that order, decoded: it looks for no more than one.
+    pub fn first_row<T: DeserializeOwned, K: AsRef<[u8]>>(
+        &self,
+        range: impl RangeBounds<K>,
+        direction: Direction,
+    ) -> Result<Option<(Bytes, T)>, Error> {
+        let first = self.scan(range, direction).of_one().next().transpose()?;
+        first.map(|(key, frame)| Ok((key, self.decode(&frame)?))).transpose()
+    }
+
     /// The framed rows whose keys begin with `prefix`.
     pub fn scan_prefix(&self, prefix: &[u8], direction: Direction) -> Scan {
         use std::ops::Bound::{Excluded, Included, Unbounded};

@@ -1,10 +1,14 @@
 //! A sorted run: the rows of one or more consecutive commits, immutable.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
 use std::time::Instant;
 
 use bytes::Bytes;
+use fastbloom::BloomFilter;
+
+use super::sorted::BITS_PER_KEY;
 
 /// A row's key and its value; `None` says that the row was deleted.
 pub(super) type Change = (Bytes, Option<Bytes>);
@@ -16,6 +20,8 @@ const CHANGE_OVERHEAD: usize = 96;
 #[derive(Debug)]
 pub(super) struct Run {
     rows: Vec<Change>,
+    /// Over the keys, where they are many: most look-ups are of keys that are not there.
+    keys: Option<BloomFilter>,
     bytes: usize,
     pub(super) head: Bytes,
     /// The last commit's number.
@@ -28,7 +34,7 @@ impl Run {
     /// One commit's changes; of several changes of a key the last counts.
     pub(super) fn of_commit(mut rows: Vec<Change>, head: Bytes) -> Run {
         if !rows.is_sorted_by(|a, b| a.0 < b.0) {
-            rows.sort_by(|a, b| a.0.cmp(&b.0));
+            rows = sorted(rows);
             rows.dedup_by(|later, earlier| {
                 let same = later.0 == earlier.0;
                 if same {
@@ -38,7 +44,8 @@ impl Run {
             });
         }
         let bytes = rows.iter().map(bytes_of).sum();
-        Run { rows, bytes, head, last_commit: 0, since: Instant::now() }
+        let keys = keys_of(&rows);
+        Run { rows, keys, bytes, head, last_commit: 0, since: Instant::now() }
     }
 
     /// Both as one; `newer` wins where both have a key. Deletions are kept unless nothing lies below.
@@ -48,7 +55,13 @@ impl Run {
             rows.retain(|row| row.1.is_some());
         }
         let bytes = rows.iter().map(bytes_of).sum();
-        Run { rows, bytes, head: newer.head.clone(), last_commit: newer.last_commit, since: older.since }
+        let keys = keys_of(&rows);
+        Run { rows, keys, bytes, head: newer.head.clone(), last_commit: newer.last_commit, since: older.since }
+    }
+
+    /// Whether there is a filter over the keys.
+    pub(super) fn has_filter(&self) -> bool {
+        self.keys.is_some()
     }
 
     /// Rows, deletions included.
@@ -68,6 +81,9 @@ impl Run {
 
     /// `None`: nothing is known of this key here. `Some(None)`: it was deleted.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        if self.keys.as_ref().is_some_and(|keys| !keys.contains(key)) {
+            return None;
+        }
         find(&self.rows, key)
     }
 
@@ -75,6 +91,38 @@ impl Run {
     pub(super) fn range(&self, low: &Bound<Bytes>, high: &Bound<Bytes>) -> Range<usize> {
         range(&self.rows, low, high)
     }
+}
+
+/// A Bloom filter (Bloom 1970) over the keys, where a search among them costs more.
+fn keys_of(rows: &[Change]) -> Option<BloomFilter> {
+    const MANY: usize = 8192;
+    if rows.len() < MANY {
+        return None;
+    }
+    let bits = rows.len().saturating_mul(BITS_PER_KEY);
+    let mut keys = BloomFilter::with_num_bits(bits).seed(&0).expected_items(rows.len());
+    rows.iter().for_each(|row| {
+        keys.insert(row.0.as_ref());
+    });
+    Some(keys)
+}
+
+/// Sorted by key, those of one key in their order. Rows of one kind, which share the first byte, often come sorted already.
+fn sorted(rows: Vec<Change>) -> Vec<Change> {
+    let kind_of = |row: &Change| row.0.first().copied();
+    let mut counts: BTreeMap<Option<u8>, usize> = BTreeMap::new();
+    rows.iter().for_each(|row| *counts.entry(kind_of(row)).or_default() += 1);
+    let mut all = Vec::with_capacity(rows.len());
+    let mut kinds: BTreeMap<Option<u8>, Vec<Change>> =
+        counts.into_iter().map(|(kind, count)| (kind, Vec::with_capacity(count))).collect();
+    for row in rows {
+        kinds.entry(kind_of(&row)).or_default().push(row);
+    }
+    for mut kind in kinds.into_values() {
+        kind.sort_by(|a, b| a.0.cmp(&b.0));
+        all.append(&mut kind);
+    }
+    all
 }
 
 /// Both sorted lists as one; `upper` wins where both have a key.

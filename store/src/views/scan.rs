@@ -43,6 +43,11 @@ impl Scan {
         Scan { reader, descending, runs, files, chunk: VecDeque::new(), chunk_len: FIRST_CHUNK, unread, failed: false }
     }
 
+    /// The same scan, of which the first row alone is wanted: sled gives each look's rows whole, and they may be large.
+    pub(super) fn of_one(self) -> Scan {
+        Scan { chunk_len: 1, ..self }
+    }
+
     fn next_row(&mut self) -> Result<Option<(Bytes, Bytes)>, Error> {
         loop {
             self.reader.inner.check_read()?;

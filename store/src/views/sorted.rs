@@ -4,6 +4,7 @@
 //! each with a checksum; in memory stand the first key of every block and a Bloom filter (Bloom 1970) over the keys, so that a
 //! look-up of a key that isn't there seldom reads the file.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -15,13 +16,16 @@ use bytes::{Buf, Bytes};
 use fastbloom::BloomFilter;
 
 use super::run::Change;
+use super::spill::Guard;
 use crate::Error;
 use crate::error::At;
 
 /// A block is closed when it has so many bytes; one large row makes a larger one.
 const BLOCK_BYTES: usize = 16 << 10;
+/// After so many blocks it is looked whether to go on.
+const BLOCKS_BETWEEN_LOOKS: usize = 256;
 /// Bits of the filter for each key: about one of a hundred absent keys is looked for in vain.
-const BITS_PER_KEY: usize = 10;
+pub(super) const BITS_PER_KEY: usize = 10;
 /// Stands in the place of a length where a row was deleted.
 const DELETED: u32 = u32::MAX;
 
@@ -50,7 +54,7 @@ pub(super) struct Sorted {
 impl Sorted {
     /// Writes rows, which come in key order, each once, to a file in that directory; at most about so many.
     pub(super) fn write(
-        dir: &Path,
+        (dir, guard): (&Path, Guard),
         level: u8,
         rows_max: usize,
         rows: impl Iterator<Item = Result<Change, Error>>,
@@ -71,6 +75,9 @@ impl Sorted {
             // A copy: the key may be a slice of a whole block of another file, which would stay in memory with it.
             first.get_or_insert_with(|| Bytes::copy_from_slice(&key));
             if block.len() >= BLOCK_BYTES {
+                if blocks.len().is_multiple_of(BLOCKS_BETWEEN_LOOKS) {
+                    guard(dir)?;
+                }
                 close(&mut writer, &mut blocks, &mut block, &mut first, &mut offset).map_err(failed)?;
             }
         }
@@ -86,21 +93,26 @@ impl Sorted {
         }
         let after = self.blocks.partition_point(|block| block.first.as_ref() <= key);
         let Some(block) = after.checked_sub(1).and_then(|at| self.blocks.get(at)) else { return Ok(None) };
-        let found = self.read(block)?.into_iter().find(|row| row.0 == key);
-        // A copy: whoever keeps the row shall not keep the block.
-        Ok(found.map(|row| row.1.map(|value| Bytes::copy_from_slice(&value))))
+        find(&self.bytes(block)?, key).ok_or_else(|| self.corrupt())
     }
 
     fn read(&self, block: &Block) -> Result<Vec<Change>, Error> {
+        entries(Bytes::from(self.bytes(block)?)).ok_or_else(|| self.corrupt())
+    }
+
+    fn bytes(&self, block: &Block) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; block.bytes];
         let failed =
             |cause| Error::unavailable(self.at.clone(), "rows outside memory could not be read").with_source(cause);
         self.file.read_exact_at(&mut bytes, block.offset).map_err(failed)?;
-        let corrupt = || Error::corrupt(self.at.clone(), "rows outside memory are not what was written");
         if crc32c::crc32c(&bytes) != block.checksum {
-            return Err(corrupt());
+            return Err(self.corrupt());
         }
-        entries(Bytes::from(bytes)).ok_or_else(corrupt)
+        Ok(bytes)
+    }
+
+    fn corrupt(&self) -> Error {
+        Error::corrupt(self.at.clone(), "rows outside memory are not what was written")
     }
 }
 
@@ -125,6 +137,24 @@ fn close(
     *offset = offset.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX));
     block.clear();
     Ok(())
+}
+
+/// A key's change among those of a block, which is copied: whoever keeps it shall not keep the block. None if it isn't a block.
+fn find(mut block: &[u8], key: &[u8]) -> Option<Option<Option<Bytes>>> {
+    while block.has_remaining() {
+        let (key_length, value_length) = (block.try_get_u32().ok()?, block.try_get_u32().ok()?);
+        let (found, rest) = block.split_at_checked(usize::try_from(key_length).ok()?)?;
+        let value_bytes = if value_length == DELETED { 0 } else { usize::try_from(value_length).ok()? };
+        let (value, rest) = rest.split_at_checked(value_bytes)?;
+        match found.cmp(key) {
+            Ordering::Less => block = rest,
+            Ordering::Equal => {
+                return Some(Some((value_length != DELETED).then(|| Bytes::copy_from_slice(value))));
+            }
+            Ordering::Greater => break,
+        }
+    }
+    Some(None)
 }
 
 /// The entries of a block; none if it isn't one.

@@ -4,7 +4,7 @@
 //! merged into one of the next (a log-structured merge, O'Neil and others 1996), so that a row is rewritten a logarithmic number
 //! of times and a scan reads a logarithmic number of files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::run::{Change, Run};
@@ -14,12 +14,16 @@ use crate::Error;
 /// So many files of one level become one.
 const MERGED_AT_ONCE: usize = 8;
 
+/// Asked again and again while rows are written to files: an error ends that.
+pub type Guard = fn(&Path) -> Result<(), Error>;
+
 /// Where rows go, and when.
 #[derive(Clone, Debug)]
 pub(super) struct Spill {
     pub(super) dir: PathBuf,
     /// Bytes that the commits in memory may take.
     pub(super) budget: usize,
+    pub(super) guard: Guard,
 }
 
 impl Spill {
@@ -30,14 +34,14 @@ impl Spill {
             let keep_deletions = !files.is_empty();
             let all = newer.iter().fold(Arc::clone(oldest), |older, newer| Arc::new(Run::merge(&older, newer, true)));
             let rows = all.rows().iter().filter(|row| keep_deletions || row.1.is_some()).cloned().map(Ok);
-            files.push(Arc::new(Sorted::write(&self.dir, 0, all.len(), rows)?));
+            files.push(Arc::new(Sorted::write((&self.dir, self.guard), 0, all.len(), rows)?));
         }
         while let Some(from) = same_level(&files) {
             let newest = files.split_off(from);
             let level = newest.first().map_or(0, |file| file.level).saturating_add(1);
             let rows_max = newest.iter().map(|file| file.rows).sum();
             let merged = Merge::new(newest, !files.is_empty());
-            files.push(Arc::new(Sorted::write(&self.dir, level, rows_max, merged)?));
+            files.push(Arc::new(Sorted::write((&self.dir, self.guard), level, rows_max, merged)?));
         }
         Ok(files)
     }

@@ -58,6 +58,11 @@ impl Writer {
         Some((writer, home))
     }
 
+    /// A file of that name.
+    pub(super) fn file(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
     /// Runs a block of shell.
     pub(super) fn shell(&self, code: &str) -> String {
         self.run(Command::new("sh").args(["-euc", code]))

@@ -1,5 +1,7 @@
 //! Records inside Kafka transactions: committed ones count, aborted ones were never there, the holes trouble nobody.
 
+use std::time::{Duration, Instant};
+
 use orderledger_tests::client::until;
 use serde_json::Value;
 
@@ -54,4 +56,19 @@ fn a_committed_transaction_counts_and_an_aborted_one_was_never_there() {
     server.stop();
     let dumped = command(&home, &["log", "dump", "--user", USER]);
     assert_eq!(dumped.matches(&serde_json::to_string(&record()).unwrap()).count(), 1, "{dumped}");
+
+    // What is in a transaction that nobody ends yet isn't waited for, and an export doesn't say that it has it.
+    let left_open = committing.replace("producer.commit_transaction()", "producer.flush()\nos._exit(0)");
+    let file = writer.file("export");
+    let export = || {
+        command(&home, &["log", "export", "--out", &file]);
+        std::fs::read(&file).unwrap()
+    };
+    let (before, begun) = (export(), Instant::now());
+    writer.python(&left_open);
+    assert!(export() == before);
+    let verified = orderledger_tests::run(&["log", "verify", &file]).unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+    assert!(String::from_utf8_lossy(&verified.stdout).contains("intact"), "{verified:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "the brokers may have ended the transaction by now");
 }

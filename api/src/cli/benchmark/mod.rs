@@ -1,10 +1,15 @@
 //! `benchmark`: ours beside a bare loop, in one run: machines differ and are noisy, so ratios count.
 
+mod client;
 mod ground;
+mod history;
+mod load;
 mod matching;
 mod orders;
+mod pacer;
+mod reads;
 mod rebuild;
-mod spent;
+mod server;
 
 use clap::Subcommand;
 
@@ -21,6 +26,12 @@ pub(super) enum Benchmark {
     /// The three projections from offset zero, beside a loop that only reads the same log.
     #[command(long_about = rebuild::ABOUT)]
     Rebuild(rebuild::Args),
+    /// Hot reads over HTTP, beside a static answer of the same server, idle and under orders.
+    #[command(long_about = reads::ABOUT)]
+    Reads(reads::Args),
+    /// Lists that go out whole: a partition and single users, beside a loop that only reads the same log.
+    #[command(long_about = history::ABOUT)]
+    History(history::Args),
 }
 
 pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
@@ -28,6 +39,8 @@ pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
         Benchmark::Orders(args) => orders::run(&args),
         Benchmark::Matching(args) => matching::run(&args),
         Benchmark::Rebuild(args) => rebuild::run(&args),
+        Benchmark::Reads(args) => reads::run(&args),
+        Benchmark::History(args) => history::run(&args),
     }
 }
 

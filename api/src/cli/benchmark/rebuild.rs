@@ -8,7 +8,7 @@ use orderledger_projections::worker::read::Read;
 use orderledger_store::event_log::{EventLog, ReaderKind, Record};
 use serde_json::json;
 
-use super::{ground, spent};
+use super::ground;
 use crate::cli::args::MemoryArgs;
 use crate::cli::progress::Bar;
 use crate::cli::scratch::Scratch;
@@ -17,6 +17,7 @@ use crate::demo::feed::Feed;
 use crate::demo::market_day::{MarketDay, Plan};
 use crate::latencies::{grouped, per_second, ratio};
 use crate::ledger::{Opened, Settings, Written, fold_from_zero, open_log, rebuild_into};
+use crate::spent;
 
 pub(super) const ABOUT: &str = "\
 Records a second of the projections rebuilt from offset zero: one read of the log and one parse feed all of them, as in \
@@ -25,7 +26,7 @@ Records a second of the projections rebuilt from offset zero: one read of the lo
 The log is a market day run through the real stages; with --data it is made once and kept there (on Kafka: in the topics of \
 --topic-prefix), and read again by every later run. Over the same log, in the same round: a loop that reads every record and \
 counts its bytes (on Kafka: the bare librdkafka, tuned as for the rebuild), one that reads and parses every record, the fold \
-into memory without storing anything, and the whole rebuild, until the views are written, synced and can be read. Printed is \
+within --memory-limit without storing its views, and the whole rebuild, until the views are written, synced and can be read. Printed is \
 the median of the rounds; 'of bare' is the share of the bare read's records a second, 'peak' the most memory that the process \
 held meanwhile.";
 
@@ -108,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         parsed.push(measured(|| pass(&*log, |from, record| drop(std::hint::black_box(Read::new(from, record, key)))))?);
         let bytes = read.last().map_or(0, |pass| pass.bytes);
         folded.push(measured(|| {
-            let records = fold_from_zero(&*log, key, name)?.records;
+            let records = fold_from_zero(scratch.path(), &*log, key, name, limit)?.records;
             Ok(Pass { records, bytes, ..Pass::default() })
         })?);
         let into = scratch.path().join(format!("views-{round}"));
@@ -128,6 +129,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 fn generate(args: &Args, settings: &Settings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let Opened { ledger, workers } = Opened::open(settings)?;
+    // What they would fold, nobody reads here.
+    if !ledger.rest_projections(SETTLED_WITHIN) {
+        return Err(Failure::failed("the projections don't rest"));
+    }
     let orders = usize::try_from(args.records / RECORDS_PER_ORDER).unwrap_or(0).max(100);
     let users = args.users.and_then(|users| usize::try_from(users).ok()).unwrap_or(orders.clamp(6, 3000));
     let plan = Plan { orders, users, seed: 1 };
@@ -136,7 +141,7 @@ fn generate(args: &Args, settings: &Settings) -> Result<(), Failure> {
     let mut bar = Bar::new(day.session_records(), "requests");
     let sent = feed.send(day.opening(), |_| ()).and_then(|_| {
         feed.send(day.session(), |sent| bar.set(sent))?;
-        runtime.block_on(ledger.settled(SETTLED_WITHIN))
+        runtime.block_on(ledger.stages_settled(Instant::now() + SETTLED_WITHIN)).map(drop)
     });
     bar.end();
     drop((feed, ledger));

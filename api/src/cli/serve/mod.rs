@@ -1,5 +1,6 @@
 //! `serve`: the workers and HTTP, until SIGTERM or SIGINT.
 
+mod door;
 mod opening;
 mod watchdog;
 
@@ -12,12 +13,16 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::door::{Door, DoorArgs};
 use self::opening::Opening;
 use super::args::MemoryArgs;
 use super::{Failure, LogArgs};
+use crate::commands::canary;
 use crate::http::front::Front;
 use crate::http::server;
-use crate::ledger::{Ledger, REBUILD_SHARE, Settings};
+use crate::http::tls::Tls;
+use crate::ledger::{GROWTH_MIN, Ledger, QuietHours, REBUILD_SHARE, Settings, Tidying};
+use crate::streams;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -26,6 +31,8 @@ pub(super) struct Args {
     /// The address to listen on; loopback only, as long as no authentication is configured.
     #[arg(long, env = "ORDERLEDGER_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    #[command(flatten)]
+    door: DoorArgs,
     /// How many milliseconds a write waits for its acknowledgement and for intake's answer.
     #[arg(long, env = "ORDERLEDGER_ANSWER_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     answer_timeout_ms: u64,
@@ -36,6 +43,39 @@ pub(super) struct Args {
     rebuild_share: u32,
     #[command(flatten)]
     memory: MemoryArgs,
+    /// In which hours of the day (UTC) the rebuild of a view is begun whose files have outgrown its rows.
+    #[arg(long, env = "ORDERLEDGER_QUIET_HOURS", default_value_t, value_name = "FROM-TO")]
+    quiet_hours: QuietHours,
+    /// A view has outgrown its rows when its files take so many times their bytes, at least 3; 0: never.
+    #[arg(long, env = "ORDERLEDGER_VIEW_GROWTH", default_value_t = 6, value_name = "TIMES", value_parser = view_growth)]
+    view_growth: u32,
+    #[command(flatten)]
+    streams: StreamArgs,
+    /// Trades one share between two accounts of the ledger's own once a second, and measures how long that takes
+    #[arg(long, env = "ORDERLEDGER_CANARY", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    canary: bool,
+}
+
+/// How much `GET /v1/stream` may take.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct StreamArgs {
+    /// How many streams are open at once; one more is refused.
+    #[arg(long, env = "ORDERLEDGER_STREAM_READERS", default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..=4000))]
+    stream_readers: u16,
+    /// How many messages wait for a reader of a stream before it is dropped.
+    #[arg(long, env = "ORDERLEDGER_STREAM_BUFFER", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
+    stream_buffer: u16,
+    /// How many messages of a channel a reader may have missed and still resume.
+    #[arg(long, env = "ORDERLEDGER_STREAM_RESUME", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    stream_resume: u32,
+}
+
+impl From<StreamArgs> for streams::Limits {
+    fn from(args: StreamArgs) -> streams::Limits {
+        let StreamArgs { stream_readers, stream_buffer, stream_resume } = args;
+        let resume = usize::try_from(stream_resume).unwrap_or(usize::MAX);
+        streams::Limits { readers: stream_readers.into(), buffer: stream_buffer.into(), resume }
+    }
 }
 
 /// When a projection stops instead of parking still more.
@@ -49,13 +89,22 @@ struct ParkingArgs {
     parking_ratio: u32,
 }
 
+fn view_growth(text: &str) -> Result<u32, String> {
+    let times: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if times == 0 || times >= GROWTH_MIN { Ok(times) } else { Err(format!("0, or {GROWTH_MIN} and more")) }
+}
+
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    check_address(args.listen)?;
+    args.door.check_address(args.listen)?;
+    let door = args.door.open()?;
     let mut settings = args.log.settings()?;
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let ParkingArgs { parking_consecutive: consecutive, parking_ratio: ratio_percent } = args.parking;
     settings.rebuild_share = args.rebuild_share;
     settings.memory_limit = args.memory.limit;
+    let tidying = Tidying { hours: args.quiet_hours, growth: args.view_growth };
+    settings.tidying = (args.view_growth > 0).then_some(tidying);
+    settings.streams = args.streams.into();
     settings.parking = Limits { consecutive, ratio_percent };
     if settings.kafka.is_some() && settings.key.begins_without_key() {
         tracing::warn!(
@@ -66,7 +115,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = listen(&runtime, args.listen)?;
-    until_signaled(&settings, runtime, listener)
+    open_until_signaled(&settings, runtime, listener, door, args.canary)
 }
 
 /// Takes the address.
@@ -76,12 +125,23 @@ pub(super) fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListen
     })
 }
 
-/// Opens the ledger and serves it until a signal comes. HTTP answers from the first moment, and says what it waits for.
+/// Opens the ledger and serves it, to every caller, until a signal comes.
 pub(super) fn until_signaled(settings: &Settings, runtime: Runtime, listener: TcpListener) -> Result<(), Failure> {
+    open_until_signaled(settings, runtime, listener, Door::default(), false)
+}
+
+/// The same, to whom the door lets in. HTTP answers from the first moment, and says what it waits for.
+fn open_until_signaled(
+    settings: &Settings,
+    runtime: Runtime,
+    listener: TcpListener,
+    door: Door,
+    canary: bool,
+) -> Result<(), Failure> {
     let signals = runtime.block_on(async { Signals::listen() })?;
-    let front = Front::default();
+    let front = Front::with(door.access);
     let opening = Opening::start(settings.clone(), front.clone())?;
-    let ended = runtime.block_on(serve_until(signals, listener, front, &opening));
+    let ended = runtime.block_on(serve_until(signals, listener, front, door.tls, &opening, canary));
     // Calls that still run are cut off here; what they wrote is in the log.
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Some(workers) = opening.end() {
@@ -96,7 +156,8 @@ pub(super) fn check_address(address: SocketAddr) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::refused(format!(
-        "{address} is no loopback address and every caller would have all rights; listen on 127.0.0.1"
+        "{address} is no loopback address and every caller would have all rights; listen on 127.0.0.1, or configure \
+         authentication with --auth-keys or --auth-jwks"
     )))
 }
 
@@ -118,7 +179,9 @@ async fn serve_until(
     mut signals: Signals,
     listener: TcpListener,
     front: Front,
+    tls: Option<Tls>,
     opening: &Opening,
+    canary: bool,
 ) -> Result<(), Failure> {
     let mut ended = Ok(());
     let stop = async {
@@ -126,12 +189,23 @@ async fn serve_until(
             _ = signals.terminate.recv() => {}
             _ = signals.interrupt.recv() => {}
             failure = failure(opening) => ended = Err(failure),
+            () = sing(opening), if canary => {}
         }
         // From here on nothing that hangs can keep the program from ending in time, neither calls nor workers.
         watchdog::start(ended.as_ref().err().cloned());
+        opening.close_streams();
     };
-    server::serve(listener, front, stop).await;
+    server::serve(listener, front, tls, stop).await;
     ended
+}
+
+/// The canary, once the ledger is open. Never ends.
+async fn sing(opening: &Opening) {
+    match opening.opened().await {
+        Ok(ledger) => canary::run(ledger).await,
+        // Told where it is waited for.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Why the log is refused, or can't be opened for another reason than that it is away. Never ends if it isn't.

@@ -36,7 +36,7 @@ impl Opening {
         let thread = std::thread::Builder::new().name("opening".to_owned()).spawn(move || {
             let result = match open_patiently(&settings, &front, &stopped) {
                 Some(Ok(Opened { ledger, workers })) => {
-                    front.open(routes::router(Arc::clone(&ledger)));
+                    front.open(routes::router(Arc::clone(&ledger), front.access()));
                     // If nobody waits for them any more, they end here.
                     if let Err(unwanted) = give_workers.send(workers) {
                         unwanted.0.stop_and_join();
@@ -58,6 +58,13 @@ impl Opening {
             Ok(Some(result)) => result,
             // The thread ended without a word: it was asked to.
             _ => std::future::pending().await,
+        }
+    }
+
+    /// Ends the streams, which would never end by themselves.
+    pub(super) fn close_streams(&self) {
+        if let Some(Ok(ledger)) = &*self.result.borrow() {
+            ledger.streams.close();
         }
     }
 

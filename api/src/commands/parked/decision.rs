@@ -6,6 +6,7 @@ use orderledger_projections::parking::rows::Verdict;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::access::caller::Caller;
 use crate::http::fields::Fields;
 use crate::http::headers::IdempotencyKey;
 use crate::http::problem::Problem;
@@ -31,6 +32,7 @@ pub(super) fn decision_of(
     entity: Entity,
     verdict: Verdict,
     key: &IdempotencyKey,
+    caller: &Caller,
     text: &[u8],
 ) -> Result<Decision, Problem> {
     let mut fields = Fields::of(text)?;
@@ -39,7 +41,7 @@ pub(super) fn decision_of(
         Verdict::Discarded => fields.required("reason", |raw| values::said(raw, 500)),
         Verdict::Retried => Some(fields.optional("reason", |raw| values::said(raw, 500)).unwrap_or_default()),
     };
-    let actor = fields.optional("actor", |raw| values::said(raw, 64)).unwrap_or_else(|| NOBODY.to_owned());
+    let actor = caller.actor_of(&mut fields, NOBODY);
     let (about, reason) = fields.finish(about.zip(reason))?;
     Ok(Decision { entity, verdict, about, reason, actor, event_id: key.event_id(OPERATORS) })
 }
@@ -60,7 +62,7 @@ mod tests {
             IdempotencyKey::of(&[("idempotency-key".parse().unwrap(), "k".parse().unwrap())].into_iter().collect());
         let key = key.unwrap();
         let made = |verdict, text: &str| {
-            decision_of("user:u1".parse().unwrap(), verdict, &key, text.as_bytes())
+            decision_of("user:u1".parse().unwrap(), verdict, &key, &Caller::unrestricted(), text.as_bytes())
                 .map(|made| (made.reason, made.actor))
         };
         let at = r#""position":"orders-3@17""#;

@@ -11,6 +11,7 @@ use orderledger_projections::parking::rows::Verdict;
 
 use super::decide;
 use super::decision::decision_of;
+use crate::access::caller::Caller;
 use crate::http::body;
 use crate::http::headers::{IdempotencyKey, prefers_async};
 use crate::http::params::Params;
@@ -19,6 +20,7 @@ use crate::ledger::Ledger;
 
 pub(crate) async fn post(
     State(ledger): State<Arc<Ledger>>,
+    caller: Caller,
     mut params: Params,
     headers: HeaderMap,
     request: Body,
@@ -27,7 +29,7 @@ pub(crate) async fn post(
     let entity = params.finish(entity)?;
     let text = body::json(&headers, request).await?;
     let key = IdempotencyKey::of(&headers)?;
-    let decision = decision_of(entity, Verdict::Discarded, &key, &text)?;
+    let decision = decision_of(entity, Verdict::Discarded, &key, &caller, &text)?;
     let (answer, replayed) = decide(ledger, decision, prefers_async(&headers)).await?;
     answer.written(replayed)
 }

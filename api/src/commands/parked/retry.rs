@@ -11,6 +11,7 @@ use orderledger_projections::parking::rows::Verdict;
 
 use super::decision::decision_of;
 use super::{decide, dry_run};
+use crate::access::caller::Caller;
 use crate::http::body;
 use crate::http::headers::{IdempotencyKey, prefers_async};
 use crate::http::params::Params;
@@ -19,21 +20,18 @@ use crate::ledger::Ledger;
 
 pub(crate) async fn post(
     State(ledger): State<Arc<Ledger>>,
+    caller: Caller,
     mut params: Params,
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Problem> {
     let entity = params.path("entity", str::parse::<Entity>);
-    let dry = params.query("dryRun", |text| match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err("must be true or false"),
-    });
+    let dry = params.switch("dryRun");
     let entity = params.finish(entity)?;
     let text = body::json(&headers, request).await?;
     let key = IdempotencyKey::of(&headers)?;
-    let decision = decision_of(entity, Verdict::Retried, &key, &text)?;
-    if dry == Some(true) {
+    let decision = decision_of(entity, Verdict::Retried, &key, &caller, &text)?;
+    if dry {
         return dry_run(&ledger, &decision).await;
     }
     let (answer, replayed) = decide(ledger, decision, prefers_async(&headers)).await?;

@@ -13,7 +13,9 @@ use orderledger_store::{At, Error};
 use super::job::Phase;
 use super::live::One;
 use super::memory::budget;
+use super::polite::politely;
 use super::replacing::{Ended, is_called_off, replace};
+use super::room::check_room;
 use crate::ledger::{Generation, Ledger, ViewHandle};
 
 /// After how many rows it is looked whether to go on.
@@ -25,7 +27,7 @@ type Folding = Box<dyn AnyFolding>;
 pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
     let folded = fresh(ledger, &ones).and_then(|foldings| {
         let mut pairs: Vec<(One, Folding)> = ones.iter().cloned().zip(foldings).collect();
-        fold(ledger, &mut pairs)?;
+        politely(|| fold(ledger, &mut pairs))?;
         Ok(pairs)
     });
     match folded {
@@ -43,7 +45,7 @@ fn fresh(ledger: &Ledger, ones: &[One]) -> Result<Vec<Folding>, Failure> {
     let budget = budget(ledger.memory_limit, ones.len());
     let fresh = |one: &One| {
         let dir = one.handle.seat().generations.dir().to_owned();
-        Ok(one.handle.kind.fresh(&*ledger.log, &ledger.key, Some((&dir, budget)))?)
+        Ok(one.handle.kind.fresh(&*ledger.log, &ledger.key, (&dir, budget))?)
     };
     ones.iter().map(fresh).collect()
 }
@@ -66,6 +68,9 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
         }
         if ones.is_empty() {
             return Ok(());
+        }
+        if let Some(one) = ones.first() {
+            check_room(one.handle.seat().generations.dir())?;
         }
         let begun = Instant::now();
         let is_there = pass.step(&mut foldings, &ends)?;
@@ -113,7 +118,7 @@ fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failur
     one.job.enter(Phase::Writing);
     let path = one.handle.seat().generations.path(one.job.generation);
     let mut begun = Instant::now();
-    let rows = one.handle.kind.write(&path, &*folding, |rows| {
+    let mut look = |rows: u64| {
         if rows.is_multiple_of(ROWS_AT_ONCE) {
             one.job.wrote(rows);
             one.job.sleep(ledger.pause_after(begun.elapsed(), one));
@@ -123,9 +128,13 @@ fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failur
             }
         }
         Ok(())
+    };
+    let rows = politely(|| {
+        // It goes here: freeing all of it takes a while, too.
+        let folding = folding;
+        one.handle.kind.write(&path, &*folding, &mut look)
     })?;
     one.job.wrote(rows);
-    drop(folding);
     taken_up(ledger, one, &path)
 }
 
@@ -148,6 +157,11 @@ impl Ledger {
     /// read has no time for that.
     pub(super) fn pause_after(&self, worked: Duration, one: &One) -> Duration {
         let share = if is_comparable(&one.handle, &one.handle.live.load()) { self.rebuild_share } else { 100 };
+        self.pause_of_share(worked, share)
+    }
+
+    /// How long to pause after such work that is to take that share of a core, in percent.
+    pub(super) fn pause_of_share(&self, worked: Duration, share: u32) -> Duration {
         let share = share.clamp(1, 100);
         worked.saturating_mul(100_u32.saturating_sub(share)) / share
     }

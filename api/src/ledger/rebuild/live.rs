@@ -46,11 +46,12 @@ impl Rebuilds {
         }
     }
 
-    pub(super) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    /// Runs that on a thread of that name, which the end of the program waits for.
+    pub(crate) fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.retain(|thread| !thread.is_finished());
-        let spawned = std::thread::Builder::new().name("rebuild".to_owned()).spawn(work);
-        let failed = |cause| Error::unavailable(At::Log, "the system gives no thread to rebuild").with_source(cause);
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+        let failed = |cause| Error::unavailable(At::Log, "the system gives no thread for it").with_source(cause);
         threads.push(spawned.map_err(failed)?);
         Ok(())
     }
@@ -113,7 +114,7 @@ pub(crate) fn begin(
     let ones = jobs(ledger, handles, asked)?;
     let jobs: Vec<Arc<Job>> = ones.iter().map(|one| Arc::clone(&one.job)).collect();
     let (of, again) = (Arc::clone(ledger), ones.clone());
-    if let Err(error) = ledger.rebuilds.spawn(move || work(&of, again)) {
+    if let Err(error) = ledger.rebuilds.spawn("rebuild", move || work(&of, again)) {
         ones.iter().for_each(|one| one.end(Err(error.clone().into())));
         return Err(error.into());
     }

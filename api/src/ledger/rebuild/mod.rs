@@ -4,11 +4,15 @@
 //! - [`job`]: one rebuild or rollback of a running server, and how far it is
 //! - [`live`]: beginning and ending them
 //! - [`watch`]: beginning them where a view is damaged
+//! - [`growth`]: beginning them where its files have outgrown its rows
 //! - [`memory`]: how much of that is held in memory
+//! - [`polite`]: work that lets everything live go first
+//! - [`room`]: what is left of the disk
 //! - [`building`]: from offset zero into a fresh directory, beside the live view
 //! - [`acceptance`]: writing down that a difference was accepted
 //! - [`replacing`]: catching up with the live view, comparing, and taking its place
 
+pub(crate) mod growth;
 pub(crate) mod job;
 pub(crate) mod live;
 pub(crate) mod offline;
@@ -17,6 +21,8 @@ pub(crate) mod watch;
 mod acceptance;
 mod building;
 pub(crate) mod memory;
+mod polite;
 mod replacing;
+pub(crate) mod room;
 
 pub use acceptance::Acceptance;

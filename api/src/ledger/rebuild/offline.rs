@@ -66,21 +66,27 @@ pub fn rebuild(
     on_progress: &mut dyn FnMut(Passed),
 ) -> Result<Vec<Rebuilt>, Failure> {
     let chosen = chosen(name)?;
-    let mut foldings = fresh(&chosen, log, key, Some((&data.views_path(), budget(memory_limit, chosen.len()))))?;
+    let mut foldings = fresh(&chosen, log, key, (&data.views_path(), budget(memory_limit, chosen.len())))?;
     let begun = Instant::now();
     let passed = fold_to_end(log, key, &mut foldings, on_progress)?;
     let folding = begun.elapsed();
-    let mut rebuilt = Vec::new();
-    for (projection, fresh) in chosen.iter().zip(foldings) {
+    side_by_side(&chosen, foldings, |projection, fresh| {
         let compared = compare_and_promote(data, log, key, projection, &*fresh, acceptance)?;
-        rebuilt.push(Rebuilt { records: passed.records, folding, ..compared });
-    }
-    Ok(rebuilt)
+        Ok(Rebuilt { records: passed.records, folding, ..compared })
+    })
 }
 
-/// Folds the whole log into fresh views of the named projections in memory, and forgets them: a rebuild without its writing.
-pub fn fold_from_zero(log: &dyn EventLog, key: &StreamKey, name: &str) -> Result<Passed, Failure> {
-    let mut foldings = fresh(&chosen(name)?, log, key, None)?;
+/// Folds the whole log into fresh views of the named projections, and forgets them: a rebuild without its writing. Rows that don't
+/// fit lie in nameless files of that directory meanwhile.
+pub fn fold_from_zero(
+    dir: &Path,
+    log: &dyn EventLog,
+    key: &StreamKey,
+    name: &str,
+    memory_limit: u64,
+) -> Result<Passed, Failure> {
+    let chosen = chosen(name)?;
+    let mut foldings = fresh(&chosen, log, key, (dir, budget(memory_limit, chosen.len())))?;
     fold_to_end(log, key, &mut foldings, &mut |_| {})
 }
 
@@ -105,20 +111,41 @@ pub fn rebuild_into(
     memory_limit: u64,
 ) -> Result<Written, Failure> {
     let chosen = chosen(name)?;
-    let mut foldings = fresh(&chosen, log, key, Some((dir, budget(memory_limit, chosen.len()))))?;
+    let mut foldings = fresh(&chosen, log, key, (dir, budget(memory_limit, chosen.len())))?;
     let passed = fold_to_end(log, key, &mut foldings, &mut |_| {})?;
     let mut written = Written { records: passed.records, ..Written::default() };
-    // One after another: several sleds that are filled at once in one process take half as much space again.
-    for (projection, fresh) in chosen.iter().zip(foldings) {
+    let views = side_by_side(&chosen, foldings, |projection, fresh| {
         let path = dir.join(projection.name());
-        written.rows += projection.write(&path, &*fresh, |_| Ok(()))?;
+        let rows = projection.write(&path, &*fresh, |_| Ok(()))?;
         drop(fresh);
         let view = View::open(&path, projection.schema, projection.options)?;
         view.reader()?;
-        written.disk_bytes += view.sizes()?.disk_bytes;
+        let disk_bytes = view.sizes()?.disk_bytes;
         view.close()?;
+        Ok((rows, disk_bytes))
+    })?;
+    for (rows, disk_bytes) in views {
+        written.rows += rows;
+        written.disk_bytes += disk_bytes;
     }
     Ok(written)
+}
+
+/// Does that with every folding, each on a thread of its own.
+fn side_by_side<T: Send>(
+    chosen: &[Kind],
+    foldings: Vec<Box<dyn AnyFolding>>,
+    act: impl Fn(&Kind, Box<dyn AnyFolding>) -> Result<T, Failure> + Sync,
+) -> Result<Vec<T>, Failure> {
+    let act = &act;
+    std::thread::scope(|scope| {
+        let pairs = chosen.iter().zip(foldings);
+        let threads: Vec<_> =
+            pairs.map(|(projection, folding)| scope.spawn(move || act(projection, folding))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.collect()
+    })
 }
 
 /// A fresh folding of each.
@@ -126,7 +153,7 @@ fn fresh(
     chosen: &[Kind],
     log: &dyn EventLog,
     key: &StreamKey,
-    bound: Option<(&Path, usize)>,
+    bound: (&Path, usize),
 ) -> Result<Vec<Box<dyn AnyFolding>>, Error> {
     chosen.iter().map(|projection| projection.fresh(log, key, bound)).collect()
 }

@@ -17,6 +17,7 @@ use super::acceptance::note;
 use super::building::{ends_of_live, is_comparable, taken_up};
 use super::job::{Asked, DIFFERENCES_NAMED, Phase};
 use super::live::One;
+use super::room::check_room;
 use crate::ledger::view_handle::Seat;
 use crate::ledger::{Generation, Ledger};
 
@@ -97,6 +98,7 @@ fn catch_up(ledger: &Ledger, one: &One, pass: &mut Pass, foldings: &mut [Folding
             if is_called_off(ledger, one) {
                 return Ok(false);
             }
+            check_room(one.handle.seat().generations.dir())?;
             let begun = Instant::now();
             let is_there = pass.step(foldings, &ends)?;
             one.job.passed(before, pass.passed());

@@ -17,7 +17,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Begins a rebuild of every view that needs one, as long as the program runs.
 pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
     let of = Arc::clone(ledger);
-    ledger.rebuilds.spawn(move || {
+    ledger.rebuilds.spawn("rebuild", move || {
         let mut begun: [Option<Instant>; 3] = [None; 3];
         while !of.conditions.stop.is_set() {
             for (handle, begun) in of.views().into_iter().zip(&mut begun) {

@@ -1,6 +1,7 @@
 //! What an account has, ordered, traded and was booked.
 
 pub(crate) mod balances;
+pub(crate) mod explain;
 pub(crate) mod fills;
 pub(crate) mod orders;
 pub(crate) mod postings;
@@ -13,11 +14,12 @@ use orderledger_domain::entity::Entity;
 use orderledger_domain::ids::UserId;
 use orderledger_domain::position::Topic;
 use orderledger_projections::parking::queries::parked;
-use orderledger_projections::settlement::queries;
+use orderledger_projections::settlement::queries::{self, Past};
 use orderledger_store::Error;
 use orderledger_store::views::ViewReader;
 
-use super::{SETTLEMENT, read, unknown_account};
+use super::then::Then;
+use super::{Reading, SETTLEMENT, read_so, unknown_account};
 use crate::http::as_of::AsOf;
 use crate::http::params::MinPosition;
 use crate::http::problem::Problem;
@@ -26,6 +28,32 @@ use crate::ledger::Ledger;
 /// The topics that settlement reads.
 const TOPICS: &[Topic] = &[Topic::Orders];
 
+/// Which rows of an account are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Now,
+    Past(Past),
+    /// Before anything was.
+    Before,
+}
+
+/// What settlement is asked for a moment.
+const fn past_of(then: Then) -> Moment {
+    match then {
+        Then::Now => Moment::Now,
+        Then::After(offset) => Moment::Past(Past::After(offset)),
+        Then::Happened(time) => Moment::Past(Past::Happened(time)),
+        Then::Before => Moment::Before,
+    }
+}
+
+impl Moment {
+    /// The moment, if it is a past one with rows.
+    const fn past(self) -> Option<Past> {
+        if let Moment::Past(past) = self { Some(past) } else { None }
+    }
+}
+
 /// Reads settlement about one account, and whether it is parked; 404 if no event names it.
 async fn of_account<T: Send + 'static>(
     ledger: &Arc<Ledger>,
@@ -33,8 +61,19 @@ async fn of_account<T: Send + 'static>(
     min: MinPosition,
     rows: impl FnOnce(&ViewReader, &UserId) -> Result<T, Error> + Send + 'static,
 ) -> Result<(T, AsOf), Problem> {
+    of_account_so(Reading::Scan, ledger, user, min, rows).await
+}
+
+/// The same, of a few rows or of many.
+async fn of_account_so<T: Send + 'static>(
+    reading: Reading,
+    ledger: &Arc<Ledger>,
+    user: UserId,
+    min: MinPosition,
+    rows: impl FnOnce(&ViewReader, &UserId) -> Result<T, Error> + Send + 'static,
+) -> Result<(T, AsOf), Problem> {
     let rests_on = vec![ledger.orders_of(user.as_str())];
-    let (read, as_of) = read(ledger, SETTLEMENT, min, rests_on, move |view| {
+    let (read, as_of) = read_so(reading, ledger, SETTLEMENT, min, rests_on, move |view| {
         let parked = parked(view, &Entity::User(user.clone()))?;
         if parked.is_none() && !queries::exists(view, &user)? {
             return Ok(None);

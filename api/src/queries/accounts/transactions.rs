@@ -7,92 +7,144 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_domain::entity::Entity;
 use orderledger_domain::event::EventType;
-use orderledger_domain::ids::{OrderId, UserId};
+use orderledger_domain::ids::{OrderId, Symbol, UserId};
+use orderledger_domain::position::Position;
+use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::audit::TypeSet;
-use orderledger_projections::audit::queries::{HistoryPage, HistoryQuery, has_history, history};
+use orderledger_projections::audit::queries::{HistoryPage, HistoryQuery, has_history, history, visit_history};
 use orderledger_projections::parking::queries::{Parked, parked};
 use orderledger_projections::settlement::queries::exists;
+use orderledger_store::Error;
+use orderledger_store::views::ViewReader;
 
 use super::TOPICS;
 use crate::http::as_of::AsOf;
+use crate::http::export::{Export, Rest, STRETCH_BYTES};
+use crate::http::form::Form;
 use crate::http::params::{MinPosition, Params, Wanted};
 use crate::http::problem::Problem;
+use crate::http::sheet::Sheet;
 use crate::http::{answer, cursor};
-use crate::ledger::{Ledger, blocking};
+use crate::ledger::Ledger;
 use crate::queries::{AUDIT, read, unknown_account, wait_for_cursor};
-use crate::rows::RecordRow;
+use crate::rows::{RecordLine, RecordRow};
 
 pub(crate) async fn list(
     State(ledger): State<Arc<Ledger>>,
     mut params: Params,
+    form: Form,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let user = params.path("userId", UserId::new);
     let min = params.min_position(TOPICS)?;
-    let stretch = Stretch::of(&mut params);
+    let own = user.as_ref().map(|user| ledger.orders_of(user.as_str()));
+    let mut stretch = Stretch::of(&mut params, |position| Some(position.topic_partition()) == own);
+    stretch.symbol = params.query("symbol", Symbol::new);
     let user = params.finish(user)?;
-    let (page, as_of) = stretch.read(&ledger, user, None, min).await?;
-    stretch.answer(&headers, page, &as_of)
+    stretch.answer(&ledger, (form, &headers), (user, None), min).await
 }
 
 /// Which part of a history.
 pub(crate) struct Stretch {
     wanted: Wanted<u64>,
-    from: Option<orderledger_domain::timestamp::Timestamp>,
-    to: Option<orderledger_domain::timestamp::Timestamp>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
     types: TypeSet,
+    symbol: Option<Symbol>,
 }
 
 impl Stretch {
-    /// `limit`, `order`, `cursor`, `from`, `to` and `type`.
-    pub(crate) fn of(params: &mut Params) -> Stretch {
-        let wanted = params.page::<u64>();
+    /// `limit`, `order`, `cursor`, `after`, `from`, `to` and `type`; `has` says whether a record of it may stand there.
+    pub(crate) fn of(params: &mut Params, has: impl FnOnce(Position) -> bool) -> Stretch {
+        let mut wanted = params.page::<u64>();
+        wanted.after = wanted.after.or(params.after(has).map(|position| position.offset));
         let (from, to) = (params.moment("from"), params.moment("to"));
-        Stretch { wanted, from, to, types: types(params) }
+        Stretch { wanted, from, to, types: types(params), symbol: None }
     }
 
-    /// Reads the history of a user, or of one of the user's orders.
-    pub(crate) async fn read(
+    /// The history of a user, or of one of the user's orders, in that form.
+    pub(crate) async fn answer(
+        self,
+        ledger: &Arc<Ledger>,
+        (form, headers): (Form, &HeaderMap),
+        (user, order): (UserId, Option<OrderId>),
+        min: MinPosition,
+    ) -> Result<Response, Problem> {
+        if form == Form::Json {
+            let (page, as_of) = self.read(ledger, (user, order), min, self.wanted.limit).await?;
+            let rows: Vec<RecordRow> = page.records.iter().map(RecordRow::from).collect();
+            let next = page.next.map(|place| cursor::write(&self.wanted.scope, &place));
+            return answer::list(headers, &rows, next, &as_of);
+        }
+        let (_, as_of) = self.read(ledger, (user.clone(), order.clone()), min, 1).await?;
+        let below = as_of.end_of(ledger.orders_of(user.as_str()));
+        let (partitions, mut rest) = (ledger.partitions, Rest::of(&self.wanted));
+        let export = Export { ledger: Arc::clone(ledger), view: AUDIT, form, name: "transactions", as_of };
+        let step = move |reader: &ViewReader, sheet: &mut Sheet| {
+            let (after, limit) = (rest.after, rest.left);
+            let query =
+                HistoryQuery { below, after, limit, ..self.query(&user, order.as_ref(), partitions, rest.left) };
+            let mut rows = 0_usize;
+            let next = visit_history(reader, &query, STRETCH_BYTES, |record| {
+                rows = rows.saturating_add(1);
+                sheet.add(&RecordLine(record));
+            })?;
+            Ok(rest.pass(rows, next))
+        };
+        export.stream::<RecordLine<'_>>(step).await
+    }
+
+    fn query<'a>(
+        &self,
+        user: &'a UserId,
+        order: Option<&'a OrderId>,
+        partitions: u32,
+        limit: usize,
+    ) -> HistoryQuery<'a> {
+        HistoryQuery {
+            order,
+            from: self.from,
+            to: self.to,
+            types: self.types,
+            symbol: self.symbol,
+            direction: self.wanted.direction,
+            after: self.wanted.after,
+            ..HistoryQuery::of_user(user, partitions, limit)
+        }
+    }
+
+    /// Reads a page of so many records.
+    async fn read(
         &self,
         ledger: &Arc<Ledger>,
-        user: UserId,
-        order: Option<OrderId>,
+        (user, order): (UserId, Option<OrderId>),
         min: MinPosition,
+        limit: usize,
     ) -> Result<(HistoryPage, AsOf), Problem> {
-        let (from, to, types, partitions) = (self.from, self.to, self.types, ledger.partitions);
-        let (direction, after, limit) = (self.wanted.direction, self.wanted.after, self.wanted.limit);
-        let rests_on = vec![ledger.orders_of(user.as_str())];
+        let (of, partitions, recent) = (ledger.orders_of(user.as_str()), ledger.partitions, Arc::clone(&ledger.recent));
         let asked = user.clone();
-        if let Some(offset) = after {
-            wait_for_cursor(AUDIT(ledger), ledger.orders_of(user.as_str()).offset(offset), min.within).await?;
+        if let Some(offset) = self.wanted.after {
+            wait_for_cursor(AUDIT(ledger), of.offset(offset), min.within).await?;
         }
-        let (page, as_of) = read(ledger, AUDIT, min, rests_on, move |view| {
+        let query = self.query(&asked, None, partitions, limit);
+        let HistoryQuery { from, to, types, symbol, direction, after, .. } = query;
+        let (page, as_of) = read(ledger, AUDIT, min, vec![of], move |view| {
             if !has_history(view, &user, partitions)? {
                 return Ok(None);
             }
-            let (user, order) = (&user, order.as_ref());
-            let query = HistoryQuery { user, order, partitions, from, to, types, direction, after, limit };
-            history(view, &query).map(Some)
+            let query = HistoryQuery { recent: Some(&recent), ..HistoryQuery::of_user(&user, partitions, limit) };
+            let order = order.as_ref();
+            history(view, &HistoryQuery { order, from, to, types, symbol, direction, after, ..query }).map(Some)
         })
         .await?;
-        let (known, parked) = in_settlement(ledger, &asked).await?;
+        let (known, parked) = in_settlement(ledger, &asked)?;
         let as_of = as_of.of_entity(parked.as_ref());
         match page {
             Some(page) => Ok((page, as_of)),
             // The audit trail may be behind settlement.
-            None if known => {
-                let of = ledger.orders_of(asked.as_str());
-                Ok((HistoryPage { of, records: Vec::new(), next: None }, as_of))
-            }
+            None if known => Ok((HistoryPage { of, records: Vec::new(), next: None }, as_of)),
             None => Err(unknown_account()),
         }
-    }
-
-    /// The page as an answer.
-    pub(crate) fn answer(&self, headers: &HeaderMap, page: HistoryPage, as_of: &AsOf) -> Result<Response, Problem> {
-        let rows: Vec<RecordRow> = page.records.iter().map(RecordRow::from).collect();
-        let next = page.next.map(|place| cursor::write(&self.wanted.scope, &place));
-        answer::list(headers, &rows, next, as_of)
     }
 }
 
@@ -106,13 +158,9 @@ pub(crate) fn types(params: &mut Params) -> TypeSet {
     params.query("type", read).unwrap_or(TypeSet::ALL)
 }
 
-/// Whether settlement knows the user, and where it is parked there.
-async fn in_settlement(ledger: &Arc<Ledger>, user: &UserId) -> Result<(bool, Option<Parked>), Problem> {
-    let (ledger, user) = (Arc::clone(ledger), user.clone());
-    let look = move || {
-        let reader = ledger.settlement.reader()?;
-        let parked = parked(&reader, &Entity::User(user.clone()))?;
-        Ok::<_, orderledger_store::Error>((parked.is_some() || exists(&reader, &user)?, parked))
-    };
-    Ok(blocking(look).await?)
+/// Whether settlement knows the user, and where it is parked there: two rows, read where the call runs.
+fn in_settlement(ledger: &Ledger, user: &UserId) -> Result<(bool, Option<Parked>), Error> {
+    let reader = ledger.settlement.reader()?;
+    let parked = parked(&reader, &Entity::User(user.clone()))?;
+    Ok((parked.is_some() || exists(&reader, user)?, parked))
 }

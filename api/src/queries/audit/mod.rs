@@ -1,6 +1,7 @@
 //! The log itself, byte for byte.
 
 pub(crate) mod events;
+pub(crate) mod merkle;
 pub(crate) mod proof;
 
 use orderledger_domain::position::Topic;

@@ -1,30 +1,22 @@
-//! `GET /v1/audit/proof`: the head of each partition's hash chain.
+//! `GET /v1/audit/proof`: the head of each partition's hash chain and Merkle tree; `…/checkpoints`: those of before.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use orderledger_domain::position::Topic;
-use orderledger_projections::audit::queries::chain_heads;
-use serde::Serialize;
+use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_projections::audit::queries::{chain_heads, checkpoints};
+use orderledger_store::views::Direction;
 
 use super::TOPICS;
-use crate::http::answer;
+use super::events::topic;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
+use crate::http::{answer, cursor};
 use crate::ledger::Ledger;
-use crate::queries::{AUDIT, read};
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HeadRow {
-    topic: &'static str,
-    partition: u32,
-    count: u64,
-    last_offset: u64,
-    sha256: String,
-}
+use crate::queries::{AUDIT, read, wait_for_cursor};
+use crate::rows::HeadRow;
 
 pub(crate) async fn get(
     State(ledger): State<Arc<Ledger>>,
@@ -35,13 +27,34 @@ pub(crate) async fn get(
     params.finish(Some(()))?;
     let everywhere = TOPICS.iter().flat_map(|topic| ledger.all_of(*topic)).collect();
     let (heads, as_of) = read(&ledger, AUDIT, min, everywhere, chain_heads).await?;
-    let row = |head: orderledger_projections::audit::queries::ChainHead| HeadRow {
-        topic: Topic::name(head.of.topic),
-        partition: head.of.partition,
-        count: head.count,
-        last_offset: head.last_offset,
-        sha256: head.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-    };
-    let rows: Vec<HeadRow> = heads.into_iter().map(row).collect();
+    let rows: Vec<HeadRow> = heads.iter().map(HeadRow::from).collect();
     answer::whole_list(&headers, &rows, &as_of)
+}
+
+pub(crate) async fn list(
+    State(ledger): State<Arc<Ledger>>,
+    mut params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let min = params.min_position(TOPICS)?;
+    // A checkpoint's place is that of its last record.
+    let wanted = params.page_in::<Position>(Direction::Ascending);
+    let last = u64::from(ledger.partitions.saturating_sub(1));
+    let partition = params.number("partition", 0, last).and_then(|number| u32::try_from(number).ok());
+    let topic = params.query("topic", topic);
+    params.finish(Some(()))?;
+    if let Some(after) = wanted.after {
+        wait_for_cursor(AUDIT(&ledger), after, min.within).await?;
+    }
+    let is_wanted = move |of: TopicPartition| {
+        topic.is_none_or(|topic| topic == of.topic) && partition.is_none_or(|partition| partition == of.partition)
+    };
+    let all = TOPICS.iter().flat_map(|topic| ledger.all_of(*topic));
+    let rests_on = all.filter(|of| is_wanted(*of)).collect();
+    let (after, limit) = (wanted.after, wanted.limit);
+    let (page, as_of) =
+        read(&ledger, AUDIT, min, rests_on, move |view| checkpoints(view, is_wanted, after, limit)).await?;
+    let rows: Vec<HeadRow> = page.checkpoints.iter().map(HeadRow::from).collect();
+    let next = page.next.map(|place| cursor::write(&wanted.scope, &place));
+    answer::list(&headers, &rows, next, &as_of)
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::Topic;
 
-use super::{book_of, book_progress, wait_for_books};
+use super::{book_of, book_progress, wait_for_books, wait_for_fresh_books};
 use crate::http::answer;
 use crate::http::as_of::AsOf;
 use crate::http::params::Params;
@@ -25,7 +25,9 @@ pub(crate) async fn get(
     let min = params.min_position(&[Topic::Books])?;
     let depth = params.number("depth", 1, 1000).and_then(|depth| usize::try_from(depth).ok()).unwrap_or(20);
     let symbol = params.finish(symbol)?;
-    wait_for_books(&ledger, min).await?;
+    let min = wait_for_books(&ledger, min).await?;
+    let home = ledger.partition_of_symbol(Topic::Books, symbol.as_str());
+    wait_for_fresh_books(&ledger, &[home], min.within, min.stale_max).await?;
     let book = book_of(&ledger, symbol)?;
     let mut as_of = AsOf::default();
     as_of.add(&*ledger.log, book.partition, book_progress(&ledger, &book))?;

@@ -9,10 +9,9 @@ use orderledger_store::views::{Direction, ViewReader};
 use super::super::block::{Blocks, StoredRecord};
 use super::super::lists::Entries;
 use super::super::rows::{self, List, TypeSet};
-use super::{PAGE_BYTES_MAX, RecordLookup, chain_heads, time};
-
-/// A page looks at no more blocks than this; it may then hold fewer records than asked for, and say where to go on.
-const PAGE_BLOCKS_MAX: usize = if cfg!(test) { 2 } else { 8192 };
+use super::lookup::give_listed;
+use super::visit::Visit;
+use super::{PAGE_BLOCKS_MAX, PAGE_BYTES_MAX, chain_heads, time};
 
 /// Which records of the log.
 #[derive(Clone, Copy, Debug)]
@@ -67,62 +66,61 @@ pub struct EventsPage {
 
 /// A page of the log.
 pub fn events(reader: &ViewReader, query: &EventsQuery) -> Result<EventsPage, Error> {
-    let mut page = Filling { page: EventsPage::default(), bytes: 0, blocks: 0, passed: None, limit: query.limit };
+    let mut records = Vec::new();
+    let keep = |record: &StoredRecord| records.push(record.clone().detached());
+    let next = visit_events(reader, query, PAGE_BYTES_MAX, |_| u64::MAX, keep)?;
+    Ok(EventsPage { records, next })
+}
+
+/// Gives the records of a page one by one, up to so many bytes, below that offset of each partition; where the next page
+/// begins, if there may be one. A record shares memory with its neighbours.
+pub fn visit_events(
+    reader: &ViewReader,
+    query: &EventsQuery,
+    bytes_max: usize,
+    below: impl Fn(TopicPartition) -> u64,
+    take: impl FnMut(&StoredRecord),
+) -> Result<Option<Position>, Error> {
+    let mut filling = Filling { visit: Visit::new(query.limit, bytes_max, take), left: PAGE_BLOCKS_MAX, passed: None };
     for of in chain_heads(reader)?.into_iter().map(|head| head.of).filter(|of| query.wants(*of)) {
-        let range = time::range(reader, of, (query.since, query.until), (query.first_offset(of), u64::MAX))?;
+        let range = time::range(reader, of, (query.since, query.until), (query.first_offset(of), below(of)))?;
         let full = match query.symbol {
-            Some(symbol) => page.fill_from_list(reader, of, symbol, range, query.types)?,
-            None => page.fill_from_blocks(reader, of, range, query.types)?,
+            Some(symbol) => {
+                let (list, types) = (rows::list(List::Symbol(symbol), of), query.types);
+                let mut left = filling.left;
+                let mut entries = Entries::new(reader, list.as_slice(), range, types, Direction::Ascending, &mut left);
+                let offsets = entries.by_ref().map(|entry| entry.map(|(offset, _)| offset));
+                let full = give_listed(reader, None, of, offsets, &mut filling.visit)?;
+                let stopped = entries.stopped_behind().filter(|_| !full);
+                filling.left = left;
+                filling.visit.next = stopped.map(|offset| of.offset(offset)).or(filling.visit.next);
+                full || stopped.is_some()
+            }
+            None => filling.fill_from_blocks(reader, of, range, query.types)?,
         };
         if full {
-            break;
+            return Ok(filling.visit.next);
         }
     }
-    Ok(page.page)
+    Ok(None)
 }
 
-struct Filling {
-    page: EventsPage,
-    bytes: usize,
-    blocks: usize,
+struct Filling<F> {
+    visit: Visit<F>,
+    /// How many more blocks may be looked at.
+    left: usize,
     /// The last record of the last block looked at.
     passed: Option<Position>,
-    limit: usize,
 }
 
-impl Filling {
+impl<F: FnMut(&StoredRecord)> Filling<F> {
     /// True once the page is full, which is known when one more record is there.
-    fn push(&mut self, record: StoredRecord) -> bool {
-        if self.is_full() {
-            self.page.next = self.page.records.last().map(|last| last.position);
-            return true;
+    fn push(&mut self, record: &StoredRecord) -> bool {
+        let full = self.visit.is_full();
+        if !full {
+            self.visit.give(record);
         }
-        self.bytes = self.bytes.saturating_add(record.size());
-        self.page.records.push(record.detached());
-        false
-    }
-
-    fn is_full(&self) -> bool {
-        self.page.records.len() >= self.limit || self.bytes >= PAGE_BYTES_MAX
-    }
-
-    fn fill_from_list(
-        &mut self,
-        reader: &ViewReader,
-        of: TopicPartition,
-        symbol: Symbol,
-        range: (u64, u64),
-        types: TypeSet,
-    ) -> Result<bool, Error> {
-        let list = rows::list(List::Symbol(symbol), of);
-        let mut lookup = RecordLookup::new(reader);
-        for entry in Entries::new(reader, &list, range, types, Direction::Ascending) {
-            let (offset, _) = entry?;
-            if self.push(lookup.listed(of.offset(offset))?) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        full
     }
 
     fn fill_from_blocks(
@@ -134,11 +132,11 @@ impl Filling {
     ) -> Result<bool, Error> {
         for block in Blocks::new(reader, of, from, to)? {
             let block = block?;
-            self.blocks = self.blocks.saturating_add(1);
-            if self.blocks > PAGE_BLOCKS_MAX {
-                self.page.next = self.passed;
+            let Some(left) = self.left.checked_sub(1) else {
+                self.visit.next = self.passed;
                 return Ok(true);
-            }
+            };
+            self.left = left;
             self.passed = Some(of.offset(block.head.last_offset));
             if !block.head.types.meets(types) {
                 continue;
@@ -146,7 +144,7 @@ impl Filling {
             for record in block.decode()? {
                 let wanted = (from..to).contains(&record.position.offset)
                     && TypeSet::of_number(rows::type_number(record.event_type)).meets(types);
-                if wanted && self.push(record) {
+                if wanted && self.push(&record) {
                     return Ok(true);
                 }
             }

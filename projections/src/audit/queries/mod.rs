@@ -1,6 +1,7 @@
 //! What can be asked of the audit trail, at one moment of its view.
 //!
-//! Every answer is bounded: a page ends at its limit, or once it holds [`PAGE_BYTES_MAX`] bytes, and says where to go on.
+//! Every answer is bounded: a page ends at its limit, or once it holds [`PAGE_BYTES_MAX`] bytes or has looked at
+//! 8,192 blocks for what is wanted, and says where to go on.
 //! Cursors are offsets, so pages stay as they are while data arrives.
 
 use orderledger_domain::position::{Position, TopicPartition};
@@ -8,21 +9,36 @@ use orderledger_store::Error;
 use orderledger_store::keys::CHAIN;
 use orderledger_store::views::{Direction, ViewReader};
 
-use super::block::{Block, Blocks, StoredRecord};
-use super::rows::Chain;
+use super::block::{Blocks, StoredRecord};
+use super::merkle::Hash;
+use super::rows::Head;
+
+pub use self::lookup::RecordLookup;
 
 mod events;
 mod history;
+mod lookup;
+mod proof;
+mod recent;
+mod symbol;
 mod time;
+mod visit;
 
-pub use events::{EventsPage, EventsQuery, events};
-pub use history::{HistoryPage, HistoryQuery, has_history, history};
+pub use events::{EventsPage, EventsQuery, events, visit_events};
+pub use history::{HistoryPage, HistoryQuery, has_history, history, history_count, visit_history};
+pub use proof::{Checkpoint, CheckpointsPage, Consistency, Inclusion, Unprovable, checkpoints, consistency, inclusion};
+pub use recent::Recent;
+pub use symbol::{SymbolQuery, visit_symbol};
 pub use time::first_offset_since;
 
 /// A page ends once its records have that many bytes; it holds at least one.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;
 
-/// The hash chain of one partition; `docs/EVENTS.md` says how a link is made.
+/// A page looks at no more blocks than this, of records or of a posting list; it may then hold fewer records than asked for,
+/// even none, and say where to go on.
+pub(super) const PAGE_BLOCKS_MAX: usize = if cfg!(test) { 2 } else { 8192 };
+
+/// The hash chain and the Merkle tree of one partition; `docs/EVENTS.md` says how a link and a node are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainHead {
     /// The partition.
@@ -32,16 +48,19 @@ pub struct ChainHead {
     /// The last one's offset.
     pub last_offset: u64,
     /// The last link.
-    pub sha256: [u8; 32],
+    pub sha256: Hash,
+    /// The root of the tree over the same records.
+    pub root: Hash,
 }
 
 /// The chain of every partition that has a record, by topic and partition.
 pub fn chain_heads(reader: &ViewReader) -> Result<Vec<ChainHead>, Error> {
-    let rows = reader.scan_prefix_rows::<Chain>(&[CHAIN], Direction::Ascending);
+    let rows = reader.scan_prefix_rows::<Head>(&[CHAIN], Direction::Ascending);
     rows.map(|row| {
-        let (key, chain) = row?;
-        let Chain { count, last_offset, sha256, .. } = chain;
-        Ok(ChainHead { of: super::read_chain_key(&key)?, count, last_offset, sha256 })
+        let (key, Head { chain, .. }) = row?;
+        let (count, root) = (chain.count(), chain.tree.root());
+        let of = super::read_chain_key(&key)?;
+        Ok(ChainHead { of, count, last_offset: chain.last_offset, sha256: chain.sha256, root })
     })
     .collect()
 }
@@ -81,39 +100,5 @@ impl Iterator for Records {
                 }
             }
         }
-    }
-}
-
-/// Finds records one by one; neighbours cost one block.
-struct RecordLookup<'a> {
-    reader: &'a ViewReader,
-    block: Option<(TopicPartition, Vec<StoredRecord>)>,
-}
-
-impl<'a> RecordLookup<'a> {
-    fn new(reader: &'a ViewReader) -> RecordLookup<'a> {
-        RecordLookup { reader, block: None }
-    }
-
-    fn get(&mut self, position: Position) -> Result<Option<StoredRecord>, Error> {
-        let of = position.topic_partition();
-        let held = self.block.as_ref().filter(|(held, records)| {
-            let holds = |edge: Option<&StoredRecord>| edge.map(|record| record.position.offset);
-            let (first, last) = (holds(records.first()), holds(records.last()));
-            *held == of && first.is_some_and(|first| first <= position.offset) && last >= Some(position.offset)
-        });
-        if held.is_none() {
-            let Some(block) = Block::at_or_before(self.reader, of, position.offset)? else { return Ok(None) };
-            self.block = Some((of, block.decode()?));
-        }
-        let records = self.block.as_ref().map(|(_, records)| records.as_slice()).unwrap_or_default();
-        let found = records.binary_search_by_key(&position.offset, |record| record.position.offset);
-        Ok(found.ok().and_then(|at| records.get(at)).cloned())
-    }
-
-    /// A record that a posting list names: it must be there.
-    fn listed(&mut self, position: Position) -> Result<StoredRecord, Error> {
-        let missing = || Error::corrupt(position, "a posting list names a record that the audit trail does not have");
-        Ok(self.get(position)?.ok_or_else(missing)?.detached())
     }
 }

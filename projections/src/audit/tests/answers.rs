@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::super::StoredRecord;
-use super::super::queries::{EventsQuery, HistoryQuery, chain_heads, events, history, record, records};
+use super::super::queries::{
+    EventsQuery, HistoryQuery, Recent, SymbolQuery, chain_heads, events, history, record, records, visit_symbol,
+};
 use super::super::rows::TypeSet;
 use super::*;
 
@@ -108,7 +110,10 @@ fn all_history(reader: &ViewReader, mut query: HistoryQuery<'_>) -> Vec<Position
     loop {
         let page = history(reader, &query).unwrap();
         assert!(page.records.len() <= query.limit);
-        positions.extend(page.records.iter().map(|record| record.position));
+        for there in page.records {
+            positions.push(there.position);
+            assert_eq!(record(reader, there.position).unwrap(), Some(there));
+        }
         match page.next {
             Some(_) => query.after = page.next,
             None => return positions,
@@ -129,6 +134,23 @@ fn all_events(reader: &ViewReader, mut query: EventsQuery) -> Vec<StoredRecord> 
     }
 }
 
+fn all_of_symbol(reader: &ViewReader, mut query: SymbolQuery) -> Vec<StoredRecord> {
+    let mut all = Vec::new();
+    loop {
+        let before = all.len();
+        query.after = visit_symbol(reader, &query, 1000, |_| u64::MAX, |record| all.push(record.clone())).unwrap();
+        assert!(all.len() - before <= query.limit);
+        if query.after.is_none() {
+            return all;
+        }
+    }
+}
+
+fn names(read: &Read, symbol: Symbol) -> bool {
+    let event = read.envelope.as_ref().ok().and_then(|envelope| envelope.event.as_ref().ok());
+    event.is_some_and(|event| event.symbol() == Some(symbol))
+}
+
 fn check(script: &Script, limit: usize, window: (i64, i64)) {
     let reads = script.reads();
     let trail = Trail::of(&reads);
@@ -139,6 +161,8 @@ fn check(script: &Script, limit: usize, window: (i64, i64)) {
     let typed =
         |record: &StoredRecord| matches!(record.event_type, Some(EventType::DepositMade | EventType::OrderCanceled));
 
+    // Room for a few records: others come and go.
+    let recent = Recent::new(2048);
     for number in 1..4 {
         let user = user(number);
         let mine = |(stored, read, arrived): &&(StoredRecord, Read, Arrived)| {
@@ -150,8 +174,11 @@ fn check(script: &Script, limit: usize, window: (i64, i64)) {
         let positions = |wanted: &dyn Fn(&StoredRecord, &Read) -> bool| -> Vec<Position> {
             mine.iter().filter(|(stored, read, _)| wanted(stored, read)).map(|(stored, ..)| stored.position).collect()
         };
-        let everything =
-            HistoryQuery { direction: Direction::Ascending, ..HistoryQuery::of_user(&user, PARTITIONS, limit) };
+        let everything = HistoryQuery {
+            direction: Direction::Ascending,
+            recent: (number < 3).then_some(&recent),
+            ..HistoryQuery::of_user(&user, PARTITIONS, limit)
+        };
         assert_eq!(all_history(&reader, everything), positions(&|_, _| true));
         let newest_first = HistoryQuery { direction: Direction::Descending, ..everything };
         let mut backwards = positions(&|_, _| true);
@@ -166,6 +193,11 @@ fn check(script: &Script, limit: usize, window: (i64, i64)) {
         };
         let of_order = HistoryQuery { order: Some(&id), ..everything };
         assert_eq!(all_history(&reader, of_order), positions(&|_, read| names_it(read)));
+        let of_symbol = HistoryQuery { symbol: Some(symbol(1)), below: 40, ..everything };
+        let due = positions(&|stored, read| stored.position.offset < 40 && names(read, symbol(1)));
+        assert_eq!(all_history(&reader, of_symbol), due);
+        let newest_first = HistoryQuery { direction: Direction::Descending, ..of_symbol };
+        assert_eq!(all_history(&reader, newest_first), due.into_iter().rev().collect::<Vec<_>>());
     }
 
     let stored = |wanted: &dyn Fn(&StoredRecord, &Read) -> bool| -> Vec<StoredRecord> {
@@ -175,12 +207,17 @@ fn check(script: &Script, limit: usize, window: (i64, i64)) {
     assert_eq!(all_events(&reader, EventsQuery::all(limit)), stored(&|_, _| true));
     let filtered = EventsQuery { types, since: Some(from), until: Some(to), ..EventsQuery::all(limit) };
     assert_eq!(all_events(&reader, filtered), stored(&|record, _| typed(record) && in_window(record)));
-    let of_symbol = |read: &Read| {
-        let event = read.envelope.as_ref().ok().and_then(|envelope| envelope.event.as_ref().ok());
-        event.is_some_and(|event| event.symbol() == Some(symbol(1)))
-    };
     let filtered = EventsQuery { symbol: Some(symbol(1)), ..EventsQuery::all(limit) };
-    assert_eq!(all_events(&reader, filtered), stored(&|_, read| of_symbol(read)));
+    assert_eq!(all_events(&reader, filtered), stored(&|_, read| names(read, symbol(1))));
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let (symbol, after) = (symbol(1), None);
+        let query = SymbolQuery { symbol, from: Some(from), to: Some(to), types, direction, after, limit };
+        let mut due = stored(&|record, read| names(read, symbol) && typed(record) && in_window(record));
+        if direction == Direction::Descending {
+            due.reverse();
+        }
+        assert_eq!(all_of_symbol(&reader, query), due, "{direction:?}");
+    }
     let place = Topic::Orders.at(1);
     let filtered = EventsQuery { topic: Some(place.topic), partition: Some(1), from: 3, ..EventsQuery::all(limit) };
     let there = |record: &StoredRecord| record.position.topic_partition() == place && record.position.offset >= 3;
@@ -240,7 +277,9 @@ proptest! {
 fn long_lists_and_many_blocks_answer_the_same() {
     let mut script = Script { now_ms: 1_000, ..Script::default() };
     for number in 0..1_700_u32 {
-        let (user, of) = (user(u8::from(number % 5 == 0) + 1), symbol(1));
+        // The third user's records are far from each other.
+        let of_third = 2 * u8::from(number % 61 == 0);
+        let (user, of) = (user((u8::from(number % 5 == 0) + 1).max(of_third + 1)), symbol(1));
         script.derived(
             Topic::Books.at(1),
             home(&user),
@@ -251,4 +290,24 @@ fn long_lists_and_many_blocks_answer_the_same() {
     }
     check(&script, 300, (1_200, 2_300));
     check(&script, 7, (1_000, 1_001));
+    check_bounds(&script);
+}
+
+/// Three blocks of a list that have nothing of what is wanted are more than a page looks at.
+fn check_bounds(script: &Script) {
+    let reader = Trail::of(&script.reads()).reader();
+    let (types, user, symbol) = ([EventType::TradeExecuted].into_iter().collect(), user(1), symbol(1));
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let of_user = HistoryQuery { types, direction, ..HistoryQuery::of_user(&user, PARTITIONS, 9) };
+        let page = history(&reader, &of_user).unwrap();
+        assert!(page.records.is_empty() && page.next.is_some(), "{direction:?}: {page:?}");
+        assert_eq!(all_history(&reader, of_user), []);
+        let of_symbol = SymbolQuery { symbol, from: None, to: None, types, direction, after: None, limit: 9 };
+        assert!(visit_symbol(&reader, &of_symbol, 1000, |_| u64::MAX, |_| {}).unwrap().is_some(), "{direction:?}");
+        assert_eq!(all_of_symbol(&reader, of_symbol), []);
+    }
+    let of_log = EventsQuery { types, symbol: Some(symbol), ..EventsQuery::all(9) };
+    let page = events(&reader, &of_log).unwrap();
+    assert!(page.records.is_empty() && page.next.is_some(), "{page:?}");
+    assert_eq!(all_events(&reader, of_log), []);
 }

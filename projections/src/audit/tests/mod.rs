@@ -27,6 +27,7 @@ mod answers;
 mod batches;
 mod bytes_kept;
 mod golden;
+mod merkle;
 
 const PARTITIONS: u32 = 2;
 

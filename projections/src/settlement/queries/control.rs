@@ -12,6 +12,11 @@ pub fn fee_schedule(reader: &ViewReader) -> Result<Option<FeeScheduleRow>, Error
     reader.get_row(&control_key(FEES, 0))
 }
 
+/// The fee rates by which intake of that partition judges; none until they are set there.
+pub fn fee_schedule_in(reader: &ViewReader, partition: u32) -> Result<Option<FeeScheduleRow>, Error> {
+    reader.get_row(&control_key(FEES, partition))
+}
+
 /// The fee rates as they stand in every partition.
 pub fn fee_schedules(reader: &ViewReader) -> impl Iterator<Item = Result<(u32, FeeScheduleRow), Error>> + use<> {
     by_partition(reader, FEES)

@@ -15,6 +15,7 @@ use orderledger_store::views::{Direction, ViewReader};
 use super::super::blocks::{BlockRow, FillEntry, PostingEntry, roll};
 use super::super::rows::{AccountRow, offset_key, user_key};
 use super::page::{Listing, Page};
+use super::past::Past;
 
 /// One line of a user's journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +49,19 @@ pub struct FillRow {
     pub position: Position,
 }
 
+/// Which lines of a journal are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PostingsFilter {
+    /// Of one asset.
+    pub asset: Option<Asset>,
+    /// For one reason.
+    pub reason: Option<PostingReason>,
+    /// Those of a past moment.
+    pub past: Option<Past>,
+}
+
 /// A user's blocks of one kind, beginning with the one that a cursor lies in.
-fn blocks(
+pub(super) fn blocks(
     reader: &ViewReader,
     prefix: u8,
     user: &UserId,
@@ -95,16 +107,42 @@ pub fn postings(
     asset: Option<Asset>,
     page: &Page<(u64, u32)>,
 ) -> Result<Listing<PostingRow, (u64, u32)>, Error> {
+    postings_where(reader, user, &PostingsFilter { asset, ..PostingsFilter::default() }, page)
+}
+
+/// A user's postings of a kind, perhaps as of a past moment.
+pub fn postings_where(
+    reader: &ViewReader,
+    user: &UserId,
+    filter: &PostingsFilter,
+    page: &Page<(u64, u32)>,
+) -> Result<Listing<PostingRow, (u64, u32)>, Error> {
     let Some(account) = reader.get_row::<AccountRow>(&user_key(keys::ACCOUNT, user))? else {
         return Ok(Listing { rows: Vec::new(), next: None });
     };
-    let from = page.after.map(|(offset, _)| offset);
+    let last = Past::last_of(filter.past);
+    let from = begin(page.after.map(|(offset, _)| offset), last, page.direction);
     let blocks = blocks(reader, keys::POSTING_BLOCK, user, from, page.direction)?;
     let rows = blocks.flat_map(|block| {
         let rows = block.and_then(|block| posting_rows(block, account.partition));
         flat(rows.map(|rows| in_order(rows, page.direction)))
     });
-    page.fill(rows.filter(|row| row.as_ref().map_or(true, |(_, row)| asset.is_none_or(|asset| row.asset == asset))))
+    let wanted = |row: &PostingRow| {
+        filter.asset.is_none_or(|asset| row.asset == asset)
+            && filter.reason.is_none_or(|reason| row.reason == reason)
+            && filter.past.is_none_or(|past| past.has(row.position.offset, row.time))
+    };
+    let is_over = |offset: u64| page.direction == Direction::Ascending && offset > last;
+    let rows = rows.take_while(|row| row.as_ref().map_or(true, |((offset, _), _)| !is_over(*offset)));
+    page.fill(rows, |_, row| Ok(wanted(&row).then_some(row)))
+}
+
+/// The offset whose block a listing begins with, where nothing above `last` is wanted.
+fn begin(after: Option<u64>, last: u64, direction: Direction) -> Option<u64> {
+    match direction {
+        Direction::Ascending => after,
+        Direction::Descending => Some(after.map_or(last, |after| after.min(last))).filter(|at| *at < u64::MAX),
+    }
 }
 
 /// A line's place: its event's offset and its number within the event.
@@ -141,18 +179,30 @@ pub fn fills(
     order_id: Option<&OrderId>,
     page: &Page<u64>,
 ) -> Result<Listing<FillRow, u64>, Error> {
+    fills_then(reader, user, order_id, None, page)
+}
+
+/// The same, perhaps as of a past moment.
+pub fn fills_then(
+    reader: &ViewReader,
+    user: &UserId,
+    order_id: Option<&OrderId>,
+    past: Option<Past>,
+    page: &Page<u64>,
+) -> Result<Listing<FillRow, u64>, Error> {
     let nothing = || Ok(Listing { rows: Vec::new(), next: None });
     let Some(account) = reader.get_row::<AccountRow>(&user_key(keys::ACCOUNT, user))? else { return nothing() };
-    let mut within = 0..=u64::MAX;
+    let last = Past::last_of(past);
+    let mut within = 0..=last;
     if let Some(order_id) = order_id {
         let Some(order) = super::judged_order(reader, user, order_id)? else { return nothing() };
-        within = order.order.created_offset..=order.changed;
+        within = order.order.created_offset..=order.changed.min(last);
     }
     let (begin, bound) = match page.direction {
         Direction::Ascending => (*within.start(), page.after.map(|after| after.max(*within.start()))),
         Direction::Descending => (*within.end(), page.after.map(|after| after.min(*within.end()))),
     };
-    let from = bound.or(order_id.map(|_| begin));
+    let from = bound.or((order_id.is_some() || last < u64::MAX).then_some(begin));
     let blocks = blocks(reader, keys::FILL_BLOCK, user, from, page.direction)?;
     let rows = blocks.flat_map(|block| {
         let fills = block.and_then(|block| block.entries.read::<FillEntry>());
@@ -163,10 +213,11 @@ pub fn fills(
         Direction::Descending => fill.offset < *within.start(),
     };
     let rows = rows.take_while(|row| row.as_ref().map_or(true, |fill| !outside(fill)));
-    let rows = rows.filter(|row| row.as_ref().map_or(true, |fill| order_id.is_none_or(|id| fill.order_id == *id)));
-    page.fill(rows.map(|row| {
-        let fill = row?;
-        let position = Topic::Orders.at(account.partition).offset(fill.offset);
-        Ok((fill.offset, FillRow { fill, position }))
-    }))
+    let wanted = |fill: &FillEntry| {
+        order_id.is_none_or(|id| fill.order_id == *id) && past.is_none_or(|past| past.has(fill.offset, fill.time))
+    };
+    page.fill(rows.map(|row| row.map(|fill| (fill.offset, fill))), |offset, fill| {
+        let position = Topic::Orders.at(account.partition).offset(offset);
+        Ok(wanted(&fill).then_some(FillRow { fill, position }))
+    })
 }

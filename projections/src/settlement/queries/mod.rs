@@ -2,18 +2,25 @@
 
 mod accounts;
 mod control;
+mod explain;
 mod journal;
 mod orders;
 mod page;
+mod past;
+mod walk;
 mod withdrawals;
 
 pub use accounts::{Balances, accounts, balances, balances_as_of, exists, sums_by_partition, system_accounts};
-pub use control::{fee_schedule, fee_schedules, rules_version, rules_versions, stream_key, stream_keys};
-pub use journal::{FillRow, PostingRow, fills, postings};
+pub use control::{
+    fee_schedule, fee_schedule_in, fee_schedules, rules_version, rules_versions, stream_key, stream_keys,
+};
+pub use explain::{Explained, Group, Reservation, explain};
+pub use journal::{FillRow, PostingRow, PostingsFilter, fills, fills_then, postings, postings_where};
 pub use orders::{
     OrdersFilter, RequestOutcome, StatusFilter, open_orders, order, order_events, orders, orders_by_id, request_outcome,
 };
 pub use page::{Listing, Page};
+pub use past::{Past, Tell, Told, balances_then, order_then, orders_then};
 pub use withdrawals::{withdrawal, withdrawals};
 
 pub(super) use orders::judged_order;

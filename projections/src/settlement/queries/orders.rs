@@ -1,10 +1,7 @@
 //! Orders: open, closed, and placeholders of those that intake has not judged yet.
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
-use std::ops::Bound;
 
-use bytes::Bytes;
 use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{ClientOrderId, OrderId, Symbol, UserId};
 use orderledger_domain::order::Status;
@@ -12,11 +9,11 @@ use orderledger_domain::reason::Rejection;
 use orderledger_store::Error;
 use orderledger_store::keys::{self, KeyBuilder, KeyReader};
 use orderledger_store::views::{Direction, ViewReader};
-use serde::de::DeserializeOwned;
 
 use super::super::rows::{OrderEvent, OrderRow, offset_key, order_events_prefix, order_index_key, user_key};
 use super::super::user_of;
 use super::page::{Listing, Page};
+use super::walk::{Rows, merge, of_name, rows};
 
 /// Which statuses a listing wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +40,16 @@ impl StatusFilter {
             StatusFilter::Closed | StatusFilter::Is(_) => &[keys::CLOSED_ORDER],
         }
     }
+
+    /// Whether it wants orders of that status.
+    pub(super) fn is(self, status: Status) -> bool {
+        match self {
+            StatusFilter::Any => true,
+            StatusFilter::Open => status.is_open(),
+            StatusFilter::Closed => !status.is_open(),
+            StatusFilter::Is(one) => status == one,
+        }
+    }
 }
 
 /// Which orders a listing wants.
@@ -57,11 +64,39 @@ pub struct OrdersFilter {
 }
 
 impl OrdersFilter {
-    fn wants(&self, row: &OrderRow) -> bool {
+    /// Whether an order fits in what never changes of it.
+    fn wants_for_ever(&self, row: &OrderRow) -> bool {
         let order = &row.order;
-        let status = if let StatusFilter::Is(status) = self.status { order.status == status } else { true };
         let client = self.client_order_id.as_ref().is_none_or(|id| order.client_order_id.as_ref() == Some(id));
-        status && client && self.symbol.is_none_or(|symbol| order.symbol == symbol)
+        client && self.symbol.is_none_or(|symbol| order.symbol == symbol)
+    }
+
+    /// The same of a row of any kind: of placeholders only those count that intake will judge as orders of their own.
+    pub(super) fn wants_terms(&self, row: &OrderRow, created: u64, first: &BTreeMap<OrderId, u64>) -> bool {
+        let counts = row.order.status != Status::PendingNew || first.get(&row.order.order_id) == Some(&created);
+        counts && self.wants_for_ever(row)
+    }
+
+    /// The rows among which orders are that have such a status, from the page's cursor on: those of the client's name, if one
+    /// is wanted, else all of the user's.
+    pub(super) fn candidates(
+        &self,
+        reader: &ViewReader,
+        status: StatusFilter,
+        user: &UserId,
+        page: &Page<u64>,
+    ) -> impl Iterator<Item = Result<(u64, OrderRow), Error>> + use<> {
+        let prefixes = status.prefixes().iter();
+        let scans: Vec<Rows<OrderRow>> = match &self.client_order_id {
+            None => prefixes.map(|prefix| rows(reader, *prefix, user, page)).collect(),
+            Some(name) => {
+                // A placeholder has no name in the index: there are few.
+                let pending = prefixes.filter(|prefix| **prefix == keys::PENDING_ORDER);
+                let pending = pending.map(|prefix| rows(reader, *prefix, user, page));
+                pending.chain([of_name(reader, user, name, page)]).collect()
+            }
+        };
+        merge(scans, page.direction)
     }
 }
 
@@ -72,18 +107,15 @@ pub fn orders(
     filter: &OrdersFilter,
     page: &Page<u64>,
 ) -> Result<Listing<OrderRow, u64>, Error> {
-    let counting = first_placeholders(reader, filter.status, user)?;
-    let rows = merged::<OrderRow>(reader, filter.status.prefixes(), user, page);
-    page.fill(rows.filter(|row| {
-        let Ok((created, row)) = row else { return true };
-        let shadowed = row.order.status == Status::PendingNew
-            && counting.get(&row.order.order_id).is_none_or(|first| first != created);
-        filter.wants(row) && !shadowed
-    }))
+    let placeholders = first_placeholders(reader, filter.status, user)?;
+    page.fill(filter.candidates(reader, filter.status, user, page), |created, row| {
+        let wanted = filter.status.is(row.order.status) && filter.wants_terms(&row, created, &placeholders);
+        Ok(wanted.then_some(row))
+    })
 }
 
 /// The placeholders that count: the first of each id that was not used before. Intake will refuse the others.
-fn first_placeholders(
+pub(super) fn first_placeholders(
     reader: &ViewReader,
     status: StatusFilter,
     user: &UserId,
@@ -112,6 +144,11 @@ pub fn order(reader: &ViewReader, user: &UserId, order_id: &OrderId) -> Result<O
 /// A user's order of that id, if intake has judged it.
 pub(crate) fn judged_order(reader: &ViewReader, user: &UserId, order_id: &OrderId) -> Result<Option<OrderRow>, Error> {
     let Some(created) = reader.get_row::<u64>(&order_index_key(order_id, user))? else { return Ok(None) };
+    judged_at(reader, user, created)
+}
+
+/// A user's judged order whose OrderCreated stands there.
+pub(super) fn judged_at(reader: &ViewReader, user: &UserId, created: u64) -> Result<Option<OrderRow>, Error> {
     match reader.get_row(&offset_key(keys::OPEN_ORDER, user, created))? {
         Some(row) => Ok(Some(row)),
         None => reader.get_row(&offset_key(keys::CLOSED_ORDER, user, created)),
@@ -182,53 +219,4 @@ pub fn request_outcome(reader: &ViewReader, row: &OrderRow, requested: u64) -> R
         let granted = matches!(event.event_type, EventType::CancelAccepted | EventType::AmendAccepted);
         RequestOutcome { event, is_final: !granted }
     }))
-}
-
-type Rows<T> = Box<dyn Iterator<Item = Result<(u64, T), Error>>>;
-
-/// A user's rows of several prefixes in the order of their offsets, from the page's cursor on.
-pub(super) fn merged<T: DeserializeOwned + 'static>(
-    reader: &ViewReader,
-    prefixes: &[u8],
-    user: &UserId,
-    page: &Page<u64>,
-) -> impl Iterator<Item = Result<(u64, T), Error>> + use<T> {
-    let mut scans: Vec<Peekable<Rows<T>>> =
-        prefixes.iter().map(|prefix| scan(reader, *prefix, user, page).peekable()).collect();
-    let direction = page.direction;
-    std::iter::from_fn(move || {
-        let due = |row: &Result<(u64, T), Error>| row.as_ref().map_or(None, |(offset, _)| Some(*offset));
-        let mut best: Option<(usize, Option<u64>)> = None;
-        for (index, scan) in scans.iter_mut().enumerate() {
-            let Some(offset) = scan.peek().map(due) else { continue };
-            // An error has no offset and comes first.
-            let sooner = best.is_none_or(|(_, other)| match (offset, other, direction) {
-                (_, None, _) => false,
-                (None, ..) => true,
-                (Some(offset), Some(other), Direction::Ascending) => offset < other,
-                (Some(offset), Some(other), Direction::Descending) => offset > other,
-            });
-            if sooner {
-                best = Some((index, offset));
-            }
-        }
-        best.and_then(|(index, _)| scans.get_mut(index)).and_then(Iterator::next)
-    })
-}
-
-fn scan<T: DeserializeOwned + 'static>(reader: &ViewReader, prefix: u8, user: &UserId, page: &Page<u64>) -> Rows<T> {
-    let all = user_key(prefix, user);
-    let end = keys::after_prefix(&all).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
-    let at = page.after.map(|offset| Bound::Excluded(offset_key(prefix, user, offset)));
-    let range = match page.direction {
-        Direction::Ascending => (at.unwrap_or(Bound::Included(all)), end),
-        Direction::Descending => (Bound::Included(all), at.unwrap_or(end)),
-    };
-    let rows = reader.scan_rows::<T, Bytes>(range, page.direction).map(move |row| {
-        let (key, row) = row?;
-        let mut fields = KeyReader::new(prefix, &key)?;
-        fields.name()?;
-        Ok((fields.u64()?, row))
-    });
-    Box::new(rows)
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::settlement::queries::{Page, balances_as_of, fills, postings};
 
 /// A user with several blocks of postings and fills, another beside it.
-fn busy() -> Log {
+pub(super) fn busy() -> Log {
     let mut log = Log::default();
     log.fund("u", "USD", "100000");
     log.fund("other", AAPL, "1000");

@@ -29,7 +29,9 @@ mod batches;
 mod golden;
 mod history;
 mod money;
+mod names;
 mod orders;
+mod past;
 mod placeholders;
 mod refusals;
 

@@ -60,6 +60,14 @@ impl Tail {
         self.lock().partitions.get(index).map(|tail| tail.bounds)
     }
 
+    /// When the record at `from`, or the first behind it, was appended; `None` if only the file can tell.
+    pub(super) fn appended_at(&self, of: TopicPartition, from: u64) -> Option<i64> {
+        let state = self.lock();
+        let tail = state.partitions.get(index(of, self.partitions)?)?;
+        let batch = tail.recent.get(tail.first_with(from)?)?;
+        batch.records.iter().find(|record| record.offset >= from).map(|record| record.recorded_at_ms)
+    }
+
     /// Makes synced batches readable, in the order given, all at once, and wakes the readers.
     pub(super) fn publish(&self, batches: Vec<Arc<Recent>>) {
         let mut state = self.lock();
@@ -127,13 +135,15 @@ impl State {
 
 impl PartitionTail {
     fn recent_from(&self, from: u64) -> Option<Vec<Arc<Recent>>> {
-        let oldest = self.recent.front()?.records.first()?.offset;
-        if from < oldest {
-            return None;
-        }
-        let before = |batch: &Arc<Recent>| batch.records.last().is_some_and(|last| last.offset < from);
-        let skipped = self.recent.partition_point(before);
+        let skipped = self.first_with(from)?;
         Some(self.recent.iter().skip(skipped).take(MAX_RECENT_PER_POLL).cloned().collect())
+    }
+
+    /// The number of the recent batch that has the record at `from`, or the first behind it; `None` if only the file has it.
+    fn first_with(&self, from: u64) -> Option<usize> {
+        let oldest = self.recent.front()?.records.first()?.offset;
+        let before = |batch: &Arc<Recent>| batch.records.last().is_some_and(|last| last.offset < from);
+        (from >= oldest).then(|| self.recent.partition_point(before))
     }
 }
 

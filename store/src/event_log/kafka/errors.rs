@@ -9,11 +9,10 @@ use crate::error::At;
 pub(super) fn translated(at: impl Into<At>, error: KafkaError) -> Error {
     let at = at.into();
     match error.rdkafka_error_code() {
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => Error::refused(
-            at,
-            "the topic is gone from the cluster: restore it from a copy, or begin with fresh topics (orderledger topics \
-             create) and another data directory",
-        ),
+        // A broker that comes back says so for a moment. Who watches the topics finds out whether it lasts.
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+            Error::unavailable(at, "the cluster says that it doesn't know the topic").with_source(error)
+        }
         Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Error::refused(
             at,
             "the cluster no longer has the record that comes next: the topic was cut, emptied or made anew; restore it \

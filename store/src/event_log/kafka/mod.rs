@@ -131,6 +131,11 @@ impl EventLog for KafkaLog {
         Ok(self.queries.ends(&[of])?.get(&of).copied().unwrap_or(0))
     }
 
+    fn stable_end(&self, of: TopicPartition) -> Result<u64, Error> {
+        self.check_partition(of)?;
+        self.queries.stable_end(of)
+    }
+
     fn known_end(&self, of: TopicPartition) -> Result<u64, Error> {
         self.check_partition(of)?;
         Ok(self.queries.watching().known.end(of))

@@ -90,6 +90,11 @@ impl Queries {
         Ok(ends)
     }
 
+    /// The last stable offset: what lies above it, in an open transaction, is not to be waited for.
+    pub(super) fn stable_end(&self, of: TopicPartition) -> Result<u64, Error> {
+        Ok(self.offsets(&self.stable, &[of], Offset::End)?.get(&of).copied().unwrap_or(0))
+    }
+
     /// The offsets of the first records still held.
     pub(super) fn firsts(&self, of: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, u64>, Error> {
         self.offsets(&self.client, of, Offset::Beginning)
@@ -143,12 +148,17 @@ impl Queries {
         let mut offsets = BTreeMap::new();
         for element in found.elements() {
             let Some(at) = names.partition(element.topic(), element.partition()) else { continue };
-            // One that is unknown may be on its way back: whoever reads it says more.
             element.error().map_err(|error| Error::unavailable(at, "the cluster doesn't say it").with_source(error))?;
             let offset = element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok());
             offsets.insert(at, offset);
         }
         Ok(offsets)
+    }
+
+    /// The topics that the cluster doesn't know, which may last for a moment only.
+    pub(super) fn missing_now(&self) -> Result<Vec<Topic>, Error> {
+        let counts = partition_counts(&self.settings, &self.client, &self.watching.reach)?;
+        Ok(counts.into_iter().filter(|(_, count)| count.is_none()).map(|(topic, _)| topic).collect())
     }
 
     fn no(&self, error: KafkaError) -> Error {
@@ -157,8 +167,7 @@ impl Queries {
 
     /// Up to `max` records from there on; fewer only at the end of what readers may see.
     pub(super) fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
-        // The last stable offset: what lies above it, in an open transaction, is not to be waited for.
-        let end = self.offsets(&self.stable, &[of], Offset::End)?.get(&of).copied().unwrap_or(0);
+        let end = self.stable_end(of)?;
         if max == 0 || from >= end {
             return Ok(Vec::new());
         }

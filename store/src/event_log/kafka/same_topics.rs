@@ -18,7 +18,7 @@ use crate::{At, Error, atomic_file};
 
 /// How often a running log is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
-/// How often a finding must come in a row: a broker that has just become leader may be a moment behind.
+/// How often a finding must come in a row: a broker that has just become leader, or come back, may be a moment behind.
 const LOOKS: u32 = 2;
 /// How long the first look is repeated while there is no answer.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -85,11 +85,25 @@ impl SameTopics {
     fn look_twice(&self, pause: impl Fn()) -> Result<BTreeMap<TopicPartition, u64>, Error> {
         let mut looks = 1;
         loop {
-            match self.look() {
+            match self.look().map_err(|error| self.whether_gone(error)) {
                 Err(Error::Refused { .. }) if looks < LOOKS => pause(),
                 looked => return looked,
             }
             looks += 1;
+        }
+    }
+
+    /// Where the cluster gives no answer about a topic because it has none of that name, that is what is wrong.
+    fn whether_gone(&self, error: Error) -> Error {
+        if !matches!(error, Error::Unavailable { .. }) {
+            return error;
+        }
+        match self.queries.missing_now().unwrap_or_default().first() {
+            Some(topic) => {
+                let name = self.queries.watching().names.name(*topic);
+                Error::refused(At::Log, format!("topic {name} is gone from the cluster; {TO_DO}"))
+            }
+            None => error,
         }
     }
 

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_store::event_log::{Appender, AppenderKind, EventLog, NewRecord, Reader, ReaderKind};
 
-use super::client::Connection;
 use crate::cli::Failure;
+use crate::cli::benchmark::client::Connection;
 use crate::latencies::Latencies;
 
 /// How often each is measured.

@@ -1,10 +1,9 @@
 //! `benchmark orders`: the whole way, over HTTP.
 
-mod client;
+mod beside;
 mod costs;
 mod hops;
-mod load;
-mod server;
+mod watchers;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,12 +12,14 @@ use orderledger_domain::event::EventType;
 use orderledger_domain::position::Topic;
 use serde_json::json;
 
-use self::client::Connection;
+use self::beside::{Beside, beside};
 use self::costs::{Held, Spent, Threads};
 use self::hops::{CALLS, HOPS, Hops};
-use self::load::{Load, Measured};
-use self::server::Behind;
+use self::watchers::{Watched, Watching};
+use crate::cli::benchmark::client::Connection;
 use crate::cli::benchmark::ground::{self, Ground};
+use crate::cli::benchmark::load::{self, Load, Measured};
+use crate::cli::benchmark::server::{self, Behind};
 use crate::cli::scratch::Scratch;
 use crate::cli::{Failure, print, print_json};
 use crate::demo::figures::Counts;
@@ -38,6 +39,9 @@ of the same kind, with as many records a second as there will be orders, one emp
 three hops (the order; intake's answer and the book's copy; matching's answers and the tape) and two calls; 'x' is how \
 much longer it takes than their sum. Below: the processor time and wake-ups that an order costs the server, by the \
 names of its threads (on Linux), and the records and bytes that it makes of the log, deposits included.
+
+With --rebuild the load is sent a second time while all views are rebuilt, one rebuild after another, and shown below the \
+first. With --subscribers it is sent once more while streams are open.
 
 Sustained is what was accepted, divided by the time until every stage and view was at the log's end. With a --rate \
 that must be within 2 s of the last answer (exit 1 if not), and the log must hold exactly as many accepted orders as \
@@ -70,6 +74,15 @@ pub(in crate::cli) struct Args {
     /// Orders a second of which is measured when they are visible.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     samples: u32,
+    /// Sends the same load once more while all views are rebuilt.
+    #[arg(long)]
+    rebuild: bool,
+    /// Sends the same load once more while so many readers listen to streams, each to an account of its own.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=3000))]
+    subscribers: u32,
+    /// With --subscribers: messages a second for all of them together.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    messages: u32,
     /// One JSON value on stdout.
     #[arg(long)]
     json: bool,
@@ -80,6 +93,11 @@ struct Run {
     /// Orders accepted in the warm-up.
     warmed_up: u64,
     measured: Measured,
+    beside: Beside,
+    /// The same load while views were rebuilt, if asked for.
+    rebuilt: Option<(Measured, Beside)>,
+    /// The same load while streams were open, if asked for.
+    watched: Option<(Measured, Watched)>,
     behind: Behind,
     /// What the server's threads spent while it was measured, until all had caught up.
     threads: Vec<(String, Spent)>,
@@ -104,9 +122,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         print_json(&to_json(args, &run, accepted, &held))?
     } else {
-        print(text(args, &run) + &costs_text(&run, accepted, &held))?
+        print(text(args, &run) + &watched_text(args, &run) + &costs_text(&run, accepted, &held))?
     }
-    let said = run.warmed_up.saturating_add(run.measured.accepted);
+    let rebuilt = run.rebuilt.as_ref().map_or(0, |(measured, _)| measured.accepted);
+    let watched = run.watched.as_ref().map_or(0, |(measured, _)| measured.accepted);
+    let said = run.warmed_up.saturating_add(run.measured.accepted).saturating_add(rebuilt).saturating_add(watched);
     if said != accepted {
         return Err(Failure::difference(format!(
             "the server accepted {said} orders, but its log holds {accepted} OrderAccepted; report it"
@@ -132,15 +152,28 @@ async fn measure(
     };
     load::fund(address, args.users).await?;
     let Args { rate, connections, users, samples, .. } = *args;
-    let warm_up = Load { rate, lasting: WARM_UP, connections, users, samples, first: 0 };
+    let warm_up = Load { rate, lasting: WARM_UP, connections, users, samples, first: 0, at_most: u64::MAX };
     let warmed_up = load::send(address, warm_up).await?;
     let lasting = Duration::from_secs(u64::from(args.seconds));
     let sent = warmed_up.accepted.saturating_add(warmed_up.failed);
     let before = Threads::of(pid);
-    let measured = load::send(address, Load { lasting, first: sent, ..warm_up }).await?;
+    let first = Load { lasting, first: sent, ..warm_up };
+    let (measured, read) = beside(address, false, load::send(address, first)).await?;
     let behind = server::catch_up(&mut Connection::open(address).await?, PATIENCE).await?;
     let threads = Threads::of(pid).since(&before);
-    Ok(Run { hops, warmed_up: warmed_up.accepted, measured, behind, threads })
+    let again = Load { first: sent.saturating_add(measured.accepted).saturating_add(measured.failed), ..first };
+    let rebuilt = match args.rebuild {
+        true => Some(beside(address, true, load::send(address, again)).await?),
+        false => None,
+    };
+    let passed = |measured: &Measured| measured.accepted.saturating_add(measured.failed);
+    let again = Load { first: again.first.saturating_add(rebuilt.as_ref().map_or(0, |(all, _)| passed(all))), ..again };
+    let watching = Watching { subscribers: args.subscribers, messages: args.messages };
+    let watched = match args.subscribers {
+        0 => None,
+        _ => Some(watchers::beside(address, watching, load::send(address, again)).await?),
+    };
+    Ok(Run { hops, warmed_up: warmed_up.accepted, measured, beside: read, rebuilt, watched, behind, threads })
 }
 
 /// Accepted orders a second until everything had caught up.
@@ -158,6 +191,7 @@ fn text(args: &Args, run: &Run) -> String {
     };
     let lags: Vec<String> = behind.at_first.iter().map(|(name, lag)| format!("{name} {}", grouped(lag))).collect();
     let lags = if lags.is_empty() { "none".to_owned() } else { lags.join(", ") };
+    let none = Latencies::default();
     let mut text = format!(
         "{load} for {} s over {} connections: {} accepted, {} failed, {} samples not visible in time\n\
          sustained {}/s; records behind at the end: {lags}; {late}\n\n{:<42} {}\n",
@@ -171,16 +205,33 @@ fn text(args: &Args, run: &Run) -> String {
         Latencies::headings()
     );
     let (calls, commits) = (format!("  a call ({CALLS} on the way)"), format!("  append to read ({HOPS} on the way)"));
-    for (name, latencies) in [
+    let mut rows = vec![
         ("  sent", &measured.late),
         ("  to intake's answer", &measured.answered),
         ("  to the book's decision", &measured.decided),
         ("  to visible in balances and market", &measured.visible),
-        ("bare, nothing else running", &Latencies::default()),
+        ("a read beside it", &run.beside.reads),
+    ];
+    let while_rebuilt = run.rebuilt.as_ref().map(|(measured, beside)| {
+        let Beside { rebuilds, failed_reads, .. } = beside;
+        (format!("while rebuilt ({rebuilds} times, {failed_reads} reads failed)"), measured, beside)
+    });
+    if let Some((title, measured, beside)) = &while_rebuilt {
+        rows.extend([
+            (title.as_str(), &none),
+            ("  to intake's answer", &measured.answered),
+            ("  to the book's decision", &measured.decided),
+            ("  to visible in balances and market", &measured.visible),
+            ("  a read beside it", &beside.reads),
+        ]);
+    }
+    rows.extend([
+        ("bare, nothing else running", &none),
         ("  write 4 KiB and fsync", &hops.fsync),
         (commits.as_str(), &hops.hop),
         (calls.as_str(), &hops.call),
-    ] {
+    ]);
+    for (name, latencies) in rows {
         let columns = if latencies.count() == 0 { String::new() } else { latencies.columns() };
         text.push_str(format!("{name:<42} {columns}").trim_end());
         text.push('\n');
@@ -192,6 +243,26 @@ fn text(args: &Args, run: &Run) -> String {
         "{:<42} {columns}\n{:<42} {x50:>10} {x99:>10}\n",
         "  sum of the hops on the way", "visible, x the sum"
     ));
+    text
+}
+
+/// The same load while streams were open.
+fn watched_text(args: &Args, run: &Run) -> String {
+    let Some((watched, told)) = &run.watched else { return String::new() };
+    let Watched { sent, heard, dropped } = told;
+    let mut text = format!(
+        "\nwith {} streams open, {}/s messages for all of them: {heard} of {sent} told, {dropped} cut\n",
+        grouped(args.subscribers),
+        args.messages
+    );
+    for (name, now, before) in [
+        ("  to intake's answer", &watched.answered, &run.measured.answered),
+        ("  to the book's decision", &watched.decided, &run.measured.decided),
+        ("  to visible in balances and market", &watched.visible, &run.measured.visible),
+    ] {
+        let x = ratio(now.micros(990), before.micros(990));
+        text.push_str(&format!("{name:<42} {}   p99 x {x}\n", now.columns().trim_end()));
+    }
     text
 }
 
@@ -225,7 +296,31 @@ fn per(sum: u64, orders: u64) -> String {
 }
 
 fn to_json(args: &Args, run: &Run, accepted: u64, held: &[(Topic, Held)]) -> serde_json::Value {
-    let Run { hops, measured, behind, warmed_up, threads } = run;
+    let Run { hops, measured, behind, warmed_up, threads, rebuilt, .. } = run;
+    let beside = |beside: &Beside| json!({ "reads": beside.reads.to_json(), "failedReads": beside.failed_reads, "rebuilds": beside.rebuilds });
+    let rebuilt = rebuilt.as_ref().map(|(measured, read)| {
+        json!({
+            "accepted": measured.accepted,
+            "failed": measured.failed,
+            "answered": measured.answered.to_json(),
+            "decided": measured.decided.to_json(),
+            "visible": measured.visible.to_json(),
+            "beside": beside(read),
+        })
+    });
+    let watched = run.watched.as_ref().map(|(measured, told)| {
+        json!({
+            "accepted": measured.accepted,
+            "failed": measured.failed,
+            "answered": measured.answered.to_json(),
+            "decided": measured.decided.to_json(),
+            "visible": measured.visible.to_json(),
+            "subscribers": args.subscribers,
+            "sent": told.sent,
+            "told": told.heard,
+            "dropped": told.dropped,
+        })
+    });
     let lags: std::collections::BTreeMap<_, _> = behind.at_first.iter().cloned().collect();
     let threads = threads.iter().map(|(name, spent)| {
         json!({ "thread": name, "microsPerOrder": per(spent.micros, measured.accepted), "wakes": spent.wakes })
@@ -251,6 +346,9 @@ fn to_json(args: &Args, run: &Run, accepted: u64, held: &[(Topic, Held)]) -> ser
         "answered": measured.answered.to_json(),
         "decided": measured.decided.to_json(),
         "visible": measured.visible.to_json(),
+        "beside": beside(&run.beside),
+        "whileRebuilt": rebuilt,
+        "whileWatched": watched,
         "bare": { "fsync": hops.fsync.to_json(), "hop": hops.hop.to_json(), "call": hops.call.to_json() },
         "sumOfHops": { "p50Us": hops.sum(500), "p99Us": hops.sum(990) },
     })

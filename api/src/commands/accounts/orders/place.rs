@@ -1,103 +1,53 @@
-//! `POST /v1/accounts/{userId}/orders`: a user's intent.
+//! `POST /v1/accounts/{userId}/orders`: a user's intent, or with `dryRun` what would become of it.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
-use orderledger_domain::event::{Event, OrderCreated};
+use orderledger_domain::event::OrderCreated;
 use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::money::Amount;
-use orderledger_domain::order::Status;
-use orderledger_domain::position::Position;
-use orderledger_domain::reason::Rejection;
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
-use orderledger_projections::settlement::queries;
-use serde::Serialize;
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use crate::commands::accounts::user_of;
-use crate::commands::decided::{self, settled};
-use crate::commands::submit::{Judged, submit, unexpected};
-use crate::http::answer::Written;
+use super::dry_run;
+use super::placing::Placing;
+use crate::commands::submit::submit;
 use crate::http::fields::Fields;
 use crate::http::headers::{IdempotencyKey, preferred_wait};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::{body, values};
 use crate::ledger::Ledger;
-use crate::rows::OrderRow;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    event_id: Uuid,
-    order_id: OrderId,
-    status: Status,
-    reason: Option<Rejection>,
-    position: Position,
-}
-
-/// The order once it is decided.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Placed {
-    event_id: Uuid,
-    #[serde(flatten)]
-    order: OrderRow,
-}
 
 pub(crate) async fn post(
     State(ledger): State<Arc<Ledger>>,
-    params: Params,
+    mut params: Params,
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Problem> {
     let deadline = preferred_wait(&headers).map(|wait| Instant::now() + wait);
-    let user = user_of(params)?;
+    let user = params.path("userId", UserId::new);
+    let dry = params.switch("dryRun");
+    let user = params.finish(user)?;
     let text = body::json(&headers, request).await?;
+    if dry {
+        return dry_run::answer(&ledger, user, &text).await;
+    }
     let key = IdempotencyKey::of(&headers)?;
     let order_id = key.order_id(user.as_str()).ok_or_else(Problem::internal)?;
-    let asked = order(&text, &user, &order_id)?;
-    let symbol = asked.symbol;
-    let event_id = key.event_id(user.as_str());
-    let judged = submit(&ledger, user.as_str(), event_id, &Event::OrderCreated(asked)).await?;
-    let (status, reason) = match &judged.event {
-        Event::OrderAccepted(_) => (Status::New, None),
-        Event::OrderRejected(rejected) => (Status::Rejected, Some(rejected.reason)),
-        _ => return Err(unexpected(&judged)),
-    };
-    if let Some(deadline) = deadline {
-        let booked = (status == Status::New).then_some(symbol);
-        let decided = decided::wait(&ledger, &user, judged.asked, judged.position, booked, deadline).await?;
-        let (of, id) = (user.clone(), order_id.clone());
-        let row =
-            if decided.is_some() { settled(&ledger, move |view| queries::order(view, &of, &id)).await? } else { None };
-        if let Some((decided, row)) = decided.zip(row) {
-            let newest = decided.newest(row.position(), !row.order.cum_quantity.is_zero());
-            let order = OrderRow::from(&row).at(&newest);
-            return written(&user, &order_id, &judged, newest, true).answer(&Placed { event_id, order });
-        }
-    }
-    let answer = Answer { event_id, order_id: order_id.clone(), status, reason, position: judged.position };
-    written(&user, &order_id, &judged, judged.position.to_string(), false).answer(&answer)
+    let asked = order(Fields::of(&text)?, Some((&user, &order_id)))?;
+    let placing = Placing::new(&key, asked);
+    let judged = submit(&ledger, placing.user().as_str(), placing.event_id, &placing.event).await?;
+    let (written, answer) = placing.answer(&ledger, &judged, deadline).await?;
+    written.answer(&answer)
 }
 
-fn written(user: &UserId, order_id: &OrderId, judged: &Judged, position: String, waited: bool) -> Written {
-    Written {
-        status: if waited { StatusCode::OK } else { StatusCode::ACCEPTED },
-        position,
-        location: Some(format!("/v1/accounts/{user}/orders/{order_id}")),
-        replayed: judged.replayed,
-        waited,
-    }
-}
-
-/// The order that a body asks for, every default filled in: the same wish gives the same event.
-fn order(text: &[u8], user: &UserId, order_id: &OrderId) -> Result<OrderCreated, Problem> {
-    let mut fields = Fields::of(text)?;
+/// The order that a body asks for, every default filled in: the same wish gives the same event. Whose it is must be
+/// known, unless what names it is already refused.
+pub(crate) fn order(mut fields: Fields<'_>, whose: Option<(&UserId, &OrderId)>) -> Result<OrderCreated, Problem> {
     let symbol = fields.required("symbol", values::symbol);
     let side = fields.required("side", values::side);
     let order_type = fields.required("orderType", values::order_type);
@@ -131,9 +81,10 @@ fn order(text: &[u8], user: &UserId, order_id: &OrderId) -> Result<OrderCreated,
         fields.refuse("quantity", "times price must be at most 1000000000000");
     }
     let made = || {
+        let (user_id, order_id) = whose?;
         Some(OrderCreated {
             order_id: order_id.clone(),
-            user_id: user.clone(),
+            user_id: user_id.clone(),
             symbol: symbol?,
             side: side?,
             order_type: order_type?,
@@ -156,7 +107,7 @@ mod tests {
 
     fn check(text: &str) -> Result<OrderCreated, Vec<String>> {
         let (user, order_id) = (UserId::new("u").unwrap(), OrderId::new("o").unwrap());
-        order(text.as_bytes(), &user, &order_id)
+        order(Fields::of(text.as_bytes()).unwrap(), Some((&user, &order_id)))
             .map_err(|problem| problem.errors.into_iter().filter_map(|error| error.pointer).collect())
     }
 

@@ -292,10 +292,18 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// A leader of a topic that was just made is named before it knows of it.
+/// A leader is named before it knows of it: of a topic that was just made, or where a broker has just come back.
 fn is_new(error: &KafkaError) -> bool {
-    let code = error.rdkafka_error_code();
-    matches!(code, Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::UnknownTopicOrPartition))
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownLeaderEpoch
+                | Code::FencedLeaderEpoch
+        )
+    )
 }
 
 /// Why no broker answers, as far as the client says it.

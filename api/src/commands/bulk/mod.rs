@@ -1,0 +1,5 @@
+//! Many requests in one call.
+
+pub(crate) mod orders;
+
+mod items;

@@ -1,0 +1,14 @@
+//! What the program says of itself: the OpenAPI document and the pages, both made from the routes and the codes.
+//!
+//! - `kinds`, `names`, `fields`: what a parameter or field may be, and what it means
+//! - `schemas`: the named shapes of bodies and answers
+//! - `operations`: one call with its parameters, body, answers and problems
+//! - `pages`: what people read
+
+pub(crate) mod operations;
+pub(crate) mod pages;
+pub(crate) mod schemas;
+
+mod fields;
+mod kinds;
+mod names;

@@ -1,0 +1,96 @@
+//! Looks at every group, several times a second whether anybody asks or not: who stands still must be known by then.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use orderledger_domain::position::TopicPartition;
+use orderledger_projections::worker::progress::{PartitionProgress, Standing};
+use orderledger_store::Error;
+
+use super::group::{Group, PartitionLag};
+use super::partition::{Lag, lag};
+use super::track::Track;
+use crate::ledger::{Ledger, ViewHandle};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// What needs a memory: how every reader moved.
+pub(crate) struct Watch {
+    begun: Instant,
+    tracks: Mutex<HashMap<(&'static str, TopicPartition), Track>>,
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch { begun: Instant::now(), tracks: Mutex::default() }
+    }
+}
+
+impl Watch {
+    /// All groups as they are now: projections in the order in which they are shown, then stages.
+    pub(crate) fn groups(&self, ledger: &Ledger) -> Result<Vec<Group>, Error> {
+        let mut groups = Vec::new();
+        for view in ledger.views() {
+            let standing = view.live.load().progress.standing();
+            groups.push(self.group(ledger, view.name, standing, Some(view))?);
+        }
+        for (name, progress) in ledger.stages() {
+            groups.push(self.group(ledger, name, progress.standing(), None)?);
+        }
+        Ok(groups)
+    }
+
+    fn group(
+        &self,
+        ledger: &Ledger,
+        name: &'static str,
+        standing: Arc<Standing>,
+        view: Option<&Arc<ViewHandle>>,
+    ) -> Result<Group, Error> {
+        // Asked before anything is locked: the log may take its time.
+        let lags = standing.partitions.iter().map(|(of, at)| Ok((*of, *at, lag(&*ledger.log, *of, *at)?)));
+        let lags: Vec<(TopicPartition, PartitionProgress, Lag)> = lags.collect::<Result<_, Error>>()?;
+        let (now, mut tracks) = (self.begun.elapsed(), self.tracks());
+        let partition = |(of, at, lag): (TopicPartition, PartitionProgress, Lag)| {
+            let end = at.next_offset.saturating_add(lag.records);
+            let pace = tracks.entry((name, of)).or_default().look(now, at.next_offset, end, lag.records > 0);
+            PartitionLag { of, at, lag, pace }
+        };
+        let partitions = lags.into_iter().map(partition).collect();
+        drop(tracks);
+        Ok(Group::new(name, standing, partitions, view.map(|view| &**view)))
+    }
+
+    fn tracks(&self) -> MutexGuard<'_, HashMap<(&'static str, TopicPartition), Track>> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Watches as long as the program runs, and says in the program's own log which group freezes and goes on.
+pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
+    let of = Arc::clone(ledger);
+    ledger.rebuilds.spawn("lag", move || {
+        let mut frozen = BTreeSet::new();
+        while !of.conditions.stop.is_set() {
+            // A log that doesn't answer is told of elsewhere.
+            for group in of.lag.groups(&of).unwrap_or_default() {
+                tell(&group, &mut frozen);
+            }
+            of.conditions.stop.sleep(EVERY);
+        }
+    })
+}
+
+fn tell(group: &Group, frozen: &mut BTreeSet<&'static str>) {
+    let name = group.name;
+    if !group.is_frozen() {
+        if frozen.remove(name) {
+            tracing::warn!(group = name, state = group.state, "the group is no longer frozen");
+        }
+    } else if let Some(at) = group.frozen_in().filter(|_| frozen.insert(name)) {
+        let (position, still_for) = (at.of.offset(at.at.next_offset), at.pace.still_for);
+        tracing::error!(group = name, %position, ?still_for, "the group is frozen: it has records to read and doesn't move");
+    }
+}

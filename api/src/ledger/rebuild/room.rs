@@ -1,0 +1,26 @@
+//! Room on the disk: a rebuild ends itself before it takes the last of what the live views, the log and the stages write to.
+
+use std::path::Path;
+
+use orderledger_store::Error;
+use rustix::fs::statvfs;
+
+/// So much is left free, or a twentieth of a disk on which that is less.
+const LEFT_FREE: u64 = 256 << 20;
+
+/// [`Error::Unavailable`] if less than that is free where this directory is.
+pub(crate) fn check_room(dir: &Path) -> Result<(), Error> {
+    let disk = statvfs(dir)
+        .map_err(|cause| Error::unavailable(dir, "the disk doesn't say how much is free").with_source(cause))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let least = LEFT_FREE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 20);
+    if free >= least {
+        return Ok(());
+    }
+    let what = format!(
+        "{} MiB are free on the disk, and a rebuild leaves {} MiB to the live views: make room and rebuild again",
+        free >> 20,
+        least >> 20
+    );
+    Err(Error::unavailable(dir, what))
+}

@@ -1,0 +1,13 @@
+//! The query API seen from outside, on the embedded log: what it promises to people, programs and auditors.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod access;
+mod bulk;
+mod canary;
+mod document;
+mod export;
+mod hot;
+mod metrics;
+mod past;
+mod proof;
+mod streams;
