@@ -90,6 +90,10 @@ impl Whose {
 /// All buckets, each with when it was last used.
 pub(crate) struct Limits {
     quota: Quota,
+    /// So long it takes until one call more may come.
+    each: Duration,
+    /// So many calls may come at once.
+    burst: NonZeroU32,
     /// After this time a bucket is full again: forgetting it changes nothing.
     full_after: Duration,
     policy: HeaderValue,
@@ -117,7 +121,7 @@ impl Allowance {
     pub(crate) fn take_items(&self, items: usize) -> Result<(), Problem> {
         let more = u32::try_from(items.saturating_sub(1)).ok().and_then(NonZeroU32::new);
         let (Some(more), Some(limits)) = (more, &self.access.limits) else { return Ok(()) };
-        let (taken, standing) = limits.take_of(self.whose.clone(), more);
+        let (taken, standing) = limits.take_more(self.whose.clone(), more);
         // Asked once a call.
         drop(self.standing.set(standing));
         taken
@@ -147,6 +151,8 @@ impl Limits {
         let clock = SinceStart(Instant::now());
         Limits {
             quota,
+            each,
+            burst,
             full_after,
             policy: policy.unwrap_or_else(|_| HeaderValue::from_static("\"caller\"")),
             clock,
@@ -158,20 +164,30 @@ impl Limits {
 
     /// Takes one call of the bucket, 429 if there is none; how it stands then.
     pub(crate) fn take(&self, whose: Whose) -> (Result<(), Problem>, Standing) {
-        self.take_of(whose, NonZeroU32::MIN)
+        self.take_of(whose, NonZeroU32::MIN, Duration::ZERO)
     }
 
-    /// Takes so many at once, or none of them.
-    fn take_of(&self, whose: Whose, calls: NonZeroU32) -> (Result<(), Problem>, Standing) {
+    /// Takes so many more of a call that was taken as one, or none of them.
+    fn take_more(&self, whose: Whose, more: NonZeroU32) -> (Result<(), Problem>, Standing) {
+        if more >= self.burst {
+            let (whole, burst) = (more.saturating_add(1), self.burst);
+            let detail = format!("this call counts as {whole}, and at most {burst} are taken at once; send fewer");
+            return (Err(Problem::rate_limited(detail)), self.standing(0, 1));
+        }
+        // When it comes again it is taken as one before, anew.
+        self.take_of(whose, more, self.each)
+    }
+
+    /// Takes so many at once, or none of them; then they are there, and what is to be taken before, after the wait that is told.
+    fn take_of(&self, whose: Whose, calls: NonZeroU32, before: Duration) -> (Result<(), Problem>, Standing) {
         match self.bucket(whose).check_n(calls) {
             Err(InsufficientCapacity(burst)) => {
-                let detail =
-                    format!("this call counts as {calls} more, and at most {burst} are taken at once; send fewer");
+                let detail = format!("this call counts as {calls}, and at most {burst} are taken at once; send fewer");
                 (Err(Problem::rate_limited(detail)), self.standing(0, 1))
             }
             Ok(Ok(snapshot)) => (Ok(()), self.standing(snapshot.remaining_burst_capacity(), 1)),
             Ok(Err(not_until)) => {
-                let wait = not_until.wait_time_from(self.clock.now());
+                let wait = not_until.wait_time_from(self.clock.now()).saturating_add(before);
                 let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
                 let detail = format!("too many calls with this credential; the next is taken in {seconds} s");
                 (Err(Problem::rate_limited(detail).retry_after(seconds)), self.standing(0, seconds))
@@ -266,8 +282,15 @@ mod tests {
         let once = allowance("a");
         assert!(once.take_items(4).is_ok());
         assert_eq!(once.standing().unwrap().left.to_str().unwrap(), "\"caller\";r=0;t=1");
-        let never = allowance("b").take_items(12).unwrap_err();
-        assert!((never.code, never.retry_after) == ("rate-limited", None) && never.detail.contains("at most 10"));
+        for never in [11, 12, 1_000] {
+            let never = allowance("b").take_items(never).unwrap_err();
+            assert!((never.code, never.retry_after) == ("rate-limited", None) && never.detail.contains("at most 10"));
+        }
+        assert!(limits.take(whose("b")).0.is_ok() && allowance("b").take_items(10).is_ok());
+        assert!(limits.take(whose("c")).0.is_ok() && allowance("c").take_items(10).is_ok());
+        let (one, ten) = (limits.take(whose("c")).0.unwrap_err(), allowance("c").take_items(10).unwrap_err());
+        // Of ten one is taken before: all are there once ten are.
+        assert_eq!((one.retry_after, ten.retry_after), (Some(60), Some(600)));
     }
 
     #[test]

@@ -44,8 +44,8 @@ pub(crate) async fn wrap(request: Request, next: Next) -> Response {
     let span = tracing::error_span!("call", request = ?id, method = %request.method(), path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let (seen, begun) = (metrics::seen(request.method(), route), Instant::now());
-    let mut response = answer(request, next).instrument(span).await;
-    seen.count(response.status(), begun.elapsed());
+    let counted = move |response: &Response| seen.count(response.status(), begun.elapsed());
+    let mut response = answer(request, next, counted).instrument(span).await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     if is_docs {
@@ -73,14 +73,16 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     HeaderValue::try_from(made).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
-/// Calls the next and makes problems of all errors, the router's own included.
-async fn answer(request: Request, next: Next) -> Response {
+/// Calls the next and makes problems of all errors, the router's own included; counted whether or not the caller is still there.
+async fn answer(request: Request, next: Next, counted: impl FnOnce(&Response) + Send + 'static) -> Response {
     let address = request.uri().path().to_owned();
     let length = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
     let response = if length > ADDRESS_BYTES_MAX {
-        Problem::of_status(StatusCode::URI_TOO_LONG).into_response()
+        let refused = Problem::of_status(StatusCode::URI_TOO_LONG).into_response();
+        counted(&refused);
+        refused
     } else {
-        call(request, next).await
+        call(request, next, counted).await
     };
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) || is_problem(&response) {
@@ -90,8 +92,13 @@ async fn answer(request: Request, next: Next) -> Response {
 }
 
 /// The call runs as a task of its own: its panic ends only that task, and a caller who hangs up doesn't end it halfway.
-async fn call(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request).in_current_span()).await {
+async fn call(request: Request, next: Next, counted: impl FnOnce(&Response) + Send + 'static) -> Response {
+    let counting = async move {
+        let response = next.run(request).await;
+        counted(&response);
+        response
+    };
+    match tokio::spawn(counting.in_current_span()).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a call ended in a panic");

@@ -134,7 +134,7 @@ async fn answer_calls(
 ) {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let (router, call) = (front.router(), connection.begins_call());
-        request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
         async move {
             let mut response = answer(router, request).await.map(|body| call.until_end_of(body));
             if encrypted {

@@ -113,6 +113,8 @@ impl PartialEq for When {
 /// The present: its moment, and the positions that belong to it.
 struct Now {
     when: When,
+    /// The book has everything below that offset.
+    below: u64,
     moment: Option<Moment>,
 }
 
@@ -121,7 +123,7 @@ impl Now {
     fn of(ledger: &Ledger, rests: Rests, path: &str) -> Option<Now> {
         let book = match rests {
             Rests::Settlement => None,
-            Rests::Book | Rests::Market => Some(ledger.board.get(symbol_of(path)?)?),
+            Rests::Book | Rests::Market => Some(ledger.board.get_at(symbol_of(path)?)?),
         };
         let moment = match rests {
             Rests::Settlement => Some(ledger.settlement.moment().ok()?),
@@ -129,12 +131,13 @@ impl Now {
             Rests::Book => None,
         };
         let head = moment.as_ref().map(|moment| moment.reader.head().clone());
-        Some(Now { when: When { head, book }, moment })
+        let (book, below) = book.unzip();
+        Some(Now { when: When { head, book }, below: below.unwrap_or_default(), moment })
     }
 
-    fn progress(&self, ledger: &Ledger, of: TopicPartition) -> PartitionProgress {
+    fn progress(&self, of: TopicPartition) -> PartitionProgress {
         match &self.when.book {
-            Some(book) if of.topic == Topic::Books => book_progress(ledger, book),
+            Some(book) if of.topic == Topic::Books => book_progress(book, self.below),
             _ => self.moment.as_ref().and_then(|now| now.partitions.get(&of)).copied().unwrap_or_default(),
         }
     }
@@ -142,7 +145,7 @@ impl Now {
     fn as_of(&self, ledger: &Ledger, rests_on: &[TopicPartition]) -> Result<AsOf, Problem> {
         let mut as_of = AsOf::default();
         for of in rests_on {
-            as_of.add(&*ledger.log, *of, self.progress(ledger, *of))?;
+            as_of.add(&*ledger.log, *of, self.progress(*of))?;
         }
         Ok(as_of)
     }
@@ -151,7 +154,7 @@ impl Now {
     fn stands(&self, ledger: &Ledger, rests_on: &[TopicPartition]) -> Result<Option<Stands>, Problem> {
         let mut stands = Vec::with_capacity(rests_on.len());
         for of in rests_on {
-            let PartitionProgress { next_offset, recorded_at, .. } = self.progress(ledger, *of);
+            let PartitionProgress { next_offset, recorded_at, .. } = self.progress(*of);
             if ledger.log.known_end(*of)? > next_offset {
                 return Ok(None);
             }

@@ -139,9 +139,13 @@ async fn wait_for_cursor(view: &ViewHandle, after: Position, within: Duration) -
     if view.wait(within, |standing| standing.has_applied_below(after.topic_partition(), end)).await {
         Ok(())
     } else {
-        let detail = "the view has not reached this cursor's place again within waitMs; ask again, or wait longer";
-        Err(Problem { detail: detail.to_owned(), ..not_reached() })
+        Err(cursor_not_reached())
     }
+}
+
+fn cursor_not_reached() -> Problem {
+    let detail = "the view has not reached this cursor's place again within waitMs; ask again, or wait longer";
+    Problem { detail: detail.to_owned(), ..not_reached() }
 }
 
 /// 409 of a view that has not reached a position in time.

@@ -87,6 +87,17 @@ impl Board {
         self.read().get(&symbol).map(|slot| slot.load_full())
     }
 
+    /// The book of a symbol as [`Board::get`] gives it, and the offset below which everything of its partition is in it.
+    pub fn get_at(&self, symbol: Symbol) -> Option<(Arc<BookView>, u64)> {
+        let slot = self.read().get(&symbol).cloned()?;
+        let partition = slot.load().partition;
+        // The position before the book: books are published the other way round, and so the book has at least that.
+        let published = self.positions.borrow().get(&partition).copied().unwrap_or_default();
+        let book = slot.load_full();
+        let next_offset = published.max(book.next_offset);
+        Some((book, next_offset))
+    }
+
     /// Every symbol with a market, in order.
     pub fn symbols(&self) -> Vec<Symbol> {
         self.read().keys().copied().collect()

@@ -216,11 +216,12 @@ impl<F: Fold> Attempt<F> {
         let is_changed = !fetched.is_empty() || folding.is_releasing();
         folding.release(&*setup.log, &setup.key, RELEASED_AT_ONCE)?;
         let has_passed_holes = folding.pass_holes(&|of| reader.position(of));
-        if is_changed {
+        let has_moved = is_changed || has_passed_holes;
+        if has_moved {
             folding.commit()?;
         }
         notices.tell(&folding.parking);
-        if is_changed || has_passed_holes {
+        if has_moved {
             self.publish(setup);
         }
         Ok(())

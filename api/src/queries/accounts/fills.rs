@@ -9,7 +9,7 @@ use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_projections::settlement::queries::{self, Listing, Page};
 use orderledger_store::views::ViewReader;
 
-use super::{Moment, TOPICS, of_account, past_of};
+use super::{Moment, TOPICS, of_account, past_of, wait_for_place};
 use crate::http::export::{Export, Rest};
 use crate::http::form::Form;
 use crate::http::params::Params;
@@ -33,6 +33,7 @@ pub(crate) async fn list(
     let asked = Asked::of(&mut params);
     asked.comes_as(form, &mut params);
     let user = params.finish(user)?;
+    wait_for_place(&ledger, &user, wanted.after, &min).await?;
     if form != Form::Json {
         let ((), as_of) = of_account(&ledger, user.clone(), min, |_, _| Ok(())).await?;
         let below = as_of.end_of(ledger.orders_of(user.as_str()));

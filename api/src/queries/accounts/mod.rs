@@ -19,7 +19,7 @@ use orderledger_store::Error;
 use orderledger_store::views::ViewReader;
 
 use super::then::Then;
-use super::{Reading, SETTLEMENT, read_so, unknown_account};
+use super::{Reading, SETTLEMENT, read_so, unknown_account, wait_for_cursor};
 use crate::http::as_of::AsOf;
 use crate::http::params::MinPosition;
 use crate::http::problem::Problem;
@@ -52,6 +52,12 @@ impl Moment {
     const fn past(self) -> Option<Past> {
         if let Moment::Past(past) = self { Some(past) } else { None }
     }
+}
+
+/// Waits until settlement has the record that a cursor of this account's lists was given at.
+async fn wait_for_place(ledger: &Ledger, user: &UserId, after: Option<u64>, min: &MinPosition) -> Result<(), Problem> {
+    let Some(after) = after else { return Ok(()) };
+    wait_for_cursor(SETTLEMENT(ledger), ledger.orders_of(user.as_str()).offset(after), min.within).await
 }
 
 /// Reads settlement about one account, and whether it is parked; 404 if no event names it.

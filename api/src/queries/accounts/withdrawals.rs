@@ -8,7 +8,7 @@ use axum::response::Response;
 use orderledger_domain::ids::UserId;
 use orderledger_projections::settlement::queries::{self, Page};
 
-use super::{TOPICS, of_account};
+use super::{TOPICS, of_account, wait_for_place};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::{answer, cursor};
@@ -24,6 +24,7 @@ pub(crate) async fn list(
     let min = params.min_position(TOPICS)?;
     let wanted = params.page::<u64>();
     let user = params.finish(user)?;
+    wait_for_place(&ledger, &user, wanted.after, &min).await?;
     let page = Page { after: wanted.after, limit: wanted.limit, direction: wanted.direction };
     let (listing, as_of) =
         of_account(&ledger, user, min, move |view, user| queries::withdrawals(view, user, &page)).await?;

@@ -28,8 +28,8 @@ pub(crate) async fn get(
     let min = wait_for_books(&ledger, min).await?;
     let home = ledger.partition_of_symbol(Topic::Books, symbol.as_str());
     wait_for_fresh_books(&ledger, &[home], min.within, min.stale_max).await?;
-    let book = book_of(&ledger, symbol)?;
+    let (book, below) = book_of(&ledger, symbol)?;
     let mut as_of = AsOf::default();
-    as_of.add(&*ledger.log, book.partition, book_progress(&ledger, &book))?;
+    as_of.add(&*ledger.log, book.partition, book_progress(&book, below))?;
     answer::object(&headers, &BookRow::new(&book, depth), &as_of)
 }

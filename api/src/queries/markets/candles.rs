@@ -10,10 +10,10 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::market::filled::{Filled, filled_candles};
 use orderledger_projections::market::interval::Interval;
-use orderledger_projections::market::queries::{Listed, Page, Within, candles, candles_until};
+use orderledger_projections::market::queries::{Listed, Page, Within, candles, candles_until, market};
 use orderledger_store::views::ViewReader;
 
-use super::{book_of, of_symbol, until_of};
+use super::{book_of, of_symbol, until_of, wait_for_tape};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::{answer, cursor};
@@ -38,6 +38,11 @@ pub(crate) async fn list(
         params.refuse("fill", "is for candles as they are now: leave out asOfPosition and asOfTime");
     }
     let symbol = params.finish(symbol)?;
+    // Times without a trade are filled up to now: what follows on them is right whatever the tape has.
+    if let Some(after) = wanted.after.filter(|_| fill.is_none()) {
+        let has_it = |view: &ViewReader| Ok(market(view, symbol)?.is_some_and(|row| row.last_time >= after));
+        wait_for_tape(&ledger, min.within, has_it).await?;
+    }
     let home = ledger.partition_of_symbol(Topic::Trades, symbol.as_str());
     let then = asked.at(&ledger, home, &mut min).await?;
     let page = Page { direction: wanted.direction, after: wanted.after, limit: wanted.limit };

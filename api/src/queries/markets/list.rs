@@ -54,8 +54,8 @@ pub(crate) async fn get(
     .await?;
     let mut rows = Vec::new();
     for (symbol, (day, parked)) in symbols.iter().zip(&days) {
-        let Some(book) = ledger.board.get(*symbol) else { continue };
-        as_of.add(&*ledger.log, book.partition, book_progress(&ledger, &book))?;
+        let Some((book, below)) = ledger.board.get_at(*symbol) else { continue };
+        as_of.add(&*ledger.log, book.partition, book_progress(&book, below))?;
         rows.push(MarketRow::new(&book, day.as_ref(), parked.as_ref().map(ParkedState::from)));
     }
     let next = symbols.last().filter(|_| more).map(|last| cursor::write(&wanted.scope, last));

@@ -42,7 +42,7 @@ pub(crate) async fn get(
     let home = ledger.partition_of_symbol(Topic::Books, symbol.as_str());
     wait_for_fresh_books(&ledger, &[home], min.within, min.stale_max).await?;
     let (day, mut as_of) = look_up_symbol(&ledger, symbol, min, move |view| day(view, symbol)).await?;
-    let book = book_of(&ledger, symbol)?;
-    as_of.add(&*ledger.log, book.partition, book_progress(&ledger, &book))?;
+    let (book, below) = book_of(&ledger, symbol)?;
+    as_of.add(&*ledger.log, book.partition, book_progress(&book, below))?;
     answer::object(&headers, &MarketRow::new(&book, day.as_ref(), None), &as_of)
 }

@@ -16,23 +16,23 @@ use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_projections::market::queries::Until;
 use orderledger_projections::parking::queries::parked;
 use orderledger_projections::worker::board::BookView;
-use orderledger_projections::worker::progress::PartitionProgress;
+use orderledger_projections::worker::progress::{PartitionProgress, Standing};
 
 use orderledger_store::Error;
 use orderledger_store::views::ViewReader;
 
 use super::then::Then;
-use super::{MARKET, Reading, exist, not_reached, read_so};
+use super::{MARKET, Reading, cursor_not_reached, exist, not_reached, read_so};
 use crate::http::as_of::AsOf;
 use crate::http::params::MinPosition;
 use crate::http::problem::Problem;
 use crate::lag::{Lag, lag};
 use crate::ledger::Ledger;
 
-/// A symbol's published book: a market exists from its first accepted order.
-fn book_of(ledger: &Ledger, symbol: Symbol) -> Result<Arc<BookView>, Problem> {
+/// A symbol's published book, and the offset below which it has everything: a market exists from its first accepted order.
+fn book_of(ledger: &Ledger, symbol: Symbol) -> Result<(Arc<BookView>, u64), Problem> {
     let unknown = || Problem::not_found("unknown-market", "no order of this symbol was ever accepted");
-    ledger.board.get(symbol).ok_or_else(unknown)
+    ledger.board.get_at(symbol).ok_or_else(unknown)
 }
 
 /// What the market view is asked for a moment; none: for the rows of now.
@@ -78,14 +78,21 @@ async fn of_symbol_so<T: Send + 'static>(
     Ok((rows, as_of.of_entity(parked.as_ref())))
 }
 
-/// How far the published books of a partition are.
-pub(super) fn book_progress(ledger: &Ledger, book: &BookView) -> PartitionProgress {
-    let published = ledger.board.positions().borrow().get(&book.partition).copied();
-    PartitionProgress {
-        next_offset: published.unwrap_or_default().max(book.next_offset),
-        recorded_at: book.recorded_at,
-        ..PartitionProgress::default()
-    }
+/// Waits until the tape of a symbol has what a cursor was given for: right after a restart the view may be behind that, and would
+/// take the rest of a list for its end.
+async fn wait_for_tape(
+    ledger: &Ledger,
+    within: Duration,
+    has_it: impl Fn(&ViewReader) -> Result<bool, Error>,
+) -> Result<(), Problem> {
+    // What can't be read is said by the call itself.
+    let looked = |_: &Standing| MARKET(ledger).moment().and_then(|now| has_it(&now.reader)).unwrap_or(true);
+    if MARKET(ledger).wait(within, looked).await { Ok(()) } else { Err(cursor_not_reached()) }
+}
+
+/// How far a partition of `books` is in a book, which has everything below that offset.
+pub(super) fn book_progress(book: &BookView, next_offset: u64) -> PartitionProgress {
+    PartitionProgress { next_offset, recorded_at: book.recorded_at, ..PartitionProgress::default() }
 }
 
 /// Waits for those of the positions that are in `books`; gives the others back.

@@ -7,10 +7,10 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::Topic;
-use orderledger_projections::market::queries::{Page, TapeTrade, Within, trades, trades_until};
+use orderledger_projections::market::queries::{Page, TapeTrade, Within, next_book_seq, trades, trades_until};
 use orderledger_store::views::ViewReader;
 
-use super::{book_of, of_symbol, until_of};
+use super::{book_of, of_symbol, until_of, wait_for_tape};
 use crate::http::export::{Export, Rest};
 use crate::http::form::Form;
 use crate::http::params::Params;
@@ -34,6 +34,9 @@ pub(crate) async fn list(
     let asked = Asked::of(&mut params);
     asked.comes_as(form, &mut params);
     let symbol = params.finish(symbol)?;
+    if let Some(after) = wanted.after {
+        wait_for_tape(&ledger, min.within, |view| Ok(next_book_seq(view, symbol)? > after)).await?;
+    }
     if form != Form::Json {
         let ((), as_of) = of_symbol(&ledger, symbol, min, |_| Ok(())).await?;
         book_of(&ledger, symbol)?;
