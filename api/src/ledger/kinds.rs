@@ -3,7 +3,6 @@
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use orderledger_domain::entity::Entity;
 use orderledger_domain::position::Topic;
@@ -37,8 +36,6 @@ pub(crate) struct Kind {
     pub(crate) schema: Schema,
     /// The topics whose records make its rows.
     pub(crate) topics: &'static [Topic],
-    /// When what it commits goes to disk.
-    pub(crate) options: Options,
     /// Takes it up where its view stands.
     pub(crate) resume: Resume,
     /// Tries what waits of an entity.
@@ -46,33 +43,32 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    fn of<F: Fold + 'static>(options: Options) -> Kind {
+    fn of<F: Fold + 'static>() -> Kind {
         Kind {
             schema: Schema { name: F::NAME, version: F::SCHEMA },
             topics: F::TOPICS,
-            options,
             resume: |view, log, key, kept| Ok(Box::new(Folding::<F>::resume(view, log, key, kept)?)),
             try_parked: dry_run::<F>,
         }
     }
 
     pub(crate) fn settlement() -> Kind {
-        Kind::of::<Settlement>(busy())
+        Kind::of::<Settlement>()
     }
 
     pub(crate) fn market() -> Kind {
-        Kind::of::<Market>(Options::default())
+        Kind::of::<Market>()
     }
 
     pub(crate) fn audit() -> Kind {
-        Kind::of::<Audit>(Options { flush_interval: Duration::from_secs(1), ..busy() })
+        Kind::of::<Audit>()
     }
 
     /// Takes it up on the view in that directory, made where there is none. One that makes no sense is put aside, and a fresh
     /// one is there in its place.
     pub(crate) fn open(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Box<dyn AnyFolding>, Error> {
         let open = || {
-            let view = Arc::new(View::open(path, self.schema, self.options)?);
+            let view = Arc::new(View::open(path, self.schema, Options::default())?);
             let taken_up = (self.resume)(Arc::clone(&view), log, key, &path.display().to_string());
             taken_up.map_err(|error| if is_the_views(&error) { view.condemn(error) } else { error })
         };
@@ -129,16 +125,4 @@ impl Kind {
 /// Whether what is kept of the view, and not the log, is damaged.
 const fn is_the_views(error: &Error) -> bool {
     matches!(error, Error::Corrupt { at: At::Path(_) | At::Frame, .. })
-}
-
-/// For views that change the same rows again and again: fewer, larger flushes write each of them less often. What is not
-/// flushed yet is read from memory, and folded again after a crash.
-fn busy() -> Options {
-    Options {
-        flush_rows: 8_000,
-        flush_interval: Duration::from_millis(500),
-        batch_rows_max: 2_000,
-        pending_rows_max: 32_000,
-        ..Options::default()
-    }
 }

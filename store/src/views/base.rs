@@ -15,7 +15,7 @@ use crate::Error;
 /// sled releases its lock a little after the last handle is dropped; so long an opener of the same process waits for it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// One sled directory, one tree.
+/// One sled directory, one tree. Its rows are written when it is loaded, and then stay as they are.
 pub(super) struct Base {
     /// `None` only while dropping.
     db: Option<sled::Db>,
@@ -52,9 +52,9 @@ impl Base {
         self.call(|db| db.get(key)).map(|value| value.map(Bytes::from_owner))
     }
 
-    /// Whether there is no row at all.
-    pub(super) fn is_empty(&self) -> Result<bool, Error> {
-        self.call(|db| db.iter().next().transpose()).map(|first| first.is_none())
+    /// How many rows a scan finds, of two at most.
+    pub(super) fn rows_up_to_two(&self) -> Result<usize, Error> {
+        self.call(|db| db.iter().take(2).collect::<Result<Vec<_>, _>>()).map(|rows| rows.len())
     }
 
     /// At most `max` rows of a range from its low end on, or from its high end on, in that order.
@@ -74,23 +74,6 @@ impl Base {
                 rows.take(max).map(|read| read.map(row)).collect()
             }
         })
-    }
-
-    /// All changes and the head, or nothing of them after a crash. While it runs nobody else reads or writes any sled.
-    pub(super) fn apply<'a>(
-        &self,
-        changes: impl Iterator<Item = &'a Change>,
-        head: (&[u8], Vec<u8>),
-    ) -> Result<(), Error> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key.as_ref(), value.as_ref()),
-                None => batch.remove(key.as_ref()),
-            }
-        }
-        batch.insert(head.0, head.1);
-        self.call(|db| db.apply_batch(batch))
     }
 
     /// One row, on its own.

@@ -26,7 +26,7 @@ pub fn bulk_load(
     rows: impl IntoIterator<Item = Result<(Bytes, Bytes), Error>>,
     head: impl Into<Bytes>,
 ) -> Result<DigestAt, Error> {
-    let opened = open::create_to_load(dir, schema, Options::default().cache_bytes)?;
+    let base = open::create_to_load(dir, schema, Options::default().cache_bytes)?;
     open::condemn(dir)?;
     faults::point("view.before-load");
     let mut digest = RowsDigest::default();
@@ -42,15 +42,15 @@ pub fn bulk_load(
         bytes = bytes.saturating_add(value.len());
         gathered.push((key, value));
         if gathered.len() >= GATHERED_ROWS || bytes >= GATHERED_BYTES {
-            insert(&opened.base, &gathered)?;
+            insert(&base, &gathered)?;
             gathered.clear();
             bytes = 0;
         }
     }
-    insert(&opened.base, &gathered)?;
+    insert(&base, &gathered)?;
     let at = DigestAt { digest, head: head.into() };
-    opened.base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
-    opened.base.sync()?;
+    base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
+    base.sync()?;
     faults::point("view.loaded");
     open::absolve(dir)?;
     Ok(at)

@@ -1,4 +1,5 @@
-//! The head row: which schema the rows have, where the fold stands, and the digest of the rows at that point.
+//! The head: which schema the rows have, where the fold stands, and the digest of the rows at that point. It stands in the catalog,
+//! and, for a directory that was only loaded, as a row of sled.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,10 @@ use crate::{Error, codec, keys};
 /// The head's key; the only row under [`keys::META`].
 pub(super) const HEAD_KEY: [u8; 1] = [keys::META];
 
-/// The shape of the head row itself.
-const HEAD_SCHEMA: u8 = 1;
+/// The shape of the head itself. In sled 1 says that all rows are there, and 2 that files may lie above: who knows only 1 puts such a
+/// directory aside instead of going on from old rows.
+const HEAD_SCHEMA: u8 = 2;
+const ALL_IN_SLED: u8 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored {
@@ -38,9 +41,15 @@ pub(super) fn encode(schema: Schema, at: &DigestAt) -> Result<Vec<u8>, Error> {
     codec::encode(HEAD_SCHEMA, &stored)
 }
 
+/// Whether it was written by a release that kept all rows in sled.
+pub(super) fn is_all_in_sled(frame: &[u8]) -> bool {
+    frame.first() == Some(&ALL_IN_SLED)
+}
+
 /// [`Error::Corrupt`] if it is unreadable or of another schema.
 pub(super) fn decode(at: &At, schema: Schema, frame: &[u8]) -> Result<DigestAt, Error> {
-    let stored: Stored = codec::decode_at(at, HEAD_SCHEMA, frame)?;
+    let shape = if is_all_in_sled(frame) { ALL_IN_SLED } else { HEAD_SCHEMA };
+    let stored: Stored = codec::decode_at(at, shape, frame)?;
     if (stored.schema.as_str(), stored.version) != (schema.name, schema.version) {
         let found = format!("schema {} {}", stored.schema, stored.version);
         return Err(Error::corrupt(
@@ -57,13 +66,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_head_row_has_these_bytes_for_ever() {
+    fn the_head_has_these_bytes_for_ever() {
         let at = DigestAt { digest: RowsDigest { sum: 300, rows: 2 }, head: Bytes::from_static(b"head") };
         let schema = Schema { name: "market", version: 3 };
         let frame = encode(schema, &at).unwrap();
         let hex = frame.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        assert_eq!(hex, "01d73ff16d066d61726b657403fb2c01020468656164");
+        assert_eq!(hex, "02c684f710066d61726b657403fb2c01020468656164");
         assert_eq!(decode(&At::Log, schema, &frame).unwrap(), at);
+        let before = [&[0x01, 0xd7, 0x3f, 0xf1, 0x6d][..], frame.get(5..).unwrap()].concat();
+        assert!(is_all_in_sled(&before) && !is_all_in_sled(&frame));
+        assert_eq!(decode(&At::Log, schema, &before).unwrap(), at);
         let error = decode(&At::Log, Schema { name: "market", version: 4 }, &frame).unwrap_err();
         assert_eq!(error.to_string(), "the event log: schema market 3 where market 4 is expected");
     }

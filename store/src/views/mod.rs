@@ -1,17 +1,20 @@
 //! Views: rows that a fold keeps and readers query. Never the only copy of anything; deleted and rebuilt at will.
 //!
-//! A [`View`] is one sled directory with one tree, and above it the commits that are not in it yet. [`View::commit`]
-//! takes the fold's changed rows with its head (its positions, marks and counters, opaque here) and shows both to
-//! readers at once, as one step. A flusher thread moves the oldest commits to sled, rows and head in one batch. So a
-//! crash loses the newest commits as a whole, the head found at the next open says where the fold goes on, and a
-//! position never stands beside rows of another moment.
+//! A [`View`] is one sled directory with one tree, whose rows a rebuild has written, above it sorted files of the commits since,
+//! and above these the commits in memory. [`View::commit`] takes the fold's changed rows with its head (its positions, marks and
+//! counters, opaque here) and shows both to readers at once, as one step. A flusher thread moves the commits in memory to a file,
+//! which counts from the moment when a catalog names it together with the head. So a crash loses the newest commits as a whole, the
+//! head found at the next open says where the fold goes on, and a position never stands beside rows of another moment. Nothing that
+//! was written is ever changed: a start reads what is known of the files and sled's own snapshot, however much there is.
 //!
 //! - `run`, `layers`: the commits in memory, as sorted immutable runs
-//! - `reader`, `scan`: one moment of the view, whatever is flushed meanwhile
-//! - `flusher`: from memory to sled, and when
+//! - `sorted`, `block_cache`: files of rows
+//! - `flusher`: from memory to a file, and when
+//! - `merge`, `merger`: one file of several
+//! - `catalog`, `head`, `digest`: which files count, and where the fold stands
 //! - `open`, `base`: sled, guarded
-//! - `head`, `digest`: what the head row holds
-//! - `spill`, `sorted`: files for what a view in memory no longer holds
+//! - `reader`, `scan`: one moment of the view, whatever is flushed and merged meanwhile
+//! - `spill`: files for what a view in memory no longer holds
 //! - `bulk`: a fresh directory from sorted rows
 
 use std::path::{Path, PathBuf};
@@ -26,12 +29,16 @@ use crate::error::At;
 use crate::{Error, faults};
 
 mod base;
+mod block_cache;
 mod bulk;
+mod catalog;
 mod changes;
 mod digest;
 mod flusher;
 mod head;
 mod layers;
+mod merge;
+mod merger;
 mod open;
 mod options;
 mod reader;
@@ -53,8 +60,11 @@ pub use scan::Scan;
 pub use spill::Guard;
 
 use base::Base;
+use block_cache::BlockCache;
+use catalog::Catalog;
 use layers::{Layers, merge_newest};
 use run::Run;
+use sorted::Sorted;
 use spill::Spill;
 
 /// What the rows of a view are: another name or version found on opening means quarantine and rebuild.
@@ -69,15 +79,26 @@ pub struct Schema {
 /// Rows and a fold's head; one fold writes, anyone reads.
 pub struct View {
     inner: Arc<Inner>,
-    flusher: Mutex<Option<JoinHandle<()>>>,
+    /// The flusher and the merger.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     quarantined: Option<PathBuf>,
     is_incomplete: AtomicBool,
 }
 
-/// What the view, its readers and its flusher share.
+/// What of a view is on the disk.
+struct Disk {
+    base: Base,
+    /// It has no row of a fold.
+    base_is_empty: bool,
+    /// Held while it is changed which files count.
+    catalog: Mutex<Catalog>,
+    blocks: Arc<BlockCache>,
+}
+
+/// What the view, its readers and its threads share.
 struct Inner {
     /// `None`: in memory only.
-    base: Option<Base>,
+    disk: Option<Disk>,
     /// Of a view in memory: where rows go that no longer fit.
     spill: Option<Spill>,
     schema: Schema,
@@ -88,6 +109,8 @@ struct Inner {
     pending: Mutex<Pending>,
     /// Something changed in `pending`.
     changed: Condvar,
+    /// Something changed in the files.
+    filed: Condvar,
     failed: AtomicBool,
     failure: OnceLock<Error>,
 }
@@ -101,13 +124,13 @@ struct Pending {
     frozen: usize,
     /// The newest commit's number.
     committed: u64,
-    /// The newest commit in sled.
+    /// The newest commit on the disk.
     flushed: u64,
     /// Flush up to this commit without waiting for rows or time.
     wanted: u64,
     flushes: u64,
     closing: bool,
-    /// What stands in sled.
+    /// What stands on the disk.
     durable: DigestAt,
 }
 
@@ -117,11 +140,12 @@ impl View {
     /// an empty head: the fold then begins at offset zero. [`Error::InUse`] if another process has it.
     pub fn open(dir: &Path, schema: Schema, options: Options) -> Result<View, Error> {
         let opened = open::open(dir, schema, options.cache_bytes)?;
-        let inner = Arc::new(Inner::new(dir, Some(opened.base), schema, options, opened.at));
+        let inner = Arc::new(Inner::new(dir, Some(opened.disk), schema, options, (opened.at, opened.files)));
         let flusher = flusher::start(Arc::clone(&inner))?;
+        let merger = merger::start(Arc::clone(&inner))?;
         Ok(View {
             inner,
-            flusher: Mutex::new(Some(flusher)),
+            threads: Mutex::new(vec![flusher, merger]),
             quarantined: opened.quarantined,
             is_incomplete: AtomicBool::new(opened.is_incomplete),
         })
@@ -140,10 +164,10 @@ impl View {
     /// A view that is never on disk: to fold a rebuild in memory, and for tests.
     pub fn in_memory(schema: Schema) -> View {
         let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
-        let inner = Inner::new(Path::new("memory"), None, schema, Options::default(), at);
+        let inner = Inner::new(Path::new("memory"), None, schema, Options::default(), (at, Vec::new()));
         View {
             inner: Arc::new(inner),
-            flusher: Mutex::new(None),
+            threads: Mutex::default(),
             quarantined: None,
             is_incomplete: AtomicBool::new(false),
         }
@@ -154,10 +178,10 @@ impl View {
     pub fn in_bounded_memory(schema: Schema, dir: &Path, budget: usize, guard: Guard) -> View {
         let at = DigestAt { digest: RowsDigest::default(), head: Bytes::new() };
         let spill = Some(Spill { dir: dir.to_owned(), budget, guard });
-        let inner = Inner { spill, ..Inner::new(dir, None, schema, Options::default(), at) };
+        let inner = Inner { spill, ..Inner::new(dir, None, schema, Options::default(), (at, Vec::new())) };
         View {
             inner: Arc::new(inner),
-            flusher: Mutex::new(None),
+            threads: Mutex::default(),
             quarantined: None,
             is_incomplete: AtomicBool::new(false),
         }
@@ -221,9 +245,11 @@ impl View {
         Ok(ViewReader { inner: Arc::clone(&self.inner), layers: self.inner.layers.load_full() })
     }
 
-    /// Everything committed so far is in sled and survives a power loss when this returns.
+    /// Everything committed so far survives a power loss when this returns.
     pub fn flush_and_sync(&self) -> Result<(), Error> {
-        let Some(base) = &self.inner.base else { return self.inner.check() };
+        if self.inner.disk.is_none() {
+            return self.inner.check();
+        }
         let mut pending = self.inner.lock();
         let target = pending.committed;
         pending.wanted = pending.wanted.max(target);
@@ -233,13 +259,12 @@ impl View {
             pending = self.inner.wait(pending);
         }
         drop(pending);
-        self.inner.check()?;
-        base.sync().map_err(|error| self.inner.fail(error))
+        self.inner.check()
     }
 
-    /// The digest kept beside the rows in sled and the head that it belongs to (in memory: of now, by a full scan).
+    /// The digest kept beside the rows on the disk and the head that it belongs to (in memory: of now, by a full scan).
     pub fn digest(&self) -> Result<DigestAt, Error> {
-        if self.inner.base.is_none() {
+        if self.inner.disk.is_none() {
             return self.compute_digest();
         }
         self.inner.check_read()?;
@@ -260,7 +285,9 @@ impl View {
     /// How large the view is.
     pub fn sizes(&self) -> Result<ViewSizes, Error> {
         self.inner.check_read()?;
-        let disk_bytes = self.inner.base.as_ref().map_or(Ok(0), Base::disk_bytes)?;
+        let of_sled = self.inner.disk.as_ref().map_or(Ok(0), |disk| disk.base.disk_bytes())?;
+        let files = &self.inner.layers.load().files;
+        let disk_bytes = files.iter().fold(of_sled, |sum, file| sum.saturating_add(file.bytes));
         let pending = self.inner.lock();
         Ok(ViewSizes {
             rows: pending.durable.digest.rows,
@@ -271,14 +298,17 @@ impl View {
         })
     }
 
-    /// Flushes, syncs and ends the flusher; later commits fail with [`Error::Closed`]. Readers may go on.
+    /// Flushes and ends the threads; later commits fail with [`Error::Closed`]. Readers may go on.
     pub fn close(&self) -> Result<(), Error> {
         let flushed = self.flush_and_sync();
         self.inner.lock().closing = true;
         self.inner.changed.notify_all();
-        let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if flusher.is_some_and(|flusher| flusher.join().is_err()) {
-            return Err(self.inner.fail(Error::corrupt(self.inner.at.clone(), "the flusher panicked")));
+        self.inner.filed.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                return Err(self.inner.fail(Error::corrupt(self.inner.at.clone(), "a thread of the view panicked")));
+            }
         }
         flushed
     }
@@ -294,10 +324,21 @@ impl Drop for View {
     }
 }
 
+impl Disk {
+    fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Inner {
-    fn new(dir: &Path, base: Option<Base>, schema: Schema, options: Options, durable: DigestAt) -> Inner {
-        let layers =
-            Layers { runs: Vec::new(), files: Vec::new(), head: durable.head.clone(), replaced: Arc::default() };
+    fn new(
+        dir: &Path,
+        disk: Option<Disk>,
+        schema: Schema,
+        options: Options,
+        (durable, files): (DigestAt, Vec<Arc<Sorted>>),
+    ) -> Inner {
+        let layers = Layers { runs: Vec::new(), files, head: durable.head.clone() };
         let pending = Pending {
             rows: 0,
             bytes: 0,
@@ -310,7 +351,7 @@ impl Inner {
             durable,
         };
         Inner {
-            base,
+            disk,
             spill: None,
             schema,
             options,
@@ -319,21 +360,20 @@ impl Inner {
             layers: ArcSwap::from_pointee(layers),
             pending: Mutex::new(pending),
             changed: Condvar::new(),
+            filed: Condvar::new(),
             failed: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
     }
 
     fn commit(&self, mut run: Run) -> Result<(), Error> {
-        let Options { pending_rows_max, pending_bytes_max, batch_rows_max, .. } = self.options;
         let mut pending = self.lock();
         loop {
             self.check()?;
             if pending.closing {
                 return Err(Error::closed(self.at.clone(), "the view is closed"));
             }
-            let full = pending.rows >= pending_rows_max || pending.bytes >= pending_bytes_max;
-            if !full || self.base.is_none() {
+            if self.disk.is_none() || !self.is_full(&pending) {
                 break;
             }
             pending = self.wait(pending);
@@ -343,10 +383,9 @@ impl Inner {
         let now = self.layers.load();
         let head = run.head.clone();
         let mut runs = now.runs.clone();
-        let rows_max = if self.base.is_some() { batch_rows_max } else { usize::MAX };
         runs.push(Arc::new(run));
-        let something_below = self.base.is_some() || self.spill.is_some();
-        merge_newest(&mut runs, pending.frozen, rows_max, something_below);
+        let something_below = self.disk.is_some() || self.spill.is_some();
+        merge_newest(&mut runs, pending.frozen, something_below);
         pending.rows = runs.iter().map(|run| run.len()).sum();
         pending.bytes = runs.iter().map(|run| run.bytes()).sum();
         let mut files = now.files.clone();
@@ -355,10 +394,15 @@ impl Inner {
             runs.clear();
             (pending.rows, pending.bytes) = (0, 0);
         }
-        self.layers.store(Arc::new(Layers { runs, files, head, replaced: Arc::clone(&now.replaced) }));
+        self.layers.store(Arc::new(Layers { runs, files, head }));
         drop(pending);
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// Whether the next commit has to wait for a flush.
+    const fn is_full(&self, pending: &Pending) -> bool {
+        pending.rows >= self.options.pending_rows_max || pending.bytes >= self.options.pending_bytes_max
     }
 
     /// The failure, once there was one.
@@ -374,7 +418,7 @@ impl Inner {
         let first = self.failure.get_or_init(|| {
             tracing::error!(view = %self.dir.display(), %error, "the view has failed");
             if matches!(error, Error::Corrupt { .. })
-                && self.base.is_some()
+                && self.disk.is_some()
                 && let Err(error) = open::condemn(&self.dir)
             {
                 tracing::error!(view = %self.dir.display(), %error, "it will be opened again as it is");
@@ -385,6 +429,7 @@ impl Inner {
         // Whoever waits has either not looked yet or is woken.
         drop(self.lock());
         self.changed.notify_all();
+        self.filed.notify_all();
         first.clone()
     }
 

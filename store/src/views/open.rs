@@ -2,10 +2,14 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::base::{Base, remove_unfinished_snapshots};
+use super::block_cache::BlockCache;
+use super::catalog::Catalog;
 use super::head::{self, DigestAt, HEAD_KEY};
-use super::{RowsDigest, Schema};
+use super::sorted::Sorted;
+use super::{Disk, RowsDigest, Schema};
 use crate::Error;
 use crate::error::At;
 
@@ -21,8 +25,9 @@ const QUARANTINED_KEPT: usize = 2;
 
 /// An open directory, where its fold stands, and the directory put aside for it, if any.
 pub(super) struct Opened {
-    pub(super) base: Base,
+    pub(super) disk: Disk,
     pub(super) at: DigestAt,
+    pub(super) files: Vec<Arc<Sorted>>,
     pub(super) quarantined: Option<PathBuf>,
     /// It was made in the place of one that was put aside, now or before, and is not complete yet.
     pub(super) is_incomplete: bool,
@@ -34,10 +39,10 @@ pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opene
     let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
     if !has_entries(dir).map_err(unavailable)? {
         fs::create_dir_all(dir).map_err(unavailable)?;
-        return create(Base::open(dir, cache_bytes)?, schema);
+        return create(Base::open(dir, cache_bytes)?, (dir, schema, cache_bytes));
     }
     match open_existing(dir, schema, cache_bytes) {
-        Ok((base, at)) => Ok(Opened { base, at, quarantined: None, is_incomplete: dir.join(INCOMPLETE).exists() }),
+        Ok(opened) => Ok(opened),
         Err(in_use @ Error::InUse { .. }) => Err(in_use),
         Err(reason) => {
             let aside = put_aside(dir).map_err(unavailable)?;
@@ -45,7 +50,7 @@ pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opene
             tracing::warn!(%reason, cause, quarantine = %aside.display(), "a view could not be opened and is rebuilt");
             fs::create_dir_all(dir).map_err(unavailable)?;
             mark(dir, INCOMPLETE)?;
-            let opened = create(Base::open(dir, cache_bytes)?, schema)?;
+            let opened = create(Base::open(dir, cache_bytes)?, (dir, schema, cache_bytes))?;
             Ok(Opened { quarantined: Some(aside), is_incomplete: true, ..opened })
         }
     }
@@ -84,24 +89,34 @@ fn unmark(dir: &Path, what: &str) -> Result<(), Error> {
 }
 
 /// Creates the directory, which must not hold anything yet, to be loaded.
-pub(super) fn create_to_load(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
+pub(super) fn create_to_load(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Base, Error> {
     let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
     if has_entries(dir).map_err(unavailable)? {
         return Err(Error::refused(dir, "the directory is not empty"));
     }
     fs::create_dir_all(dir).map_err(unavailable)?;
-    create(Base::open_to_load(dir, cache_bytes)?, schema)
+    let base = Base::open_to_load(dir, cache_bytes)?;
+    begin(&base, schema)?;
+    Ok(base)
 }
 
 /// A fresh directory has a head from the start: one without is damaged.
-fn create(base: Base, schema: Schema) -> Result<Opened, Error> {
+fn begin(base: &Base, schema: Schema) -> Result<DigestAt, Error> {
     let at = DigestAt { digest: RowsDigest::default(), head: bytes::Bytes::new() };
     base.insert(&HEAD_KEY, &head::encode(schema, &at)?)?;
     base.sync()?;
-    Ok(Opened { base, at, quarantined: None, is_incomplete: false })
+    Ok(at)
 }
 
-fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<(Base, DigestAt), Error> {
+fn create(base: Base, (dir, schema, cache_bytes): (&Path, Schema, u64)) -> Result<Opened, Error> {
+    let at = begin(&base, schema)?;
+    let blocks = Arc::new(BlockCache::new(cache_bytes));
+    let (catalog, _) = Catalog::open(dir, schema, &blocks)?;
+    let disk = Disk { base, base_is_empty: true, catalog: Mutex::new(catalog), blocks };
+    Ok(Opened { disk, at, files: Vec::new(), quarantined: None, is_incomplete: false })
+}
+
+fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
     if dir.join(CONDEMNED).exists() {
         return Err(Error::corrupt(
             dir,
@@ -111,11 +126,23 @@ fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<(Base, 
     remove_unfinished_snapshots(dir)?;
     let base = Base::open(dir, cache_bytes)?;
     let frame = base.get(&HEAD_KEY)?.ok_or_else(|| Error::corrupt(dir, "it has no head"))?;
-    let at = head::decode(&At::from(dir), schema, &frame)?;
-    if base.is_empty()? {
+    let in_sled = head::decode(&At::from(dir), schema, &frame)?;
+    let rows = base.rows_up_to_two()?;
+    if rows == 0 {
         return Err(Error::corrupt(dir, "its head can't be found by a scan"));
     }
-    Ok((base, at))
+    let blocks = Arc::new(BlockCache::new(cache_bytes));
+    let (catalog, found) = Catalog::open(dir, schema, &blocks)?;
+    if head::is_all_in_sled(&frame) {
+        if found.is_some() {
+            return Err(Error::corrupt(dir, "rows were written to sled below files of rows"));
+        }
+        base.insert(&HEAD_KEY, &head::encode(schema, &in_sled)?)?;
+        base.sync()?;
+    }
+    let (at, files) = found.unwrap_or((in_sled, Vec::new()));
+    let disk = Disk { base, base_is_empty: rows == 1, catalog: Mutex::new(catalog), blocks };
+    Ok(Opened { disk, at, files, quarantined: None, is_incomplete: dir.join(INCOMPLETE).exists() })
 }
 
 fn has_entries(dir: &Path) -> std::io::Result<bool> {

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::Inner;
 use super::layers::Layers;
-use super::run::find;
 use super::scan::Scan;
+use super::sorted::Reading;
 use crate::keys::{META, after_prefix};
 use crate::{Error, codec};
 
@@ -24,8 +24,8 @@ pub enum Direction {
 }
 
 /// A view as it was at one moment: every row and the head are those of the same commit, however long it is held, and
-/// whatever is committed and flushed meanwhile. It holds up nobody; while it lives, the rows that later flushes replace
-/// stay in memory, so hold it for one answer, not for a session.
+/// whatever is committed, flushed and merged meanwhile. It holds up nobody; while it lives, what it reads stays in memory and on the
+/// disk, so hold it for one answer, not for a session.
 #[derive(Clone)]
 pub struct ViewReader {
     pub(super) inner: Arc<Inner>,
@@ -58,14 +58,12 @@ impl ViewReader {
             return Ok(known.clone());
         }
         for file in self.layers.files.iter().rev() {
-            if let Some(known) = file.get(key).map_err(|error| self.inner.fail(error))? {
+            if let Some(known) = file.get(key, Reading::Kept).map_err(|error| self.inner.fail(error))? {
                 return Ok(known);
             }
         }
-        let Some(base) = &self.inner.base else { return Ok(None) };
-        let now = base.get(key).map_err(|error| self.inner.fail(error))?;
-        let then = self.layers.replaced.since().find_map(|before| find(before, key));
-        Ok(then.cloned().unwrap_or(now))
+        let Some(disk) = &self.inner.disk else { return Ok(None) };
+        disk.base.get(key).map_err(|error| self.inner.fail(error))
     }
 
     /// A row, decoded under the view's schema version. A damaged one fails the view.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -57,6 +58,12 @@ impl Run {
         let bytes = rows.iter().map(bytes_of).sum();
         let keys = keys_of(&rows);
         Run { rows, keys, bytes, head: newer.head.clone(), last_commit: newer.last_commit, since: older.since }
+    }
+
+    /// Several, given oldest first, as one, deletions kept; `None` if there are none.
+    pub(super) fn merge_all(runs: &[Arc<Run>]) -> Option<Arc<Run>> {
+        let (oldest, newer) = runs.split_first()?;
+        Some(newer.iter().fold(Arc::clone(oldest), |older, newer| Arc::new(Run::merge(&older, newer, true))))
     }
 
     /// Whether there is a filter over the keys.
@@ -164,7 +171,8 @@ pub(super) fn range(rows: &[Change], low: &Bound<Bytes>, high: &Bound<Bytes>) ->
     start..end.max(start)
 }
 
-fn bytes_of(row: &Change) -> usize {
+/// What a change takes in memory, about.
+pub(super) fn bytes_of(row: &Change) -> usize {
     row.0.len() + row.1.as_ref().map_or(0, Bytes::len) + CHANGE_OVERHEAD
 }
 

@@ -6,8 +6,8 @@ use std::ops::{Bound, Range};
 use bytes::Bytes;
 
 use super::reader::{Direction, ViewReader};
-use super::run::{self, Change};
-use super::sorted::Cursor;
+use super::run::Change;
+use super::sorted::{Cursor, Reading};
 use crate::Error;
 use crate::keys::META;
 
@@ -23,9 +23,9 @@ pub struct Scan {
     descending: bool,
     /// What of each run is still to come, oldest run first.
     runs: Vec<Range<usize>>,
-    /// The same of each file of a view in memory, oldest first.
+    /// The same of each file, oldest first.
     files: Vec<Cursor>,
-    /// What was read from sled, as it was at the reader's moment; in the scan's order.
+    /// What was read from sled, in the scan's order.
     chunk: VecDeque<Change>,
     chunk_len: usize,
     /// What of sled is still to be read; `None` once nothing is.
@@ -38,8 +38,9 @@ impl Scan {
         let low = above_meta(low);
         let runs = reader.layers.runs.iter().map(|run| run.range(&low, &high)).collect();
         let descending = direction == Direction::Descending;
-        let files = reader.layers.files.iter().map(|file| Cursor::new(file, &low, &high, descending)).collect();
-        let unread = (reader.inner.base.is_some() && !is_empty(&low, &high)).then_some((low, high));
+        let files =
+            reader.layers.files.iter().map(|file| Cursor::new(file, &low, &high, descending, Reading::Kept)).collect();
+        let unread = (reader.inner.disk.is_some() && !is_empty(&low, &high)).then_some((low, high));
         Scan { reader, descending, runs, files, chunk: VecDeque::new(), chunk_len: FIRST_CHUNK, unread, failed: false }
     }
 
@@ -100,39 +101,20 @@ impl Scan {
         Some(next)
     }
 
-    /// Reads on in sled and puts every row of the stretch read back to the reader's moment.
+    /// Reads on in sled.
     fn read_chunk(&mut self) -> Result<(), Error> {
-        let (Some(base), Some((low, high))) = (&self.reader.inner.base, self.unread.take()) else { return Ok(()) };
+        let (Some(disk), Some((low, high))) = (&self.reader.inner.disk, self.unread.take()) else { return Ok(()) };
         let as_slices = (low.as_ref().map(Bytes::as_ref), high.as_ref().map(Bytes::as_ref));
-        let read = base.range(as_slices.0, as_slices.1, self.descending, self.chunk_len);
-        let mut rows = read.map_err(|error| self.reader.inner.fail(error))?;
-        let (mut from, mut to) = (low.clone(), high.clone());
+        let read = disk.base.range(as_slices.0, as_slices.1, self.descending, self.chunk_len);
+        let rows = read.map_err(|error| self.reader.inner.fail(error))?;
         if rows.len() == self.chunk_len
             && let Some((last, _)) = rows.last()
         {
-            if self.descending {
-                from = Bound::Included(last.clone());
-                self.unread = Some((low, Bound::Excluded(last.clone())));
-            } else {
-                to = Bound::Included(last.clone());
-                self.unread = Some((Bound::Excluded(last.clone()), high));
-            }
+            let last = Bound::Excluded(last.clone());
+            self.unread = Some(if self.descending { (low, last) } else { (last, high) });
         }
         self.chunk_len = self.chunk_len.saturating_mul(2).min(CHUNK_MAX);
-        if self.descending {
-            rows.reverse();
-        }
-        let mut then = rows;
-        for before in self.reader.layers.replaced.since().collect::<Vec<_>>().into_iter().rev() {
-            let replaced = before.get(run::range(before, &from, &to)).unwrap_or_default();
-            if !replaced.is_empty() {
-                then = run::overlay(&then, replaced);
-            }
-        }
-        if self.descending {
-            then.reverse();
-        }
-        self.chunk = then.into();
+        self.chunk = rows.into();
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::dice::Dice;
 
 /// Fail points with the most passes that one life sees of them.
-const EMBEDDED: [(&str, u64); 21] = [
+const EMBEDDED: [(&str, u64); 23] = [
     ("log.before-write", 120),
     ("log.after-write", 120),
     ("log.before-acknowledgement", 120),
@@ -18,6 +18,8 @@ const EMBEDDED: [(&str, u64); 21] = [
     ("view.after-batch", 4),
     ("view.before-sync", 2),
     ("view.after-sync", 2),
+    ("view.before-merge", 1),
+    ("view.after-merge", 1),
     ("snapshot.before-write", 6),
     ("snapshot.after-write", 6),
     ("mark.before-write", 6),

@@ -7,7 +7,7 @@ use orderledger_domain::position::Topic;
 use orderledger_projections::rebuild::pass::{Ends, Pass};
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
-use orderledger_store::views::View;
+use orderledger_store::views::{Options, View};
 use orderledger_store::{At, Error};
 
 use super::job::Phase;
@@ -141,7 +141,7 @@ fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failur
 /// The folding on the view in that directory.
 pub(super) fn taken_up(ledger: &Ledger, one: &One, path: &std::path::Path) -> Result<Folding, Failure> {
     let kind = &one.handle.kind;
-    let view = View::open(path, kind.schema, kind.options)?;
+    let view = View::open(path, kind.schema, Options::default())?;
     if view.quarantined().is_some() {
         // A fresh one is no generation to go back to.
         view.close()?;

@@ -124,7 +124,7 @@ fn sizes(ledger: &Ledger, handle: &ViewHandle) -> Result<Option<(u64, u64)>, Err
     let (mut bytes, mut from) = (0_u64, Bound::Unbounded::<Bytes>);
     loop {
         let begun = Instant::now();
-        // Taken anew for every piece: a view that is kept can't be replaced, a reader keeps what flushes replace.
+        // Taken anew for every piece: a view that is kept can't be replaced, and a reader keeps files that were merged.
         let live = handle.live.load_full();
         if live.number != number {
             return Ok(None);

@@ -15,7 +15,7 @@ use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
 use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
-use orderledger_store::views::View;
+use orderledger_store::views::{Options, View};
 use orderledger_store::{DataDir, Error};
 
 use super::acceptance::{Acceptance, note};
@@ -118,7 +118,7 @@ pub fn rebuild_into(
         let path = dir.join(projection.name());
         let rows = projection.write(&path, &*fresh, |_| Ok(()))?;
         drop(fresh);
-        let view = View::open(&path, projection.schema, projection.options)?;
+        let view = View::open(&path, projection.schema, Options::default())?;
         view.reader()?;
         let disk_bytes = view.sizes()?.disk_bytes;
         view.close()?;

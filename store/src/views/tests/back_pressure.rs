@@ -7,7 +7,7 @@ fn what_waits_for_a_flush_is_bounded_in_rows_and_bytes() {
     for (rows_max, bytes_max) in [(300, usize::MAX), (usize::MAX, 100_000)] {
         let dir = tempfile::tempdir().unwrap();
         let bounds = Options { pending_rows_max: rows_max, pending_bytes_max: bytes_max, ..eager() };
-        let view = open(dir.path(), Options { batch_rows_max: 100, ..bounds });
+        let view = open(dir.path(), bounds);
         for n in 0..100_u32 {
             let mut changes = view.changes();
             (0..100_u32).for_each(|k| changes.put(format!("r{n}/{k}"), vec![7; 300]));

@@ -11,15 +11,16 @@ mod back_pressure;
 mod bulk_loading;
 mod digests;
 mod failing;
+mod merging;
 mod one_moment;
 mod quarantine;
 mod reopening;
 
 const SCHEMA: Schema = Schema { name: "test", version: 1 };
 
-/// Flushes as often as it can, in the smallest batches.
+/// Flushes as often as it can.
 fn eager() -> Options {
-    Options { flush_rows: 1, flush_interval: Duration::ZERO, batch_rows_max: 4, ..lazy() }
+    Options { flush_rows: 1, flush_interval: Duration::ZERO, ..lazy() }
 }
 
 /// Flushes only when asked to.
@@ -27,6 +28,7 @@ fn lazy() -> Options {
     Options {
         cache_bytes: 1 << 20,
         flush_rows: usize::MAX,
+        flush_bytes: usize::MAX,
         flush_interval: Duration::from_secs(3_600),
         ..Options::default()
     }

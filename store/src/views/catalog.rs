@@ -1,0 +1,81 @@
+//! Which sorted files stand above sled, and the head and the digest that belong to all of them: one small file, replaced as a
+//! whole. What it does not name is not there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Schema;
+use super::block_cache::BlockCache;
+use super::head::{self, DigestAt};
+use super::sorted::{self, Sorted};
+use crate::error::At;
+use crate::{Error, atomic_file, codec};
+
+const NAME: &str = "catalog";
+
+/// The shape of the file.
+const CATALOG_SCHEMA: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    /// As the head row of sled.
+    head: Vec<u8>,
+    /// Oldest first.
+    files: Vec<u64>,
+}
+
+/// Gives files their numbers and says which of them count.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    dir: PathBuf,
+    schema: Schema,
+    next: u64,
+}
+
+impl Catalog {
+    /// The catalog of a directory, and, where one was written: where its fold stands, and its files. What it doesn't name is removed.
+    #[expect(clippy::type_complexity, reason = "two parts, or none of both")]
+    pub(super) fn open(
+        dir: &Path,
+        schema: Schema,
+        cache: &Arc<BlockCache>,
+    ) -> Result<(Catalog, Option<(DigestAt, Vec<Arc<Sorted>>)>), Error> {
+        let path = dir.join(NAME);
+        let frame = match std::fs::read(&path) {
+            Ok(frame) => Some(frame),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(cause) => return Err(Error::unavailable(&path, "it could not be read").with_source(cause)),
+        };
+        let at = At::from(path.as_path());
+        let stored = frame.map(|frame| codec::decode_at::<Stored>(&at, CATALOG_SCHEMA, &frame)).transpose()?;
+        let numbers = stored.as_ref().map_or(&[][..], |stored| &stored.files);
+        sorted::remove_others(dir, numbers)?;
+        let next = numbers.iter().max().map_or(1, |last| last.saturating_add(1));
+        let open = |stored: Stored| {
+            let files = stored.files.iter().map(|&number| Sorted::open(dir, number, cache).map(Arc::new));
+            Ok((head::decode(&at, schema, &stored.head)?, files.collect::<Result<_, Error>>()?))
+        };
+        let found = stored.map(open).transpose()?;
+        Ok((Catalog { dir: dir.to_owned(), schema, next }, found))
+    }
+
+    /// The number of the next file.
+    pub(super) const fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        number
+    }
+
+    /// From here on these files count, and the head and digest are these; what is on the disk when this returns survives a power
+    /// loss, as far as the files themselves are synced.
+    pub(super) fn write(&self, at: &DigestAt, files: &[Arc<Sorted>]) -> Result<(), Error> {
+        let files = files.iter().map(|file| file.number).collect();
+        let stored = Stored { head: head::encode(self.schema, at)?, files };
+        let frame = codec::encode(CATALOG_SCHEMA, &stored)?;
+        let failed =
+            |cause| Error::unavailable(&self.dir, "the view's catalog could not be written").with_source(cause);
+        atomic_file::replace(&self.dir.join(NAME), &[&frame]).map_err(failed)
+    }
+}
