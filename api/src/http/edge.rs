@@ -10,9 +10,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use orderledger_domain::ids::CorrelationId;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::correlation;
 use super::problem::Problem;
 use crate::metrics;
 
@@ -44,7 +46,8 @@ pub(crate) async fn wrap(request: Request, next: Next) -> Response {
     let span = tracing::error_span!("call", request = ?id, method = %request.method(), path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let (seen, begun) = (metrics::seen(request.method(), route), Instant::now());
-    let mut response = answer(request, next).instrument(span).await;
+    let belongs_to = correlation::of(request.headers(), &id);
+    let mut response = answer(request, next, belongs_to).instrument(span).await;
     seen.count(response.status(), begun.elapsed());
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
@@ -74,13 +77,13 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// Calls the next and makes problems of all errors, the router's own included.
-async fn answer(request: Request, next: Next) -> Response {
+async fn answer(request: Request, next: Next, belongs_to: Option<CorrelationId>) -> Response {
     let address = request.uri().path().to_owned();
     let length = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
     let response = if length > ADDRESS_BYTES_MAX {
         Problem::of_status(StatusCode::URI_TOO_LONG).into_response()
     } else {
-        call(request, next).await
+        call(request, next, belongs_to).await
     };
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) || is_problem(&response) {
@@ -90,8 +93,9 @@ async fn answer(request: Request, next: Next) -> Response {
 }
 
 /// The call runs as a task of its own: its panic ends only that task, and a caller who hangs up doesn't end it halfway.
-async fn call(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request).in_current_span()).await {
+async fn call(request: Request, next: Next, belongs_to: Option<CorrelationId>) -> Response {
+    let call = correlation::within(belongs_to, next.run(request));
+    match tokio::spawn(call.in_current_span()).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a call ended in a panic");
