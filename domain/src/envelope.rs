@@ -8,12 +8,13 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::decimal::OUT_OF_RANGE_MARK;
-use crate::event::{Event, EventType, OrderCreated, OrderCreatedV1, Origin};
-use crate::ids::KeyId;
+use crate::event::{Event, EventType, Origin};
+use crate::ids::{CorrelationId, KeyId};
 use crate::object;
 use crate::position::{Position, Topic};
 use crate::reason::RefuseReason;
 use crate::timestamp::Timestamp;
+use crate::version::{self, Version};
 
 mod cursor;
 mod own_shape;
@@ -22,8 +23,6 @@ mod own_shape;
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 /// The longest detail of a refusal in bytes, before the mark that more was said.
 const DETAIL_BYTES_MAX: usize = 256;
-/// The version that the ledger writes.
-pub const VERSION: &str = "2.0";
 
 /// A record that can't be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +48,12 @@ impl Refusal {
     /// The refusal of an event type that nobody knows.
     pub fn unknown_type(name: &str) -> Refusal {
         Refusal::new(RefuseReason::UnknownType, format!("no event type {name:.64}"))
+    }
+
+    /// The refusal of a version that can't be read, or not by the rules in force: the same words for ever, as they stand
+    /// in records.
+    pub fn unknown_version(name: &str) -> Refusal {
+        Refusal::new(RefuseReason::UnknownVersion, format!("version {name:.64} is not 1.0 or 2.0"))
     }
 }
 
@@ -76,15 +81,39 @@ pub struct Stamp {
     pub takes: Option<KeyId>,
 }
 
+/// What stands in a record's metadata beside its place in a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Metadata<'a> {
+    /// The version of the record's form.
+    pub version: Version,
+    /// Who writes it.
+    pub source: &'a str,
+    /// Whose credential asked for it, where that is known.
+    pub actor: Option<&'a str>,
+    /// What it belongs to, in the words of whoever asked; written from version 2.1 on.
+    pub correlation_id: Option<&'a CorrelationId>,
+}
+
+impl<'a> Metadata<'a> {
+    /// That of a record of version 2.0.
+    pub const fn plain(source: &'a str) -> Metadata<'a> {
+        Metadata { version: Version::V2_0, source, actor: None, correlation_id: None }
+    }
+}
+
 /// A record's value, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
+    /// The version it was written in.
+    pub version: Version,
     /// The event's id, unique for its user.
     pub event_id: Uuid,
     /// The event's type.
     pub event_type: EventType,
     /// When it happened, as its producer says.
     pub timestamp: Timestamp,
+    /// What it belongs to, in the words of whoever asked; carried, never interpreted. None before version 2.1.
+    pub correlation_id: Option<CorrelationId>,
     /// Its place in a stream, if it is of a derived type and names one.
     pub stamp: Option<Stamp>,
     /// The payload, upcast to the present version, or why it can't be used.
@@ -120,6 +149,20 @@ struct MetadataWire<'a> {
     key: Option<&'a RawValue>,
 }
 
+/// Read apart, and only from records of its version on: in earlier ones it means nothing, whatever its form.
+#[derive(Deserialize)]
+struct CorrelatedWire<'a> {
+    #[serde(borrow, deserialize_with = "object::deserialize")]
+    metadata: CorrelationWire<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CorrelationWire<'a> {
+    #[serde(borrow, default)]
+    correlation_id: Option<&'a RawValue>,
+}
+
 #[derive(Deserialize)]
 struct CauseWire<'a> {
     #[serde(borrow)]
@@ -143,21 +186,23 @@ pub fn read_any(text: &str) -> Result<Envelope, Refusal> {
     let timestamp = Timestamp::parse(&wire.timestamp)
         .ok_or_else(|| bad("timestamp must be RFC 3339, from 1970 to 9999, as in 2025-01-15T10:30:00Z"))?;
     let event_type = EventType::from_name(&wire.event_type).ok_or_else(|| Refusal::unknown_type(&wire.event_type))?;
-    let old = match wire.metadata.version.as_ref() {
-        VERSION => false,
-        "1.0" => true,
-        other => {
-            return Err(Refusal::new(RefuseReason::UnknownVersion, format!("version {other:.64} is not 1.0 or 2.0")));
-        }
-    };
-    let event = read_payload(event_type, old, wire.payload.get());
+    let name = wire.metadata.version.as_ref();
+    let version = Version::readable(name).ok_or_else(|| Refusal::unknown_version(name))?;
+    let event = version::read_payload(version, event_type, wire.payload.get());
     let takes = match &event {
         Ok(Event::StreamKeyTaken(taken)) => Some(taken.key_id),
         _ => None,
     };
     let stamp = if event_type.origin() == Origin::Derived { read_stamp(&wire.metadata) } else { None };
     let stamp = stamp.map(|stamp| Stamp { takes, ..stamp });
-    Ok(Envelope { event_id, event_type, timestamp, stamp, event })
+    let correlation_id = if version >= Version::V2_1 { read_correlation(text) } else { None };
+    Ok(Envelope { version, event_id, event_type, timestamp, correlation_id, stamp, event })
+}
+
+/// One of another form is as none: nothing is refused for a label.
+fn read_correlation(text: &str) -> Option<CorrelationId> {
+    let wire: CorrelatedWire = object::from_str(text).ok()?;
+    serde_json::from_str(wire.metadata.correlation_id?.get()).ok()
 }
 
 /// The place in a stream that a record of an unknown type or version names: a newer program's stage may have written it.
@@ -178,15 +223,6 @@ pub(crate) fn text_of(value: Option<&[u8]>) -> Result<&str, Refusal> {
         return Err(Refusal::new(RefuseReason::TooLarge, detail));
     }
     std::str::from_utf8(value).map_err(|error| Refusal::new(RefuseReason::NotUtf8, error.to_string()))
-}
-
-fn read_payload(event_type: EventType, old: bool, payload: &str) -> Result<Event, Refusal> {
-    let event = if old && event_type == EventType::OrderCreated {
-        object::from_str::<OrderCreatedV1>(payload).map(|v1| Event::OrderCreated(OrderCreated::from(v1)))
-    } else {
-        Event::from_payload(event_type, payload)
-    };
-    event.map_err(|error| refuse_json(&error))
 }
 
 fn read_stamp(metadata: &MetadataWire<'_>) -> Option<Stamp> {
@@ -222,28 +258,16 @@ pub(crate) fn refuse_json(error: &serde_json::Error) -> Refusal {
     Refusal::new(if duplicate { RefuseReason::DuplicateField } else { RefuseReason::BadEnvelope }, text)
 }
 
-/// Writes an outside record's value, as the HTTP API and the importers do.
+/// Writes an outside record's value in version 2.0, as the importers do.
 pub fn write_outside(event_id: Uuid, timestamp: Timestamp, event: &Event, source: &str) -> Vec<u8> {
-    write_outside_by(event_id, timestamp, event, source, None)
+    write_outside_with(event_id, timestamp, event, &Metadata::plain(source))
 }
 
-/// The same, and `metadata.actor` says who asked for it, where that is known.
-pub fn write_outside_by(
-    event_id: Uuid,
-    timestamp: Timestamp,
-    event: &Event,
-    source: &str,
-    actor: Option<&str>,
-) -> Vec<u8> {
+/// Writes an outside record's value with that metadata, as the HTTP API does.
+pub fn write_outside_with(event_id: Uuid, timestamp: Timestamp, event: &Event, metadata: &Metadata<'_>) -> Vec<u8> {
     let mut value = begin(event_id, timestamp, event.event_type());
     write_payload(event, &mut value);
-    value.extend_from_slice(b",\"metadata\":{\"version\":\"2.0\",\"source\":");
-    // Writing a string into memory can't fail.
-    let _ = serde_json::to_writer(&mut value, source);
-    if let Some(actor) = actor {
-        value.extend_from_slice(b",\"actor\":");
-        let _ = serde_json::to_writer(&mut value, actor);
-    }
+    write_metadata(metadata, &mut value);
     value.extend_from_slice(b"}}");
     value
 }
@@ -255,17 +279,29 @@ pub fn payload_bytes(event: &Event) -> Vec<u8> {
     payload
 }
 
-/// Writes a derived record's value; its eventId follows from its cause.
+/// Writes a derived record's value in version 2.0; its eventId follows from its cause.
 pub fn write_derived(event_type: EventType, payload: &[u8], timestamp: Timestamp, stamp: &Stamp, by: &str) -> Vec<u8> {
+    write_derived_with(event_type, payload, timestamp, stamp, &Metadata::plain(by))
+}
+
+/// The same with that metadata.
+pub fn write_derived_with(
+    event_type: EventType,
+    payload: &[u8],
+    timestamp: Timestamp,
+    stamp: &Stamp,
+    metadata: &Metadata<'_>,
+) -> Vec<u8> {
     use std::io::Write;
     let mut value = begin(derived_id(stamp.cause), timestamp, event_type);
     value.extend_from_slice(payload);
+    write_metadata(metadata, &mut value);
     let Cause { position, index } = stamp.cause;
     // Writing into memory can't fail.
     let _ = write!(
         value,
-        ",\"metadata\":{{\"version\":\"2.0\",\"source\":\"{by}\",\"cause\":{{\"topic\":\"{}\",\"partition\":{},\
-         \"offset\":{},\"index\":{index}}},\"sequence\":{},\"prev\":\"{:016x}\"",
+        ",\"cause\":{{\"topic\":\"{}\",\"partition\":{},\"offset\":{},\"index\":{index}}},\"sequence\":{},\
+         \"prev\":\"{:016x}\"",
         position.topic, position.partition, position.offset, stamp.sequence, stamp.prev
     );
     if let Some(key) = stamp.key {
@@ -273,6 +309,23 @@ pub fn write_derived(event_type: EventType, payload: &[u8], timestamp: Timestamp
     }
     value.extend_from_slice(b"}}");
     value
+}
+
+/// Begins the metadata behind a payload.
+fn write_metadata(metadata: &Metadata<'_>, to: &mut Vec<u8>) {
+    use std::io::Write;
+    let Metadata { version, source, actor, correlation_id } = *metadata;
+    // Writing into memory can't fail, and neither can writing a string.
+    let _ = write!(to, ",\"metadata\":{{\"version\":\"{version}\",\"source\":");
+    let _ = serde_json::to_writer(&mut *to, source);
+    if let Some(actor) = actor {
+        to.extend_from_slice(b",\"actor\":");
+        let _ = serde_json::to_writer(&mut *to, actor);
+    }
+    if let Some(id) = correlation_id.filter(|_| version >= Version::V2_1) {
+        to.extend_from_slice(b",\"correlationId\":");
+        let _ = serde_json::to_writer(&mut *to, id);
+    }
 }
 
 /// The eventId of a derived record: UUIDv5 of its cause's position and index.

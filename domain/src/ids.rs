@@ -110,6 +110,12 @@ shared_name!(
     ClientOrderId, "1 to 64 visible ASCII characters",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 );
+shared_name!(
+    /// What a request and everything that follows from it belong to, in the words of whoever asked: 1-128 visible ASCII
+    /// characters; carried, never interpreted.
+    CorrelationId, "1 to 128 visible ASCII characters",
+    |text| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+);
 
 /// Up to 16 ASCII characters, kept inline.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

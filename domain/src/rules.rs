@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::book::SelfTrade;
 use crate::event::EventType;
+use crate::version::Version;
 
 /// A version of the rules that this program knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub enum Rules {
     /// Self-trade prevention expires the resting order and lets the incoming one go on. Stream keys can be changed.
     /// The notice of a refused record holds its headers, and a value of another form is not taken for broken JSON.
     V2,
+    /// What stages write is of version 2.1 and carries its cause's correlationId. Outside records of every minor version
+    /// of the present major one are read.
+    V3,
 }
 
 /// A version that this program doesn't know: a newer one set it.
@@ -27,13 +31,14 @@ pub struct UnknownRules(pub u32);
 
 impl Rules {
     /// The newest version known.
-    pub const NEWEST: Rules = Rules::V2;
+    pub const NEWEST: Rules = Rules::V3;
 
     /// The version's number, as control events name it.
     pub const fn version(self) -> u32 {
         match self {
             Rules::V1 => 1,
             Rules::V2 => 2,
+            Rules::V3 => 3,
         }
     }
 
@@ -41,19 +46,35 @@ impl Rules {
     pub const fn self_trade(self) -> SelfTrade {
         match self {
             Rules::V1 => SelfTrade::ExpireIncoming,
-            Rules::V2 => SelfTrade::ExpireResting,
+            Rules::V2 | Rules::V3 => SelfTrade::ExpireResting,
         }
     }
 
     /// Whether the notice of a refused record holds the record's headers.
     pub const fn notes_headers(self) -> bool {
-        matches!(self, Rules::V2)
+        !matches!(self, Rules::V1)
     }
 
     /// Whether a value of another form than its field's, such as a number for a side, is `bad_envelope`: it is JSON. Version 1
     /// says `not_json` of some.
     pub const fn tells_form_from_syntax(self) -> bool {
-        matches!(self, Rules::V2)
+        !matches!(self, Rules::V1)
+    }
+
+    /// The version of the records that stages write.
+    pub const fn writes(self) -> Version {
+        match self {
+            Rules::V1 | Rules::V2 => Version::V2_0,
+            Rules::V3 => Version::V2_1,
+        }
+    }
+
+    /// Whether outside records of that version are read, among those that this program can read.
+    pub fn reads(self, version: Version) -> bool {
+        match self {
+            Rules::V1 | Rules::V2 => matches!(version, Version::V1_0 | Version::V2_0),
+            Rules::V3 => true,
+        }
     }
 
     /// Whether records of that type mean anything: one that came later is under older rules what it was to the programs
@@ -61,7 +82,7 @@ impl Rules {
     pub const fn know(self, event_type: EventType) -> bool {
         match event_type {
             EventType::StreamKeyRequested | EventType::StreamKeySet | EventType::StreamKeyTaken => {
-                matches!(self, Rules::V2)
+                !matches!(self, Rules::V1)
             }
             _ => true,
         }
@@ -71,7 +92,7 @@ impl Rules {
     pub const fn refusal_of_unknown(self) -> &'static str {
         match self {
             Rules::V1 => "this program knows rules version 1 alone",
-            Rules::V2 => "no such version of the rules was known when it was asked for",
+            Rules::V2 | Rules::V3 => "no such version of the rules was known when it was asked for",
         }
     }
 }
@@ -83,6 +104,7 @@ impl TryFrom<u32> for Rules {
         match version {
             1 => Ok(Rules::V1),
             2 => Ok(Rules::V2),
+            3 => Ok(Rules::V3),
             other => Err(UnknownRules(other)),
         }
     }
@@ -106,23 +128,32 @@ mod tests {
                 if (1..=Rules::NEWEST.version()).contains(&number) { Ok(number) } else { Err(UnknownRules(number)) };
             assert_eq!(known, expected);
         }
-        assert_eq!(UnknownRules(3).to_string(), "this program knows the rules' versions 1 to 2, not 3");
+        assert_eq!(UnknownRules(4).to_string(), "this program knows the rules' versions 1 to 3, not 4");
     }
 
     #[test]
     fn the_versions_differ_as_this_table_says() {
-        for (rules, number, self_trade, is_second) in
-            [(Rules::V1, 1, SelfTrade::ExpireIncoming, false), (Rules::V2, 2, SelfTrade::ExpireResting, true)]
-        {
+        let newer = Version::readable("2.7");
+        for (rules, number, self_trade, since_second, since_third) in [
+            (Rules::V1, 1, SelfTrade::ExpireIncoming, false, false),
+            (Rules::V2, 2, SelfTrade::ExpireResting, true, false),
+            (Rules::V3, 3, SelfTrade::ExpireResting, true, true),
+        ] {
             assert_eq!((u32::from(rules), rules.self_trade()), (number, self_trade));
-            assert_eq!((rules.notes_headers(), rules.tells_form_from_syntax()), (is_second, is_second));
+            assert_eq!((rules.notes_headers(), rules.tells_form_from_syntax()), (since_second, since_second));
             for event_type in EventType::ALL {
                 let is_of_keys = event_type.as_str().starts_with("StreamKey");
-                assert_eq!(rules.know(*event_type), is_second || !is_of_keys, "{event_type:?}");
+                assert_eq!(rules.know(*event_type), since_second || !is_of_keys, "{event_type:?}");
             }
+            assert_eq!(rules.writes(), if since_third { Version::V2_1 } else { Version::V2_0 });
+            assert!(rules.reads(Version::V1_0) && rules.reads(Version::V2_0));
+            assert_eq!(
+                (rules.reads(Version::V2_1), newer.map(|newer| rules.reads(newer))),
+                (since_third, Some(since_third))
+            );
         }
         assert_eq!(Rules::V1.refusal_of_unknown(), "this program knows rules version 1 alone");
-        let of_second = "no such version of the rules was known when it was asked for";
-        assert_eq!(Rules::V2.refusal_of_unknown(), of_second);
+        let since_second = "no such version of the rules was known when it was asked for";
+        assert_eq!([Rules::V2, Rules::V3].map(Rules::refusal_of_unknown), [since_second; 2]);
     }
 }

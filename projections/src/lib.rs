@@ -18,3 +18,4 @@ pub mod settlement;
 
 pub mod rebuild;
 pub mod verify;
+pub mod versions;

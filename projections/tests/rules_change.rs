@@ -1,6 +1,7 @@
-//! A log that was written under version 1 of the rules, and from its middle on under version 2, is written again byte for
-//! byte: from zero, and from images of before the change and of after it. Those of before were made by a program that knew
-//! version 1 alone. The files are data, never to be made again.
+//! A log that was written under one version of the rules, and from its middle on under another, is written again byte for
+//! byte: from zero, and from images of before the change and of after it. The first log changes from version 1 to 2, and its
+//! images of before were made by a program that knew version 1 alone; the second changes from 2 to 3, which writes events of
+//! version 2.1, and back. The files are data, never to be made again.
 //!
 //! A line of `log`: partition, append time, key, headers, value. A line of `images`: stage, partition, offset, bytes.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -22,15 +23,27 @@ use orderledger_store::event_log::Record;
 use orderledger_store::id_index::IdIndex;
 
 const PARTITIONS: u32 = 2;
-const LOG: &str = include_str!("rules_change/log");
-const BEFORE: &str = include_str!("rules_change/images_before");
-const AFTER: &str = include_str!("rules_change/images_after");
+
+/// A log, and the stages' images of before its change and of after it.
+struct Golden {
+    log: &'static str,
+    images: [&'static str; 2],
+}
+
+const FIRST: Golden = Golden {
+    log: include_str!("rules_change/log"),
+    images: [include_str!("rules_change/images_before"), include_str!("rules_change/images_after")],
+};
+const SECOND: Golden = Golden {
+    log: include_str!("rules_change/log_2.1"),
+    images: [include_str!("rules_change/images_before_2.1"), include_str!("rules_change/images_after_2.1")],
+};
 
 type Log = BTreeMap<TopicPartition, Vec<Read>>;
 
-fn log() -> Log {
+fn log(golden: &Golden) -> Log {
     let mut log = Log::new();
-    for line in LOG.lines() {
+    for line in golden.log.lines() {
         let [of, time, key, headers, value] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
         let of: TopicPartition = of.parse().unwrap();
         let header = |text: &str| {
@@ -74,12 +87,19 @@ fn written(log: &Log, source: TopicPartition, from: u64) -> BTreeMap<TopicPartit
 }
 
 fn check<F: StageFold>(topic: Topic, shared: impl Fn() -> F::Shared) {
-    let log = log();
+    for golden in [FIRST, SECOND] {
+        check_golden::<F>(&golden, topic, &shared);
+    }
+}
+
+fn check_golden<F: StageFold>(golden: &Golden, topic: Topic, shared: impl Fn() -> F::Shared) {
+    let log = log(golden);
     for partition in 0..PARTITIONS {
         let source = topic.at(partition);
         let records = log.get(&source).map_or(&[][..], Vec::as_slice);
         let mut whole = shared();
-        for image in [None, Some(image(BEFORE, F::NAME, partition)), Some(image(AFTER, F::NAME, partition))] {
+        let images = golden.images.map(|file| Some(image(file, F::NAME, partition)));
+        for image in std::iter::once(None).chain(images) {
             let mut fold = F::new(partition, PARTITIONS, StreamKey::default());
             let from = image.as_ref().map_or(0, |(from, _)| *from);
             if let Some((_, image)) = &image {
@@ -117,7 +137,7 @@ fn matching_writes_the_golden_log_again_from_zero_and_from_images_of_before_and_
 
 #[test]
 fn the_golden_log_holds_a_self_trade_of_each_kind_on_both_sides_of_the_change() {
-    let log = log();
+    let log = log(&FIRST);
     let all = log.values().flatten();
     let value = |read: &Read| String::from_utf8(read.value.clone().unwrap().to_vec()).unwrap();
     let expired: Vec<String> = all.map(value).filter(|value| value.contains("\"reason\":\"self_trade\"")).collect();
@@ -125,6 +145,34 @@ fn the_golden_log_holds_a_self_trade_of_each_kind_on_both_sides_of_the_change() 
     // Under version 1 the incoming one; under version 2 the resting one, also where it was placed under version 1.
     assert_eq!([of("v1-self"), of("v1-market"), of("v2-self"), of("v2-market")], [1, 1, 0, 0], "{expired:?}");
     assert_eq!([of("v1-rest1"), of("v2-rest1"), of("v1-low"), of("v2-rest3")], [1, 1, 1, 1], "{expired:?}");
+}
+
+/// A record's version and correlation, and whether a stage wrote it.
+fn form(read: &Read) -> Option<(bool, String, Option<String>)> {
+    let envelope = read.envelope.as_ref().ok()?;
+    let id = envelope.correlation_id.as_ref().map(ToString::to_string);
+    Some((read.stamp.is_some(), envelope.version.to_string(), id))
+}
+
+#[test]
+fn the_second_golden_log_carries_what_records_belong_to_under_version_3_alone() {
+    let log = log(&SECOND);
+    let forms: Vec<_> = log.values().flatten().filter_map(form).collect();
+    let of_stages = |version: &str| forms.iter().filter(|(is_stage, of, _)| *is_stage && of == version).count();
+    assert!(of_stages("2.0") > 100 && of_stages("2.1") > 50, "{forms:?}");
+    for (is_stage, version, id) in forms {
+        let id = id.unwrap_or_default();
+        let is_right = !is_stage || version == "2.1" || id.is_empty();
+        assert!(is_right && (!is_stage || !id.starts_with("second") && !id.starts_with("back")), "{version} {id}");
+        assert_ne!(id, "early", "version 2.0 has no such field");
+    }
+    // One trade's two legs, on both sides, and the tape: all belong to the order that came.
+    let bid = |read: &&Read| form(read).is_some_and(|(is_stage, _, id)| is_stage && id.as_deref() == Some("third/bid"));
+    let mut types: Vec<_> =
+        log.values().flatten().filter(bid).map(|read| read.envelope.as_ref().unwrap().event_type).collect();
+    types.sort_unstable();
+    use orderledger_domain::event::EventType::{OrderAccepted, OrderFilled, TradeExecuted};
+    assert_eq!(types, [OrderAccepted, OrderAccepted, OrderFilled, OrderFilled, TradeExecuted]);
 }
 
 /// The first record of a stream from `orders-0`, which sets that version.
@@ -140,13 +188,13 @@ fn set(to: TopicPartition, version: u32) -> Read {
 }
 
 fn check_halts<F: StageFold>(topic: Topic, shared: &mut F::Shared) {
-    for (version, known) in [(1, true), (2, true), (3, false), (0, false), (u32::MAX, false)] {
+    for (version, known) in [(1, true), (2, true), (3, true), (4, false), (0, false), (u32::MAX, false)] {
         let mut fold = F::new(1, PARTITIONS, StreamKey::default());
         let stepped = fold.step(&set(topic.at(1), version), shared, &mut Vec::new());
         match stepped {
             Ok(()) => assert!(known, "{version}"),
             Err(Failure::Halt(why)) => {
-                let expected = format!("{topic}-1@0: this program knows the rules' versions 1 to 2, not {version}");
+                let expected = format!("{topic}-1@0: this program knows the rules' versions 1 to 3, not {version}");
                 assert!(!known && why == expected, "{why}");
             }
             Err(other) => panic!("{other}"),

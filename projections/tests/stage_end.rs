@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use orderledger_domain::event::EventType;
 use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::stage::emitter::{EmittedMarks, Emitter, Output};
@@ -47,7 +48,7 @@ impl StageFold for Counting {
 
     fn step(&mut self, read: &Read, (): &mut (), outputs: &mut Vec<Output>) -> Result<(), Failure> {
         let count: usize = std::str::from_utf8(read.value.as_deref().unwrap()).unwrap().parse().unwrap();
-        let mut to = self.emitter.cause(read.position.offset, Timestamp::default());
+        let mut to = self.emitter.cause(read, Rules::default(), Timestamp::default());
         for _ in 0..count {
             to.emit_payload(Topic::DeadLetters.at(self.partition), "k", EventType::RecordRefused, b"{}", outputs);
         }

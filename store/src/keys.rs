@@ -62,6 +62,8 @@ pub const CHAIN: u8 = 0x52;
 pub const TREE_NODE: u8 = 0x53;
 /// audit: `topic u8, partition u32, tree size u64` → a published head of chain and tree.
 pub const CHECKPOINT: u8 = 0x54;
+/// audit: `partition u32` → the version of the rules by which outside records of `orders` are read there.
+pub const READABLE: u8 = 0x55;
 
 /// any projection that parks: `entity` → where its first waiting record stands and how many wait.
 pub const PARKED: u8 = 0x70;
@@ -275,6 +277,7 @@ mod tests {
             CHAIN,
             TREE_NODE,
             CHECKPOINT,
+            READABLE,
             PARKED,
             DECISION,
             DECIDED,

@@ -15,4 +15,5 @@ mod problems;
 mod rebuild;
 mod starting;
 mod trade;
+mod versions;
 mod waiting;

@@ -38,11 +38,17 @@ struct Request {
 }
 
 impl Request {
-    fn record(&self, user: &str, second: u64, keys: &StreamKey) -> NewRecord {
+    fn record(&self, user: &str, asked: u64, keys: &StreamKey) -> NewRecord {
         let Request { event_id, event_type, payload, sealed_by } = self;
-        let (minute, second) = (second / 60 % 60, second % 60);
+        let (minute, second) = (asked / 60 % 60, asked % 60);
+        // Few: under older rules they are refused.
+        let metadata = if asked % 16 == 15 {
+            format!(r#""version":"2.1","source":"flow","correlationId":"c-{asked}""#)
+        } else {
+            r#""version":"2.0","source":"flow""#.to_owned()
+        };
         let value = format!(
-            r#"{{"eventId":"{event_id}","eventType":"{event_type}","timestamp":"2025-01-15T10:{minute:02}:{second:02}Z","payload":{payload},"metadata":{{"version":"2.0","source":"flow"}}}}"#
+            r#"{{"eventId":"{event_id}","eventType":"{event_type}","timestamp":"2025-01-15T10:{minute:02}:{second:02}Z","payload":{payload},"metadata":{{{metadata}}}}}"#
         );
         let (mut value, mut record) = (value.into_bytes(), keyed(user, Bytes::new()));
         if let Some(id) = sealed_by {
@@ -140,7 +146,7 @@ impl Flow {
             return self.sealed_request("_control", "StreamKeyRequested", format!(r#"{{"keyId":"{key}"}}"#), sealed_by);
         }
         if self.dice.percent(40) {
-            let version = *self.dice.pick(&[1, 2, 2, 2, 3]);
+            let version = *self.dice.pick(&[1, 2, 2, 3, 3, 4]);
             return self.request("_control", "RulesVersionRequested", format!(r#"{{"rulesVersion":{version}}}"#));
         }
         let (maker, taker) = *self.dice.pick(&BPS);
@@ -248,7 +254,11 @@ impl Flow {
             2 => NewRecord { value: Some(Bytes::from_static(b"\xff\xfe")), ..record },
             3 => with("{}".to_owned()),
             4 => with(value.replace("DepositMade", "DepositDreamt")),
-            5 => with(value.replace(r#""2.0""#, r#""3.0""#)),
+            // Whether the last two are read is a question of the rules.
+            5 => {
+                let version: &str = self.dice.pick::<&str, 3>(&[r#""3.0""#, r#""2.1""#, r#""2.7""#]);
+                with(value.replace(r#""2.0""#, version))
+            }
             6 => NewRecord { key: Some(Bytes::from_static(b"somebody")), ..record },
             7 => NewRecord { to: Topic::Orders.at((home + 1) % PARTITIONS), ..record },
             8 => with(value.replace("2025-", "2125-")),

@@ -28,7 +28,12 @@ pub fn jars() -> Option<PathBuf> {
     said_if_none(std::env::var_os("ORDERLEDGER_KAFKA_LIBS").map(PathBuf::from))
 }
 
-/// A Python that has confluent-kafka; without it a test is skipped.
+/// The jars of the Java producer; without them a test is skipped.
+pub fn producer_jars() -> Option<PathBuf> {
+    said_if_none(std::env::var_os("ORDERLEDGER_PRODUCER_LIBS").map(PathBuf::from))
+}
+
+/// A Python that has confluent-kafka and jsonschema; without it a test is skipped.
 pub fn python() -> Option<PathBuf> {
     said_if_none(std::env::var_os("ORDERLEDGER_PYTHON").map(PathBuf::from))
 }

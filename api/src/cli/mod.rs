@@ -15,6 +15,7 @@ mod output;
 mod parked;
 pub(crate) mod progress;
 mod rebuild;
+mod schema;
 mod scratch;
 mod serve;
 mod server;
@@ -68,6 +69,9 @@ enum Command {
     /// Looks into the event log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// The versions of events, and whether all that stands in the log can be read.
+    #[command(subcommand)]
+    Schema(schema::Schema),
     /// Makes or checks the Kafka topics.
     #[command(subcommand)]
     Topics(topics::Topics),
@@ -103,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
         Command::Log(LogCommand::Export(args)) => log_export::run(&args),
         Command::Log(LogCommand::Verify(args)) => log_verify::run(&args),
+        Command::Schema(schema) => schema::run(&schema),
         Command::Topics(topics) => topics::run(&topics),
     };
     match ran {

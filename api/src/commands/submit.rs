@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use orderledger_domain::envelope;
+use orderledger_domain::envelope::{self, Metadata};
 use orderledger_domain::event::{Event, RecordRefused};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::reason::RefuseReason;
+use orderledger_domain::rules::Rules;
 use orderledger_projections::intake::answers::{self, Answer};
+use orderledger_projections::settlement::queries::rules_version_in;
 use orderledger_projections::worker::progress::WorkerState;
 use orderledger_store::Error;
 use orderledger_store::event_log::NewRecord;
@@ -18,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use crate::http::correlation;
 use crate::http::problem::Problem;
 use crate::ledger::{self, CONTROL, Ledger, blocking};
 use crate::metrics::{APPENDS, Outcome};
@@ -35,6 +38,7 @@ pub(super) struct Judged {
 }
 
 /// One request on its way to intake.
+#[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     /// In whose name: an account, or [`CONTROL`].
     pub(super) account: &'a str,
@@ -74,13 +78,73 @@ pub(super) async fn submit_all(
 ) -> Result<Vec<Result<Judged, Problem>>, Problem> {
     accepts_writes(ledger)?;
     let deadline = Instant::now() + ledger.answer_within;
+    let mut judged = ask_all(ledger, asked, Form::InForce, deadline).await?;
+    // The rules went back to a version that doesn't read what the last one did, and nobody here had seen it. A refused record
+    // claims no id; in each partition the last ones were refused, so they keep their order.
+    let refused: Vec<usize> = judged
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| matches!(one, Err(Refused::Form)))
+        .map(|(place, _)| place)
+        .collect();
+    if !refused.is_empty() {
+        let again: Vec<Asked<'_>> = refused.iter().filter_map(|place| asked.get(*place).copied()).collect();
+        let answers = ask_all(ledger, &again, Form::Plain, deadline).await?;
+        for (place, answer) in refused.into_iter().zip(answers) {
+            if let Some(one) = judged.get_mut(place) {
+                *one = answer;
+            }
+        }
+    }
+    Ok(judged.into_iter().map(|one| one.map_err(Problem::from)).collect())
+}
+
+/// In which form requests are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The newest that the rules in force read, as far as the view has come.
+    InForce,
+    /// One that every version of the rules reads.
+    Plain,
+}
+
+/// Why there is no answer to a request.
+enum Refused {
+    /// The rules in force don't read its form.
+    Form,
+    /// Anything that the caller is told.
+    Otherwise(Problem),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Refused {
+        Refused::Otherwise(problem)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Problem {
+        match refused {
+            Refused::Form => Problem::outcome_unknown(),
+            Refused::Otherwise(problem) => problem,
+        }
+    }
+}
+
+/// Asks intake all of it, once.
+async fn ask_all(
+    ledger: &Arc<Ledger>,
+    asked: &[Asked<'_>],
+    form: Form,
+    deadline: Instant,
+) -> Result<Vec<Result<Judged, Refused>>, Problem> {
     let mut records = Vec::with_capacity(asked.len());
     for one in asked {
-        records.push(record_of(ledger, one).await?);
+        records.push(record_of(ledger, one, form).await?);
     }
     let partitions: Vec<TopicPartition> = records.iter().map(|record| record.to).collect();
     let Some(offsets) = append_all(ledger, records, deadline).await? else {
-        return Ok(asked.iter().map(|_| Err(Problem::outcome_unknown())).collect());
+        return Ok(asked.iter().map(|_| Err(Problem::outcome_unknown().into())).collect());
     };
     // All are waited for before the first is looked at: answers are kept in memory only for a while.
     let waiting: Vec<_> = partitions
@@ -97,10 +161,13 @@ pub(super) async fn submit_all(
     Ok(first_answers(ledger, given, deadline).await.into_iter().map(Given::judged).collect())
 }
 
-async fn record_of(ledger: &Arc<Ledger>, asked: &Asked<'_>) -> Result<NewRecord, Problem> {
+async fn record_of(ledger: &Arc<Ledger>, asked: &Asked<'_>, form: Form) -> Result<NewRecord, Problem> {
     let Asked { account, event_id, event, actor } = *asked;
     let partition = if account == CONTROL { 0 } else { partition::of_key(account.as_bytes(), ledger.partitions) };
-    let mut value = envelope::write_outside_by(event_id, ledger::now(), event, "http", actor);
+    let rules = if form == Form::InForce { rules_in(ledger, partition) } else { Rules::default() };
+    let correlation_id = correlation::current();
+    let metadata = Metadata { version: rules.writes(), source: "http", actor, correlation_id: correlation_id.as_ref() };
+    let mut value = envelope::write_outside_with(event_id, ledger::now(), event, &metadata);
     if let Event::StreamKeyRequested(_) = event {
         super::stream_key::seal(ledger, &mut value).await?;
     }
@@ -110,6 +177,14 @@ async fn record_of(ledger: &Arc<Ledger>, asked: &Asked<'_>) -> Result<NewRecord,
         value: Some(Bytes::from(value)),
         headers: Vec::new(),
     })
+}
+
+/// The rules by which intake of that partition judges, as far as the view has come. What the view has seen set is in force for
+/// every later record, unless another version was set since.
+fn rules_in(ledger: &Ledger, partition: u32) -> Rules {
+    // A view that can't be read keeps nobody from writing: what the first version reads, all do.
+    let row = ledger.settlement.reader().and_then(|reader| rules_version_in(&reader, partition));
+    row.ok().flatten().and_then(|row| Rules::try_from(row.version).ok()).unwrap_or_default()
 }
 
 /// Writes wait until intake has reached the log's end as it was at start.
@@ -184,11 +259,12 @@ impl Given {
         }
     }
 
-    fn judged(self) -> Result<Judged, Problem> {
+    fn judged(self) -> Result<Judged, Refused> {
         let Given { asked, replayed, answer } = self;
         let Answer { position, event } = answer?;
         match event {
-            Event::RecordRefused(refused) => Err(refusal(&refused)),
+            Event::RecordRefused(refused) if refused.reason == RefuseReason::UnknownVersion => Err(Refused::Form),
+            Event::RecordRefused(refused) => Err(refusal(&refused).into()),
             event => Ok(Judged { asked, position, event, replayed }),
         }
     }

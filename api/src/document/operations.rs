@@ -230,6 +230,9 @@ fn parameters(call: &Call) -> Vec<Parameter> {
     if call.method != Method::Get && call.name != "cancelRebuild" {
         let said = "The client's name of this wish, for ever; the same for a retry, a new one for a new wish.";
         all.push(made("Idempotency-Key", ParameterIn::Header, "IdempotencyKey", said));
+        let said =
+            "What the call belongs to, 1 to 128 visible ASCII characters; all that follows from it carries that.";
+        all.push(made("X-Correlation-Id", ParameterIn::Header, "Text", said));
     }
     if call.waits {
         let said = "`wait=2` holds the answer for so many seconds until it is decided (RFC 7240).";

@@ -10,9 +10,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use orderledger_domain::ids::CorrelationId;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::correlation;
 use super::problem::Problem;
 use crate::metrics;
 
@@ -44,8 +46,9 @@ pub(crate) async fn wrap(request: Request, next: Next) -> Response {
     let span = tracing::error_span!("call", request = ?id, method = %request.method(), path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let (seen, begun) = (metrics::seen(request.method(), route), Instant::now());
+    let belongs_to = correlation::of(request.headers(), &id);
     let counted = move |response: &Response| seen.count(response.status(), begun.elapsed());
-    let mut response = answer(request, next, counted).instrument(span).await;
+    let mut response = answer(request, next, belongs_to, counted).instrument(span).await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     if is_docs {
@@ -74,7 +77,12 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// Calls the next and makes problems of all errors, the router's own included; counted whether or not the caller is still there.
-async fn answer(request: Request, next: Next, counted: impl FnOnce(&Response) + Send + 'static) -> Response {
+async fn answer(
+    request: Request,
+    next: Next,
+    belongs_to: Option<CorrelationId>,
+    counted: impl FnOnce(&Response) + Send + 'static,
+) -> Response {
     let address = request.uri().path().to_owned();
     let length = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
     let response = if length > ADDRESS_BYTES_MAX {
@@ -82,7 +90,7 @@ async fn answer(request: Request, next: Next, counted: impl FnOnce(&Response) + 
         counted(&refused);
         refused
     } else {
-        call(request, next, counted).await
+        call(request, next, belongs_to, counted).await
     };
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) || is_problem(&response) {
@@ -92,13 +100,18 @@ async fn answer(request: Request, next: Next, counted: impl FnOnce(&Response) + 
 }
 
 /// The call runs as a task of its own: its panic ends only that task, and a caller who hangs up doesn't end it halfway.
-async fn call(request: Request, next: Next, counted: impl FnOnce(&Response) + Send + 'static) -> Response {
-    let counting = async move {
-        let response = next.run(request).await;
+async fn call(
+    request: Request,
+    next: Next,
+    belongs_to: Option<CorrelationId>,
+    counted: impl FnOnce(&Response) + Send + 'static,
+) -> Response {
+    let call = async move {
+        let response = correlation::within(belongs_to, next.run(request)).await;
         counted(&response);
         response
     };
-    match tokio::spawn(counting.in_current_span()).await {
+    match tokio::spawn(call.in_current_span()).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a call ended in a panic");

@@ -20,6 +20,7 @@ pub(crate) mod as_of;
 pub(crate) mod body;
 pub(crate) mod calls;
 pub(crate) mod codes;
+pub(crate) mod correlation;
 pub(crate) mod cursor;
 pub(crate) mod edge;
 pub(crate) mod export;

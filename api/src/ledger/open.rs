@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
+use orderledger_domain::version;
 use orderledger_projections::audit::queries::Recent;
 use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::intake::{Identities, Intake};
@@ -15,6 +16,7 @@ use orderledger_projections::matching::Matching;
 use orderledger_projections::parking::breaker::Limits;
 use orderledger_projections::stage::gate::{Gate, Place};
 use orderledger_projections::stage::runner;
+use orderledger_projections::versions;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::progress::{Progress, Standing};
@@ -26,7 +28,7 @@ use orderledger_store::event_log::kafka::topics::{self, Severity};
 use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings};
 use orderledger_store::event_log::{AppenderKind, EventLog};
 use orderledger_store::generations::Generations;
-use orderledger_store::{DataDir, Error, IdIndex, LogIdentity};
+use orderledger_store::{At, DataDir, Error, IdIndex, LogIdentity};
 use tokio::sync::Semaphore;
 
 use super::kinds::Kind;
@@ -216,6 +218,8 @@ impl Opened {
 impl Workers {
     fn start(&mut self, settings: &Settings, log: Arc<dyn EventLog>) -> Result<Ledger, Error> {
         let (key, board) = (settings.key, Arc::new(Board::default()));
+        version::check().map_err(|broken| Error::refused(At::Log, broken.to_string()))?;
+        versions::check_newest(&*log, &key)?;
         let answers = Arc::new(Answers::new(log.partitions()));
         let conditions = Conditions { log: Arc::clone(&log), key, limits: settings.parking, stop: self.stop.clone() };
         let start = Start { data: &self.data, conditions: &conditions };

@@ -18,8 +18,9 @@ use crate::position::Topic;
 use crate::reason::{ExpireReason, Rejection};
 use crate::terms::{Liquidity, OrderType, Side, TimeInForce};
 use crate::timestamp::Timestamp;
+use crate::version::Version;
 
-/// A value that is exactly as the ledger writes it, of one of its frequent types and of the present version.
+/// A value that is exactly as the ledger writes it, of one of its frequent types and of a version that it writes.
 pub(super) fn read(text: &str) -> Option<Envelope> {
     let c = &mut Cursor::new(text);
     let event_id = Uuid::try_parse(c.text("{\"eventId\":\"")?).ok()?;
@@ -45,11 +46,18 @@ pub(super) fn read(text: &str) -> Option<Envelope> {
         EventType::AccountCredited => credited(c),
         _ => None,
     }?;
-    c.text("},\"metadata\":{\"version\":\"2.0\",\"source\":\"")?;
+    let version = match c.text("},\"metadata\":{\"version\":\"")? {
+        "2.0" => Version::V2_0,
+        "2.1" => Version::V2_1,
+        _ => return None,
+    };
+    c.text(",\"source\":\"")?;
+    let is_carried = version >= Version::V2_1;
+    let correlation_id = if is_carried { c.optional(",\"correlationId\":\"", Cursor::parsed)? } else { None };
     let stamp = if event_type.origin() == Origin::Derived { Some(stamp(c)?) } else { None };
     c.literal("}}")?;
     c.end()?;
-    Some(Envelope { event_id, event_type, timestamp, stamp, event: Ok(event) })
+    Some(Envelope { version, event_id, event_type, timestamp, correlation_id, stamp, event: Ok(event) })
 }
 
 fn stamp(c: &mut Cursor<'_>) -> Option<Stamp> {
@@ -270,6 +278,12 @@ mod tests {
         const FILLED: &str = r#"{"eventId":"9a71ec8a-02e4-50dd-aaca-e1783b2db18d","eventType":"OrderFilled","timestamp":"2025-01-15T10:30:00.120Z","payload":{"orderId":"12345","userId":"67890","symbol":"AAPL","side":"sell","tradeId":"AAPL-7","price":150.25,"quantity":100,"fee":0.5,"liquidity":"maker","cumQuantity":100,"leavesQuantity":40},"metadata":{"version":"2.0","source":"matching","cause":{"topic":"books","partition":3,"offset":1842,"index":1},"sequence":1843,"prev":"00abcdef01234567","key":"k2","seal":"9e7588c101d41e05"}}"#;
         const CANCEL: &str = r#"{"eventId":"12345678-9abc-4def-8123-456789abcdef","eventType":"OrderCancelRequested","timestamp":"2025-01-15T10:30:00Z","payload":{"orderId":"12345","userId":"67890"},"metadata":{"version":"2.0","source":"test"}}"#;
         assert!(read(FILLED).is_some() && read(CANCEL).is_some());
+        let carried = |text: &str| {
+            text.replacen("2.0", "2.1", 1).replacen("\"source\":\"", "\"source\":\"a\",\"correlationId\":\"", 1)
+        };
+        assert!(
+            [FILLED, CANCEL].iter().all(|text| read(&carried(text)).is_some_and(|read| read.correlation_id.is_some()))
+        );
         for (from, to) in [
             (":150.25", ": 150.25"),
             (":150.25", ":150.25000"),
@@ -277,6 +291,8 @@ mod tests {
             (",\"key\"", ",\"x\":1,\"key\""),
             ("}}", "}} "),
             ("\"2.0\"", "\"1.0\""),
+            ("\"2.0\"", "\"2.2\""),
+            (",\"cause\"", ",\"correlationId\":\"a-1\",\"cause\""),
         ] {
             assert_eq!(read(&FILLED.replacen(from, to, 1)), None, "{to}");
         }

@@ -7,4 +7,5 @@ mod numbers;
 mod refusals;
 mod round_trip;
 mod stamps;
+mod versions;
 mod whose;

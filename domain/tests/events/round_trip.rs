@@ -78,7 +78,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn parts()(
+    pub(crate) fn parts()(
         names in names(), terms in terms(),
         price in option::of(units(1, i128::from(Price::MAX.units()))), quantity in quantity(), leaves in quantity(),
         amount in amount(), max_cost in option::of(amount()), maker in bps(), taker in bps(),

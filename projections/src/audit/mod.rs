@@ -7,6 +7,7 @@
 //!
 //! - `rows`: the shapes of the rows, their keys, and where blocks end
 //! - `block`, `lists`, `chain`, `tree`: what the fold keeps
+//! - `readable`: which records of outside say anything
 //! - `merkle`: trees and proofs as RFC 6962 makes them
 //! - `queries`: what can be asked
 
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use orderledger_domain::envelope::Envelope;
 use orderledger_domain::event::Event;
 use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::partition;
@@ -25,6 +27,7 @@ use orderledger_store::{At, Error};
 
 use self::block::OpenBlock;
 use self::lists::OpenLists;
+use self::readable::Readable;
 use self::rows::{BlockPart, Head, List};
 use self::tree::OpenTree;
 use crate::worker::fold::{Failure, Fold, Outcome};
@@ -36,6 +39,7 @@ mod chain;
 mod lists;
 pub mod merkle;
 pub mod queries;
+mod readable;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -54,6 +58,7 @@ pub struct Audit {
     partitions: u32,
     trails: BTreeMap<TopicPartition, Trail>,
     lists: OpenLists,
+    readable: Readable,
     /// So many lists may change until a commit is due, if there is a bound.
     lists_max: Option<usize>,
 }
@@ -83,10 +88,17 @@ impl Audit {
         named.cloned().or_else(|| UserId::new(std::str::from_utf8(key).ok()?).ok())
     }
 
-    fn index(&mut self, view: &View, read: &Read, arrived: Arrived, type_number: u8) -> Result<(), Error> {
+    fn index(
+        &mut self,
+        view: &View,
+        read: &Read,
+        arrived: Arrived,
+        envelope: Option<&Envelope>,
+        type_number: u8,
+    ) -> Result<(), Error> {
         let of = read.position.topic_partition();
         let entry = (read.position.offset, type_number);
-        let event = read.envelope.as_ref().ok().and_then(|envelope| envelope.event.as_ref().ok());
+        let event = envelope.and_then(|envelope| envelope.event.as_ref().ok());
         if let Some(symbol) = event.and_then(|event| event.symbol()) {
             self.lists.append(view, &rows::list(List::Symbol(symbol), of), entry)?;
         }
@@ -111,7 +123,8 @@ impl Fold for Audit {
     fn load(view: &View, partitions: u32) -> Result<Audit, Error> {
         let reader = view.reader()?;
         let lists_max = view.budget().map(|rows| rows.saturating_mul(2) / LIST_BYTES);
-        let mut audit = Audit { partitions, lists_max, ..Audit::default() };
+        let readable = Readable::load(&reader)?;
+        let mut audit = Audit { partitions, lists_max, readable, ..Audit::default() };
         for row in reader.scan_prefix_rows::<Head>(&[CHAIN], Direction::Ascending) {
             let (key, Head { chain, recorded_max }) = row?;
             let of = read_chain_key(&key)?;
@@ -122,8 +135,10 @@ impl Fold for Audit {
     }
 
     fn apply(&mut self, view: &View, read: &Read, arrived: Arrived) -> Result<Outcome, Failure> {
-        let type_number = rows::type_number(read.envelope.as_ref().ok().map(|envelope| envelope.event_type));
-        self.index(view, read, arrived, type_number)?;
+        let envelope = self.readable.envelope(read, arrived);
+        let type_number = rows::type_number(envelope.map(|envelope| envelope.event_type));
+        self.index(view, read, arrived, envelope, type_number)?;
+        self.readable.take(read, arrived);
         self.trails.entry(read.position.topic_partition()).or_default().append(read, type_number)?;
         Ok(Outcome::Applied)
     }
@@ -136,6 +151,7 @@ impl Fold for Audit {
         for (of, trail) in self.trails.iter_mut().filter(|(_, trail)| trail.changed) {
             trail.write_rows(*of, changes)?;
         }
+        self.readable.write_rows(changes)?;
         self.lists.write_rows(changes)
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{OrderId, Symbol, UserId};
 use orderledger_domain::position::TopicPartition;
-use orderledger_store::keys::{CHAIN, CHECKPOINT, KeyBuilder, LIST_BLOCK, RECORD_BLOCK, TREE_NODE};
+use orderledger_store::keys::{CHAIN, CHECKPOINT, KeyBuilder, LIST_BLOCK, READABLE, RECORD_BLOCK, TREE_NODE};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::chain::Chain;
@@ -92,6 +92,11 @@ pub(super) fn record_block(of: TopicPartition, base: u64, part: u32) -> Bytes {
 /// The prefix of all blocks of a partition.
 pub(super) fn record_blocks(of: TopicPartition) -> Bytes {
     KeyBuilder::new(RECORD_BLOCK).u8(of.topic.number()).u32(of.partition).build()
+}
+
+/// The key of the rules by which a partition's outside records are read.
+pub(super) fn readable(partition: u32) -> Bytes {
+    KeyBuilder::new(READABLE).u32(partition).build()
 }
 
 /// The key of a partition's chain.

@@ -288,7 +288,7 @@ impl Intake {
         let notice = notice::notice(read, refused.clone(), self.rules);
         let dead_letters = Topic::DeadLetters.at(self.partition);
         let (partitions, timestamp) = (self.partitions, read.recorded_at);
-        let emission = self.emitter.cause(position.offset, timestamp);
+        let emission = self.emitter.cause(read, self.rules, timestamp);
         let mut to = Answering { emission, outputs, partitions };
         to.answer(REFUSED_KEY, Event::RecordRefused(refused));
         to.emission.emit(dead_letters, REFUSED_KEY, &Event::RecordRefused(notice), to.outputs);
@@ -307,7 +307,7 @@ impl Intake {
             &mut self.emitter,
             Emitter::new(Topic::Orders.at(self.partition), Self::NAME, StreamKey::default()),
         );
-        let emission = emitter.cause(read.position.offset, timestamp);
+        let emission = emitter.cause(read, self.rules, timestamp);
         let decided = decide(self, &mut Answering { emission, outputs, partitions: self.partitions });
         self.emitter = emitter;
         decided
@@ -331,7 +331,7 @@ impl Intake {
             Event::StreamKeySet(set) => {
                 let (here, time) = (Topic::Orders.at(self.partition), read.recorded_at);
                 let targets = intake_targets(here.partition, self.partitions);
-                self.emitter.cause(read.position.offset, time).take_key(set.key_id, targets, outputs)?;
+                self.emitter.cause(read, self.rules, time).take_key(set.key_id, targets, outputs)?;
             }
             _ => {}
         }

@@ -31,6 +31,9 @@ pub(crate) fn usable(read: &Read, partitions: u32, rules: Rules) -> Result<(&Env
         _ => refusal.clone(),
     };
     let envelope = read.envelope.as_ref().map_err(of_form)?;
+    if !rules.reads(envelope.version) {
+        return Err(Refusal::unknown_version(&envelope.version.to_string()));
+    }
     if !rules.know(envelope.event_type) {
         return Err(Refusal::unknown_type(envelope.event_type.as_str()));
     }

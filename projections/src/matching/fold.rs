@@ -188,7 +188,7 @@ impl Matching {
     /// Seals with another key, if the record says so; false if it says something else.
     fn take_key(&mut self, read: &Read, outputs: &mut Vec<Output>) -> Result<bool, Failure> {
         let Ok(Envelope { event: Ok(Event::StreamKeySet(set)), .. }) = &read.envelope else { return Ok(false) };
-        let mut emission = self.emitter.cause(read.position.offset, read.recorded_at);
+        let mut emission = self.emitter.cause(read, self.rules, read.recorded_at);
         let orders = (0..self.partitions).map(|number| Topic::Orders.at(number));
         let targets = orders.chain(std::iter::once(Topic::Trades.at(self.partition)));
         emission.take_key(set.key_id, targets, outputs)?;
@@ -258,7 +258,7 @@ impl Matching {
     /// Tells what one command did to the book of one symbol.
     fn tell(&mut self, read: &Read, time: Timestamp, symbol: Symbol, command: Command<'_>, outputs: &mut Vec<Output>) {
         self.changed.insert(symbol);
-        let mut emission = self.emitter.cause(read.position.offset, time);
+        let mut emission = self.emitter.cause(read, self.rules, time);
         let market = self.books.market(symbol);
         Telling { market, symbol, command, partitions: self.partitions }.tell(&self.actions, &mut emission, outputs);
     }
@@ -269,7 +269,7 @@ impl Matching {
             Some(symbols) => symbols.iter().copied().collect(),
             None => self.books.symbols().collect(),
         };
-        let mut emission = self.emitter.cause(read.position.offset, time);
+        let mut emission = self.emitter.cause(read, self.rules, time);
         for symbol in symbols {
             let Some(market) = self.books.existing_mut(symbol) else { continue };
             self.actions.clear();

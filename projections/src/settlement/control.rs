@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::rows::{self, FeeScheduleRow, RulesRow, StreamKeyRow};
 use super::{Kept, queries};
+use crate::worker::read::Read;
 
 /// By partition of `orders`.
 #[derive(Debug, Default)]
@@ -42,6 +43,11 @@ impl Control {
     /// The fee rates as they stand in partition 0, where they are requested.
     pub(super) fn fee_schedule(&self) -> FeeSchedule {
         self.fees.get(&0).map_or_else(FeeSchedule::default, |kept| kept.row.schedule)
+    }
+
+    /// Whether an outside record is of a version that intake reads where it stands.
+    pub(super) fn reads(&self, read: &Read) -> bool {
+        read.is_read_under(self.rules.get(&read.position.partition).map(|kept| kept.row.version))
     }
 
     /// Takes what a control event at that position sets; false if it is none that sets anything.

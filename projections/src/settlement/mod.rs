@@ -172,6 +172,7 @@ impl Fold for Settlement {
         if let Entity::User(user) = entity {
             let reader = view.reader()?;
             settlement.pending = Pending::load(&reader, Some(user))?;
+            settlement.control = Control::load(&reader)?;
         }
         Ok(settlement)
     }
@@ -195,7 +196,7 @@ impl Fold for Settlement {
                 self.begun = None;
                 self.derived(view, read).inspect_err(|_| self.forget_refused(read))?
             }
-            Arrived::Outside => self.pending.ask(read),
+            Arrived::Outside => self.control.reads(read) && self.pending.ask(read),
             Arrived::Repeat { .. } => false,
         };
         Ok(if applied { Outcome::Applied } else { Outcome::Ignored })

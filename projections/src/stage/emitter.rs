@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use orderledger_domain::envelope::{self, Cause};
+use orderledger_domain::envelope::{self, Cause, Metadata};
 use orderledger_domain::event::{Event, EventType, StreamKeyChange};
-use orderledger_domain::ids::KeyId;
+use orderledger_domain::ids::{CorrelationId, KeyId};
 use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::{StreamId, StreamKey, StreamMark};
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_domain::version::Version;
 use orderledger_store::Error;
 use serde::{Deserialize, Serialize};
 
 use super::fold::Failure;
 use crate::intake::CONTROL_KEY;
-use crate::worker::read::lacks;
+use crate::worker::read::{Read, lacks};
 
 /// One derived record of a stage.
 #[derive(Clone, Debug)]
@@ -95,9 +97,14 @@ impl Emitter {
         Ok(())
     }
 
-    /// Begins the outputs of the record at that offset.
-    pub const fn cause(&mut self, offset: u64, timestamp: Timestamp) -> Emission<'_> {
-        Emission { cause: self.source.offset(offset), emitter: self, timestamp, index: 0 }
+    /// Begins the outputs of a record, in the form that the rules in force give them.
+    pub fn cause(&mut self, read: &Read, rules: Rules, timestamp: Timestamp) -> Emission<'_> {
+        let version = rules.writes();
+        // Written from its version on alone, so before it isn't even copied.
+        let carried = read.envelope.as_ref().ok().filter(|_| version >= Version::V2_1);
+        let correlation_id = carried.and_then(|envelope| envelope.correlation_id.clone());
+        let cause = self.source.offset(read.position.offset);
+        Emission { cause, emitter: self, timestamp, index: 0, version, correlation_id }
     }
 }
 
@@ -108,6 +115,9 @@ pub struct Emission<'a> {
     cause: Position,
     timestamp: Timestamp,
     index: u32,
+    version: Version,
+    /// What the cause belongs to, and so what follows from it.
+    correlation_id: Option<CorrelationId>,
 }
 
 impl Emission<'_> {
@@ -171,7 +181,9 @@ impl Emission<'_> {
             stamp.prev = self.emitter.key.first_prev(StreamId(self.cause.topic_partition()), to);
         }
         stamp.key = self.emitter.sealed_by;
-        let mut value = envelope::write_derived(event_type, payload, self.timestamp, &stamp, self.emitter.by);
+        let (version, correlation_id) = (self.version, self.correlation_id.as_ref());
+        let metadata = Metadata { version, source: self.emitter.by, actor: None, correlation_id };
+        let mut value = envelope::write_derived_with(event_type, payload, self.timestamp, &stamp, &metadata);
         if let Some(id) = stamp.key {
             self.emitter.key.seal(id, to, key.as_bytes(), &mut value);
         }

@@ -88,6 +88,7 @@ impl TwinWatch {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use orderledger_domain::position::Topic;
+    use orderledger_domain::rules::Rules;
     use orderledger_domain::stream::StreamKey;
     use orderledger_domain::timestamp::Timestamp;
     use orderledger_store::event_log::Record;
@@ -103,7 +104,9 @@ mod tests {
         use orderledger_domain::event::EventType;
         let (mut emitter, mut outputs) = (Emitter::new(HERE, "intake", StreamKey::default()), Vec::new());
         for cause in causes {
-            let mut to = emitter.cause(*cause, Timestamp::from_millis(0));
+            let record = Record { offset: *cause, recorded_at_ms: 0, key: None, value: None, headers: Vec::new() };
+            let read = Read::new(HERE, record, &StreamKey::default());
+            let mut to = emitter.cause(&read, Rules::default(), Timestamp::from_millis(0));
             to.emit_payload(HERE, "u", EventType::DuplicateIgnored, b"{}", &mut outputs);
         }
         outputs

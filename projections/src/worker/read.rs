@@ -4,8 +4,10 @@ use bytes::Bytes;
 use orderledger_domain::envelope::{self, Envelope, Refusal, Stamp};
 use orderledger_domain::ids::KeyId;
 use orderledger_domain::position::{Position, TopicPartition};
+use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_domain::version::Version;
 use orderledger_store::event_log::{Header, Record};
 
 /// A record with what reading it gave.
@@ -54,11 +56,27 @@ impl Read {
         }
     }
 
+    /// Whether intake reads it, if it comes from outside, under that version of the rules; none was set: the first.
+    pub fn is_read_under(&self, rules_version: Option<u32>) -> bool {
+        let rules = rules_version.map_or(Rules::default(), in_force);
+        self.envelope.as_ref().is_ok_and(|envelope| rules.reads(envelope.version))
+    }
+
+    /// Whether outside records of more versions are read under that version of the rules than under the first.
+    pub fn reads_more(rules_version: u32) -> bool {
+        Version::ALL.iter().any(|version| in_force(rules_version).reads(*version) && !Rules::default().reads(*version))
+    }
+
     /// The bytes of its key and its value, and about what it costs to keep them.
     pub fn size(&self) -> usize {
         const OVERHEAD: usize = 64;
         [&self.key, &self.value].into_iter().flatten().map(Bytes::len).fold(OVERHEAD, usize::saturating_add)
     }
+}
+
+/// Those rules. Ones that a newer program set read whatever this one can read.
+fn in_force(rules_version: u32) -> Rules {
+    Rules::try_from(rules_version).unwrap_or(Rules::NEWEST)
 }
 
 /// What a worker says that lacks the key of a stream.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use orderledger_domain::envelope::{payload_bytes, write_derived};
+use orderledger_domain::envelope::{Metadata, payload_bytes, write_derived_with};
 use orderledger_domain::event::Event;
 use orderledger_domain::money::Amount;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
@@ -164,7 +164,10 @@ pub(crate) fn restamped(log: &FixedLog, mut edit: impl FnMut(&Read) -> Edit) -> 
                 let mark = marks.entry((of, StreamId::of(&stamp))).or_default();
                 let stamp = mark.next_stamp(stamp.cause);
                 let by = if stamp.cause.position.topic == Topic::Orders { "intake" } else { "matching" };
-                let value = write_derived(event.event_type(), &payload_bytes(&event), envelope.timestamp, &stamp, by);
+                let (version, correlation_id) = (envelope.version, envelope.correlation_id.as_ref());
+                let metadata = Metadata { version, correlation_id, ..Metadata::plain(by) };
+                let (payload, time) = (payload_bytes(&event), envelope.timestamp);
+                let value = write_derived_with(event.event_type(), &payload, time, &stamp, &metadata);
                 let digest = StreamKey::default().digest(key.as_deref(), Some(&value));
                 *mark = StreamMark { sequence: stamp.sequence, digest };
                 Some(Bytes::from(value))

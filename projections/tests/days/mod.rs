@@ -130,7 +130,7 @@ impl Market {
                 Event::WithdrawalRequested(WithdrawalRequested { user_id: user, asset, amount, withdrawal_id })
             }
             5 if self.dice.below(3) == 0 => {
-                let rules_version = 1 + u32::try_from(self.dice.below(2)).unwrap();
+                let rules_version = 1 + u32::try_from(self.dice.below(3)).unwrap();
                 Event::RulesVersionRequested(RulesVersion { rules_version })
             }
             5 => {

@@ -2,5 +2,6 @@
 
 mod page;
 mod partitions;
+mod schemas;
 mod transactions;
 mod written;

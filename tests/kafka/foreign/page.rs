@@ -1,7 +1,7 @@
 //! The page for other people's producers, and a ledger on Kafka to run it against.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use orderledger_domain::partition::of_key;
 use orderledger_domain::position::Topic;
@@ -73,13 +73,32 @@ impl Writer {
         self.run(Command::new(&self.python).args(["-c", code]))
     }
 
+    /// Runs a block of Java, which is a class of that name, with those jars; what it printed.
+    pub(super) fn java(&self, jars: &Path, class: &str, code: &str) -> String {
+        let file = self.file(&format!("{class}.java"));
+        std::fs::write(&file, code).unwrap();
+        self.run(Command::new("java").arg("-cp").arg(jars.join("*")).arg(file))
+    }
+
     fn run(&self, command: &mut Command) -> String {
-        let orders = self.kafka.topic(Topic::Orders);
-        command.env("KAFKA", &self.kafka.brokers).env("ORDERS", orders).env("KAFKA_LIBS", &self.jars);
-        let output = command.current_dir(self.dir.path()).output().unwrap();
+        let output = self.output(command);
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         // A topic's name in a position carries no prefix.
         String::from_utf8(output.stdout).unwrap().trim().replace(&self.kafka.prefix, "")
+    }
+
+    /// Runs a block of Python that must fail; what it said.
+    pub(super) fn python_refused(&self, code: &str) -> String {
+        let output = self.output(Command::new(&self.python).args(["-c", code]));
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn output(&self, command: &mut Command) -> Output {
+        let orders = self.kafka.topic(Topic::Orders);
+        command.env("SCHEMAS", checkout().join("docs/schemas"));
+        command.env("KAFKA", &self.kafka.brokers).env("ORDERS", orders).env("KAFKA_LIBS", &self.jars);
+        command.current_dir(self.dir.path()).output().unwrap()
     }
 }
 

@@ -22,7 +22,7 @@ const OUTSIDE: [&str; 9] = [
     "SessionCloseRequested",
 ];
 /// Versions of the rules that the program knows.
-const RULES_VERSIONS: std::ops::RangeInclusive<i128> = 1..=2;
+const RULES_VERSIONS: std::ops::RangeInclusive<i128> = 1..=3;
 /// In 1/10000.
 const MOVED_MAX: i128 = 1_000_000_000_000_000_000;
 /// In 1/10000.
@@ -95,6 +95,11 @@ impl Intake<'_> {
         &self.money
     }
 
+    /// The version of the rules in force.
+    pub(super) const fn rules(&self) -> i128 {
+        self.rules
+    }
+
     /// A stage's record: control takes effect, matching's records too, intake's own did already.
     pub(super) fn read(&mut self, rec: &Rec) -> Result<(), String> {
         if rec.event_type == "FeeScheduleSet" {
@@ -147,12 +152,14 @@ impl Intake<'_> {
         if rec.event_type.is_empty() {
             return Some("bad_envelope");
         }
-        let is_known = rec.event_type != "StreamKeyRequested" || self.rules > 1;
-        if rec.event_type == "DepositDreamt" || !is_known {
+        if rec.event_type == "DepositDreamt" {
             return Some("unknown_type");
         }
-        if !matches!(rec.version(), Some("1.0" | "2.0")) {
+        if !is_read(rec.version(), self.rules) {
             return Some("unknown_version");
+        }
+        if rec.event_type == "StreamKeyRequested" && self.rules == 1 {
+            return Some("unknown_type");
         }
         if !OUTSIDE.contains(&rec.event_type.as_str()) {
             return Some("not_in_stream");
@@ -296,6 +303,16 @@ impl Intake<'_> {
         }
         self.money.amend(&who, (price, quantity, extra))?;
         Ok(Due::of("AmendAccepted", extra))
+    }
+}
+
+/// Whether requests of that version are read: two of old, and from the third version of the rules on each 2 and anything.
+fn is_read(version: Option<&str>, rules: i128) -> bool {
+    let is_minor = |minor: &str| minor == "0" || (!minor.starts_with('0') && minor.parse::<u16>().is_ok());
+    match version {
+        Some("1.0" | "2.0") => true,
+        Some(version) => rules > 2 && version.strip_prefix("2.").is_some_and(is_minor),
+        None => false,
     }
 }
 

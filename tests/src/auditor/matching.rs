@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Audit;
 use super::book::{Book, Did, Leg, Resting};
+use super::carried;
 use super::log::Of;
 use super::money::{Terms, order_of};
 use super::murmur2::partition_of;
@@ -26,6 +27,7 @@ pub(super) fn check(all: &[Rec], partitions: u32, outputs: &ByCause<'_>, audit: 
     let mut books = Books { partitions, version: 1, sealed_by: String::new(), books: BTreeMap::new() };
     for rec in all.iter().filter(|rec| rec.kind == Kind::Next) {
         let said = outputs.get(&(rec.of, rec.offset)).map_or(&[][..], Vec::as_slice);
+        audit.findings.check(carried::check(rec, said, books.version));
         match books.apply(rec) {
             Err(what) => audit.findings.add(what),
             Ok(due) => {

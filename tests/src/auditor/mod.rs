@@ -6,6 +6,7 @@
 //! It uses nothing of `domain` but the names of topics, and nothing of `projections`.
 
 mod book;
+mod carried;
 mod intake;
 pub mod journal;
 mod log;
@@ -149,6 +150,7 @@ fn check_orders(
                     Some(answer) => {
                         findings.check(intake.judge(rec, answer));
                         findings.check(outputs::check_copies(caused, partitions));
+                        findings.check(carried::check(rec, caused, intake.rules()));
                         story.note_request(rec, answer);
                     }
                 }

@@ -131,7 +131,7 @@ impl Story {
         let first = self.requests.get_mut(&who);
         match (answer.event_type.as_str(), first) {
             ("DuplicateIgnored", Some(first)) => first.repeats += 1,
-            ("RecordRefused", Some(first)) => first.reused += 1,
+            ("RecordRefused", Some(first)) if answer.payload().get("original").is_some() => first.reused += 1,
             ("DuplicateIgnored" | "RecordRefused", None) => {}
             (_, Some(_)) => {}
             (_, None) => {

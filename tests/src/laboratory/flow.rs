@@ -76,7 +76,7 @@ fn fees(dice: &mut Dice) -> Wish {
 }
 
 fn rules(dice: &mut Dice) -> Wish {
-    control("RulesVersionRequested", "PUT", "/v1/rules", json!({"rulesVersion": dice.range(1, 3)}))
+    control("RulesVersionRequested", "PUT", "/v1/rules", json!({"rulesVersion": dice.range(1, 4)}))
 }
 
 fn close(dice: &mut Dice) -> Wish {

@@ -24,7 +24,12 @@ pub fn fee_schedules(reader: &ViewReader) -> impl Iterator<Item = Result<(u32, F
 
 /// The version of the stages' rules as it stands in partition 0; none until another than the first is set.
 pub fn rules_version(reader: &ViewReader) -> Result<Option<RulesRow>, Error> {
-    reader.get_row(&control_key(RULES, 0))
+    rules_version_in(reader, 0)
+}
+
+/// The version of the rules by which intake of that partition judges; none until another than the first is set there.
+pub fn rules_version_in(reader: &ViewReader, partition: u32) -> Result<Option<RulesRow>, Error> {
+    reader.get_row(&control_key(RULES, partition))
 }
 
 /// The version of the stages' rules as it stands in every partition.

@@ -12,7 +12,8 @@ mod withdrawals;
 
 pub use accounts::{Balances, accounts, balances, balances_as_of, exists, sums_by_partition, system_accounts};
 pub use control::{
-    fee_schedule, fee_schedule_in, fee_schedules, rules_version, rules_versions, stream_key, stream_keys,
+    fee_schedule, fee_schedule_in, fee_schedules, rules_version, rules_version_in, rules_versions, stream_key,
+    stream_keys,
 };
 pub use explain::{Explained, Group, Reservation, explain};
 pub use journal::{FillRow, PostingRow, PostingsFilter, fills, fills_then, postings, postings_where};
