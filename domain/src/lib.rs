@@ -25,3 +25,4 @@ mod stream_key;
 pub mod strict;
 pub mod terms;
 pub mod timestamp;
+pub mod trace;

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::http::problem::Problem;
+use crate::http::trace;
 use crate::ledger::{self, CONTROL, Ledger, blocking};
 use crate::metrics::{APPENDS, Outcome};
 
@@ -108,7 +109,7 @@ async fn record_of(ledger: &Arc<Ledger>, asked: &Asked<'_>) -> Result<NewRecord,
         to: Topic::Orders.at(partition),
         key: Some(Bytes::copy_from_slice(account.as_bytes())),
         value: Some(Bytes::from(value)),
-        headers: Vec::new(),
+        headers: trace::record_headers(),
     })
 }
 
