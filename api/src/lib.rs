@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod lag;
 mod metrics;
 mod ops;
+mod otlp;
 mod queries;
 mod rows;
 mod spent;

@@ -25,4 +25,5 @@ mod stream_key;
 pub mod strict;
 pub mod terms;
 pub mod timestamp;
+pub mod trace;
 pub mod version;

@@ -11,3 +11,4 @@ mod metrics;
 mod past;
 mod proof;
 mod streams;
+mod trace;

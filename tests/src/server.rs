@@ -154,6 +154,14 @@ impl Home {
         server
     }
 
+    /// Starts a server here that logs what `level` names, one JSON object a line, and waits until it is ready.
+    pub fn serve_logging(&self, level: &str, arguments: &[&str]) -> Server<'_> {
+        let environment = [("ORDERLEDGER_LOG_LEVEL", level), ("ORDERLEDGER_LOG_FORMAT", "json")];
+        let mut server = self.start_program(&crate::program(), arguments, &environment);
+        server.wait_until_ready();
+        server
+    }
+
     /// Starts a server that is expected to end by itself; what it ended with, and what it said last.
     pub fn serve_refused(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut server = self.start(arguments);
@@ -175,7 +183,6 @@ impl Home {
         let port = free_port();
         let said = File::options().create(true).append(true).open(self.directory.path().join("said")).unwrap();
         let mut command = self.program(program);
-        command.envs(environment.iter().copied());
         command.arg("serve").arg("--data").arg(self.data()).args(self.log_options(arguments)).args(arguments);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", &format!("127.0.0.1:{port}")]);
@@ -185,6 +192,7 @@ impl Home {
             .current_dir(self.directory.path())
             .env("ORDERLEDGER_LOG_LEVEL", "error")
             .env("ORDERLEDGER_VIEW_GROWTH", "0")
+            .envs(environment.iter().copied())
             .spawn()
             .unwrap();
         Server { home: self, child, client: Client::new(format!("http://127.0.0.1:{port}")) }

@@ -10,6 +10,7 @@ use orderledger_store::event_log::{EventLog, Record};
 use serde::Serialize;
 
 use super::{Failure, LogArgs};
+use crate::export::HeaderLine;
 use crate::ledger::open_log_to_look;
 
 /// How many records are read at once.
@@ -45,6 +46,8 @@ struct Line<'a> {
     value: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value_base64: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<HeaderLine>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -127,6 +130,7 @@ fn line(partition: TopicPartition, record: &Record) -> Line<'_> {
         key_base64,
         value,
         value_base64,
+        headers: HeaderLine::all_of(record),
     }
 }
 

@@ -11,6 +11,7 @@ mod keys;
 mod log_dump;
 mod log_export;
 mod log_verify;
+mod logging;
 mod output;
 mod parked;
 pub(crate) mod progress;
@@ -24,11 +25,13 @@ mod topics;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use args::LogArgs;
 pub use exit::Failure;
+use logging::LogFormat;
 pub(crate) use output::{print, print_json};
 
 /// An event-sourced ledger for trading platforms: orders in, balances, prices and a complete audit trail out.
@@ -38,6 +41,9 @@ struct Cli {
     /// The configuration file; each key is an option's name.
     #[arg(long, global = true, env = "ORDERLEDGER_CONFIG", default_value = config::FILE)]
     config: std::path::PathBuf,
+    /// How what the program says of itself on stderr is written.
+    #[arg(long, global = true, env = "ORDERLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -87,13 +93,24 @@ enum LogCommand {
     Verify(log_verify::Args),
 }
 
+/// How long the program waits at its end for a collector to take the last spans.
+const EXPORTED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Runs the program.
 pub fn main() -> ExitCode {
-    start_logging();
     let cli = match parse() {
         Ok(cli) => cli,
         Err(code) => return code,
     };
+    let exporting = match &cli.command {
+        Command::Serve(args) => args.traces.start(),
+        _ => Ok(None),
+    };
+    let exporting = match exporting {
+        Ok(exporting) => exporting,
+        Err(failure) => return failure.report(),
+    };
+    logging::start(cli.log_format, exporting.as_ref());
     let ran = match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
@@ -110,6 +127,9 @@ pub fn main() -> ExitCode {
         Command::Schema(schema) => schema::run(&schema),
         Command::Topics(topics) => topics::run(&topics),
     };
+    if let Some(exporting) = exporting {
+        exporting.finish(EXPORTED_WITHIN);
+    }
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -133,14 +153,6 @@ fn report_usage(error: clap::Error) -> ExitCode {
     // There is nobody left to tell if the terminal is gone.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(exit::BAD_USAGE) } else { ExitCode::SUCCESS }
-}
-
-fn start_logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("ORDERLEDGER_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("warn"));
-    // Where stderr is gone, what can't be told is dropped: telling that there would be a panic of the worker that tells.
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    logging.with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::http::correlation;
 use crate::http::problem::Problem;
+use crate::http::trace;
 use crate::ledger::{self, CONTROL, Ledger, blocking};
 use crate::metrics::{APPENDS, Outcome};
 
@@ -175,7 +176,7 @@ async fn record_of(ledger: &Arc<Ledger>, asked: &Asked<'_>, form: Form) -> Resul
         to: Topic::Orders.at(partition),
         key: Some(Bytes::copy_from_slice(account.as_bytes())),
         value: Some(Bytes::from(value)),
-        headers: Vec::new(),
+        headers: trace::record_headers(),
     })
 }
 

@@ -6,7 +6,7 @@ use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::audit::Chain;
 use orderledger_projections::audit::merkle::{Frontier, Hash};
-use orderledger_store::event_log::Record;
+use orderledger_store::event_log::{Header, Record};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -74,12 +74,23 @@ pub(super) struct RecordLine {
 /// A header of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct HeaderLine {
+pub(crate) struct HeaderLine {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value_base64: Option<String>,
+}
+
+impl HeaderLine {
+    /// The headers of a record, in order.
+    pub(crate) fn all_of(record: &Record) -> Vec<HeaderLine> {
+        let line = |(name, value): &Header| {
+            let (value, value_base64) = text_or_base64(Some(value));
+            HeaderLine { name: name.clone(), value, value_base64 }
+        };
+        record.headers.iter().map(line).collect()
+    }
 }
 
 impl StartLine {
@@ -101,10 +112,6 @@ impl RecordLine {
     pub(super) fn of(from: TopicPartition, record: &Record) -> RecordLine {
         let (key, key_base64) = text_or_base64(record.key.as_deref());
         let (value, value_base64) = text_or_base64(record.value.as_deref());
-        let headers = record.headers.iter().map(|(name, value)| {
-            let (value, value_base64) = text_or_base64(Some(value));
-            HeaderLine { name: name.clone(), value, value_base64 }
-        });
         RecordLine {
             topic: from.topic.name().to_owned(),
             partition: from.partition,
@@ -114,7 +121,7 @@ impl RecordLine {
             key_base64,
             value,
             value_base64,
-            headers: headers.collect(),
+            headers: HeaderLine::all_of(record),
         }
     }
 

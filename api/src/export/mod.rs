@@ -15,5 +15,6 @@ mod tests;
 mod write;
 
 pub(crate) use check::{Checked, State, check};
+pub(crate) use lines::HeaderLine;
 pub(crate) use saved::Saved;
 pub(crate) use write::{Stretch, export};

@@ -1,5 +1,5 @@
 //! What wraps every call: each error becomes a problem with a body, a panic too, long addresses are refused, and every answer
-//! has the id of its request and the headers that browsers go by, and is counted.
+//! has the id of its request, its span and the headers that browsers go by, and is counted.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::correlation;
 use super::problem::Problem;
+use super::trace;
 use crate::metrics;
 
 /// The longest address, in bytes.
@@ -42,15 +43,22 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-inline'
 pub(crate) async fn wrap(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let is_docs = request.uri().path().starts_with("/docs");
-    // Of the highest level, so that what goes wrong is told with it whatever else is logged.
-    let span = tracing::error_span!("call", request = ?id, method = %request.method(), path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let (seen, begun) = (metrics::seen(request.method(), route), Instant::now());
     let belongs_to = correlation::of(request.headers(), &id);
-    let counted = move |response: &Response| seen.count(response.status(), begun.elapsed());
-    let mut response = answer(request, next, belongs_to, counted).instrument(span).await;
+    let call = trace::Call::of(request.headers());
+    let span = call.span(&request, &id, route);
+    let told = span.clone();
+    let counted = move |response: &Response| {
+        seen.count(response.status(), begun.elapsed());
+        trace::Call::answered(&told, response.status(), begun.elapsed());
+    };
+    let mut response = call.scope(answer(request, next, belongs_to, counted).instrument(span)).await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
+    if let Some(own) = call.response_header() {
+        headers.insert(trace::TRACERESPONSE, own);
+    }
     if is_docs {
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(DOCS_POLICY));
     }
@@ -111,7 +119,7 @@ async fn call(
         counted(&response);
         response
     };
-    match tokio::spawn(call.in_current_span()).await {
+    match trace::spawn(call).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a call ended in a panic");

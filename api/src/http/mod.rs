@@ -3,7 +3,7 @@
 //! - `calls`, `routes`, `shapes`: every call on one page, what a call is, and the fields that are many
 //! - `server`: connections, and their end
 //! - `front`: what answers until the ledger is open
-//! - `edge`, `guard`: what wraps every call, and who may make it
+//! - `edge`, `trace`, `guard`: what wraps every call, which trace it belongs to, and who may make it
 //! - `connections`, `paced`, `tls`: which connections there are, how fast they must be, and how they are encrypted
 //! - `problem`, `codes`: what is said when something is wrong
 //! - `body`, `fields`, `values`, `params`, `headers`: what comes in
@@ -31,6 +31,7 @@ pub(crate) mod headers;
 pub(crate) mod params;
 pub(crate) mod problem;
 pub(crate) mod sheet;
+pub(crate) mod trace;
 pub(crate) mod values;
 
 mod connections;

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::appends::APPENDS;
 use super::canary::CANARY_SEEN;
+use super::spans::SPANS;
 use super::text::{Text, number};
 use super::workers::{self, OfView};
 use super::{calls, process};
@@ -80,6 +81,7 @@ impl Collector for Moment {
         calls::write(text)?;
         APPENDS.write(text)?;
         CANARY_SEEN.write(text)?;
+        SPANS.write(text)?;
         text.gauge(
             "orderledger_appends_waiting",
             "Records of calls on their way to the log",

@@ -16,6 +16,7 @@ use super::recovery::{Recovered, Sending};
 use super::runner::Setup;
 use super::twin::TwinWatch;
 use crate::worker::read::Read;
+use crate::worker::trace::{self, Handling};
 
 /// After how many records of a partition a snapshot is kept; a restart folds at most about so many again.
 const SNAPSHOT_RECORDS: u64 = 20_000;
@@ -126,10 +127,14 @@ impl<F: StageFold> Deciding<F> {
             let read = Read::new(from, record, &setup.key);
             let before = outputs.len();
             lane.twin.look(&read, &setup.progress);
-            match fold.step(&read, &mut setup.shared, &mut outputs) {
+            let handling = Handling::of(&read, F::NAME);
+            let span = trace::deciding(handling, &read, F::NAME);
+            match span.in_scope(|| fold.step(&read, &mut setup.shared, &mut outputs)) {
                 Err(Failure::Gap(_)) if read.position.offset < lane.resent_below => {}
                 stepped => stepped?,
             }
+            outputs.iter_mut().skip(before).for_each(|output| output.trace = handling.map(Handling::context));
+            trace::decided(&span, outputs.len().saturating_sub(before));
             recorded_at = read.recorded_at;
             lane.twin.wrote(outputs.iter().skip(before));
             lane.sending.keep_wanted(&mut outputs, before)?;

@@ -11,6 +11,7 @@ use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::{StreamId, StreamKey, StreamMark};
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_domain::trace::TraceContext;
 use orderledger_domain::version::Version;
 use orderledger_store::Error;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub struct Output {
     pub mark: StreamMark,
     /// What it says, if it is intake's answer to an outside record.
     pub answer: Option<Event>,
+    /// The span in which it was decided, if its cause belongs to a trace: all that its headers say.
+    pub trace: Option<TraceContext>,
 }
 
 /// Stamps the outputs of one stage from one source partition.
@@ -197,6 +200,7 @@ impl Emission<'_> {
             cause_offset: self.cause.offset,
             mark: *mark,
             answer: None,
+            trace: None,
         });
     }
 }

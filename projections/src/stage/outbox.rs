@@ -19,6 +19,7 @@ use orderledger_store::{At, Error, faults};
 use super::emitter::{Emitted, Output};
 use crate::worker::partition::Accounting;
 use crate::worker::stop::Stop;
+use crate::worker::trace;
 
 /// How many outputs may wait for acknowledgements before the stage waits itself: about 64 MiB at 1 KiB each.
 const IN_FLIGHT_MAX: usize = 65_536;
@@ -281,7 +282,7 @@ fn records(outputs: &[Output]) -> Vec<NewRecord> {
         to: output.to,
         key: Some(output.key.clone()),
         value: Some(output.value.clone()),
-        headers: Vec::new(),
+        headers: trace::headers(output.trace),
     };
     outputs.iter().map(record).collect()
 }
@@ -316,6 +317,7 @@ mod tests {
             cause_offset: 0,
             mark: StreamMark::default(),
             answer: None,
+            trace: None,
         };
         Batch {
             partition: 0,

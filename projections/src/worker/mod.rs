@@ -21,3 +21,4 @@ pub mod standing;
 pub mod stepped;
 pub mod stop;
 mod taking;
+pub mod trace;

@@ -40,6 +40,19 @@ pub enum Fate {
     Ignored,
 }
 
+impl Fate {
+    /// Its name, as the accounting has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Fate::Applied => "applied",
+            Fate::Duplicate => "duplicate",
+            Fate::Rejected => "rejected",
+            Fate::Parked => "parked",
+            Fate::Ignored => "ignored",
+        }
+    }
+}
+
 impl Accounting {
     /// Counts one record.
     pub fn count(&mut self, fate: Fate) {

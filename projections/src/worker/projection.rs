@@ -19,6 +19,7 @@ use super::progress::{Progress, WorkerState};
 use super::read::Read;
 use super::rest::Rest;
 use super::stop::Stop;
+use super::trace;
 use crate::parking::breaker::Limits;
 use crate::parking::notices::Notices;
 
@@ -210,7 +211,10 @@ impl<F: Fold> Attempt<F> {
         reader.report(&|| folding.positions());
         for Fetched { from, records } in fetched {
             for record in records {
-                folding.take(&Read::new(*from, record.clone(), &setup.key))?;
+                let read = Read::new(*from, record.clone(), &setup.key);
+                let span = trace::taking(&read, F::NAME);
+                span.in_scope(|| folding.take(&read))?;
+                trace::taken(&span);
             }
         }
         let is_changed = !fetched.is_empty() || folding.is_releasing();

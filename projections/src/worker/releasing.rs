@@ -11,6 +11,7 @@ use super::parks::parks;
 use super::partition::Fate;
 use super::read::Read;
 use super::taking::fate_of;
+use super::trace;
 use crate::parking::LOST;
 use crate::parking::rows::Kind;
 
@@ -61,7 +62,10 @@ impl<F: Fold> Folding<F> {
             for record in records {
                 let at = first.topic_partition().offset(record.offset);
                 let Some((name, kind)) = self.parking.released_at(at) else { continue };
-                self.release_head(&name, kind, Read::new(at.topic_partition(), record, key))?;
+                let read = Read::new(at.topic_partition(), record, key);
+                let span = trace::taking(&read, F::NAME);
+                span.in_scope(|| self.release_head(&name, kind, read))?;
+                trace::taken(&span);
                 released += 1;
             }
             // Where many of what is read are wanted it is read in long pieces, where few are record by record.
@@ -87,11 +91,13 @@ impl<F: Fold> Folding<F> {
                 Err(Failure::Record(error)) => {
                     let since = self.recorded_at(&read);
                     self.parking.fail(name, error.0, since);
+                    trace::became(Fate::Parked);
                     return Ok(());
                 }
                 Err(failure) => return Err(failure),
             }
         };
+        trace::became(fate);
         self.advance(read.position, name, fate)
     }
 

@@ -11,6 +11,7 @@ use super::parks::parks;
 use super::partition::{Arrived, Fate, claims_to_be_derived};
 use super::poison;
 use super::read::{Read, lacks};
+use super::trace;
 use crate::parking::decisions::Hearer;
 use crate::parking::entities::New;
 use crate::parking::rows::Kind;
@@ -34,6 +35,7 @@ impl<F: Fold> Folding<F> {
             failure => failure,
         })?;
         self.states.entry(of).or_default().accounting.count(fate);
+        trace::became(fate);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod door;
 mod opening;
+mod traces;
 mod watchdog;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::door::{Door, DoorArgs};
 use self::opening::Opening;
+use self::traces::TraceArgs;
 use super::args::MemoryArgs;
 use super::{Failure, LogArgs};
 use crate::commands::canary;
@@ -54,6 +56,8 @@ pub(super) struct Args {
     /// Trades one share between two accounts of the ledger's own once a second, and measures how long that takes
     #[arg(long, env = "ORDERLEDGER_CANARY", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     canary: bool,
+    #[command(flatten)]
+    pub(super) traces: TraceArgs,
 }
 
 /// How much `GET /v1/stream` may take.

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use super::submit::append;
 use crate::http::answer::{self, Written};
 use crate::http::problem::Problem;
+use crate::http::trace;
 use crate::ledger::{self, Ledger, ViewHandle, blocking};
 use decision::Decision;
 
@@ -105,7 +106,7 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
 
 /// Makes the decision in a task of its own: a client that goes away leaves it neither half made nor forgotten.
 async fn decide(ledger: Arc<Ledger>, decision: Decision, at_once: bool) -> Result<(Answer, bool), Problem> {
-    let made = tokio::spawn(async move { make(&ledger, &decision, at_once).await });
+    let made = trace::spawn(async move { make(&ledger, &decision, at_once).await });
     made.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a decision ended in a panic");
         Err(Problem::internal())
@@ -223,7 +224,7 @@ fn record_of(handle: &ViewHandle, decision: &Decision, after: Option<Position>) 
         to: Topic::DeadLetters.at(decision.about.partition),
         key: Some(Bytes::from(decision.entity.to_string())),
         value: Some(Bytes::from(envelope::write_outside(decision.event_id, ledger::now(), &event, "http"))),
-        headers: Vec::new(),
+        headers: trace::record_headers(),
     }
 }
 
