@@ -14,5 +14,6 @@ mod positions;
 mod problems;
 mod rebuild;
 mod starting;
+mod tail;
 mod trade;
 mod waiting;
