@@ -1,5 +1,8 @@
 //! Control: fee rates and the end of a session.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use orderledger_tests::client::{Client, limit, new_key};
@@ -111,6 +114,7 @@ fn the_stream_key_is_changed_while_orders_come() {
     let keys = home.data().with_file_name("stream.key");
     std::fs::write(&keys, format!("{}\n2026-11 {}\n2026-12 {}\n", "1".repeat(32), "2".repeat(32), "3".repeat(32)))
         .unwrap();
+    std::fs::set_permissions(&keys, Permissions::from_mode(0o600)).unwrap();
     let options = ["--partitions", "2", "--stream-key-file", keys.to_str().unwrap()];
     let server = home.serve_with(&options);
     let client = &server.client;

@@ -14,6 +14,7 @@ mod positions;
 mod problems;
 mod rebuild;
 mod starting;
+mod tail;
 mod trade;
 mod versions;
 mod waiting;

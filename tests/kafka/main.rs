@@ -6,6 +6,7 @@ mod away;
 mod change;
 mod clocks;
 mod cut;
+mod doctor;
 mod flow;
 mod foreign;
 mod lag;

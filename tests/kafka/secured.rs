@@ -1,5 +1,7 @@
 //! TLS and SASL by the configuration file alone; wrong credentials and certificates are named, and never shown.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -31,6 +33,7 @@ fn file(dir: &Path, broker: &Broker, listener: Listener, mechanism: &str, passwo
     }
     let path = dir.join("secured.toml");
     std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path
 }
 

@@ -198,6 +198,13 @@ impl Home {
         Server { home: self, child, client: Client::new(format!("http://127.0.0.1:{port}")) }
     }
 
+    /// The options that name data and log.
+    pub fn options(&self) -> Vec<String> {
+        let mut options = vec!["--data".to_owned(), self.data().to_str().unwrap().to_owned()];
+        options.extend(self.log_options(&[]));
+        options
+    }
+
     /// Runs another command on the data directory; its exit code and what it printed.
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let data = self.data();

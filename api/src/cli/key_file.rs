@@ -1,24 +1,21 @@
 //! The stream key file: one key, or a line `ID HEX` for each, the key that began the log first.
 //!
 //! `0 none` as the first line says that the log was begun without one. Empty lines and those that begin with `#` count for
-//! nothing. Nobody but its owner may read it.
+//! nothing. A file that every user of the machine may read is refused.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use orderledger_domain::ids::KeyId;
 use orderledger_domain::stream::StreamKey;
 
 use super::Failure;
+use super::config::secrets::check_private;
 
 /// Reads the keys.
 pub(super) fn read(path: &Path) -> Result<StreamKey, Failure> {
     let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display()));
     let unreadable = |error: std::io::Error| wrong(&format!("can't be read: {error}"));
-    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        tracing::warn!(file = %path.display(), "others than its owner may use the stream key file: chmod 600 it");
-    }
+    check_private(path, "--stream-key-file").map_err(Failure::usage)?;
     parse(&std::fs::read_to_string(path).map_err(unreadable)?).map_err(|what| wrong(&what))
 }
 

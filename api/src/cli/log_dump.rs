@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, ErrorKind, Write};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use orderledger_domain::ids::UserId;
 use orderledger_domain::partition::of_key;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
@@ -20,8 +21,8 @@ const CHUNK: usize = 1000;
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) log: LogArgs,
-    /// One topic: orders, books, trades or dead-letters [default: all]
-    #[arg(long)]
+    /// One topic [default: all]
+    #[arg(long, value_parser = topics())]
     topic: Option<Topic>,
     /// One partition from an offset on: 3@1842 with --topic, or orders-3@1842.
     #[arg(long, value_name = "P@O")]
@@ -29,11 +30,14 @@ pub(super) struct Args {
     /// Only the records of orders keyed by this user, in the user's partition.
     #[arg(long)]
     user: Option<UserId>,
+    /// All records as one JSON value on stdout, a list, instead of a value a line.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     topic: &'static str,
     partition: u32,
     offset: u64,
@@ -66,18 +70,48 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             && from.is_none_or(|from| from.topic_partition() == *partition)
     };
     let all = Topic::ALL.into_iter().flat_map(|topic| (0..log.partitions()).map(move |p| topic.at(p)));
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    for partition in all.filter(wanted) {
-        let first = from.map_or(0, |from| from.offset);
-        match dump(&*log, partition, first, args.user.as_ref(), &mut out) {
-            // The reader has gone away: `| head`.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            done => done?,
+    let mut out = Records { out: BufWriter::new(std::io::stdout().lock()), list: args.json, written: false };
+    let write = || {
+        for partition in all.filter(wanted) {
+            let first = from.map_or(0, |from| from.offset);
+            dump(&*log, partition, first, args.user.as_ref(), &mut out)?;
         }
-    }
-    match out.flush() {
+        out.end()
+    };
+    match write() {
+        // The reader has gone away: `| head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         done => Ok(done?),
+    }
+}
+
+/// The topics, each by its name.
+pub(super) fn topics() -> impl TypedValueParser<Value = Topic> {
+    PossibleValuesParser::new(Topic::ALL.map(Topic::name)).try_map(|name| name.parse::<Topic>())
+}
+
+/// Records on their way out: a JSON value a line, or all of them as one list.
+pub(super) struct Records<W> {
+    pub(super) out: W,
+    pub(super) list: bool,
+    pub(super) written: bool,
+}
+
+impl<W: Write> Records<W> {
+    pub(super) fn write(&mut self, of: TopicPartition, record: &Record) -> std::io::Result<()> {
+        if self.list {
+            self.out.write_all(if self.written { b",\n" } else { b"[" })?;
+        }
+        self.written = true;
+        serde_json::to_writer(&mut self.out, &line(of, record))?;
+        if self.list { Ok(()) } else { self.out.write_all(b"\n") }
+    }
+
+    pub(super) fn end(&mut self) -> std::io::Result<()> {
+        if self.list {
+            self.out.write_all(if self.written { b"]\n" } else { b"[]\n" })?;
+        }
+        self.out.flush()
     }
 }
 
@@ -102,7 +136,7 @@ fn dump(
     partition: TopicPartition,
     first: u64,
     user: Option<&UserId>,
-    out: &mut impl Write,
+    out: &mut Records<impl Write>,
 ) -> std::io::Result<()> {
     let mut from = first.max(log.first_offset(partition).map_err(std::io::Error::other)?);
     loop {
@@ -111,8 +145,7 @@ fn dump(
         from = last.offset.saturating_add(1);
         for record in &records {
             if user.is_none_or(|user| record.key.as_deref() == Some(user.as_str().as_bytes())) {
-                serde_json::to_writer(&mut *out, &line(partition, record))?;
-                out.write_all(b"\n")?;
+                out.write(partition, record)?;
             }
         }
     }

@@ -8,7 +8,7 @@ use orderledger_store::event_log::EventLog;
 use serde_json::json;
 
 use super::exit::in_full;
-use super::log_dump::start;
+use super::log_dump::{start, topics};
 use super::progress::Bar;
 use super::{Failure, LogArgs, print, print_json};
 use crate::export::{Stretch, export};
@@ -18,8 +18,8 @@ use crate::ledger::open_log_to_look;
 pub(super) struct Args {
     #[command(flatten)]
     log: LogArgs,
-    /// One topic: orders, books, trades or dead-letters [default: all]
-    #[arg(long)]
+    /// One topic [default: all]
+    #[arg(long, value_parser = topics())]
     topic: Option<Topic>,
     /// One partition of each topic [default: all]
     #[arg(long, value_name = "NUMBER")]

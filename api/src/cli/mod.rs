@@ -2,16 +2,21 @@
 
 mod args;
 mod benchmark;
+mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod exit;
 mod import;
+mod interrupt;
 mod key_file;
 mod keys;
 mod log_dump;
 mod log_export;
+mod log_tail;
 mod log_verify;
 mod logging;
+mod man;
 mod output;
 mod parked;
 pub(crate) mod progress;
@@ -20,10 +25,12 @@ mod schema;
 mod scratch;
 mod serve;
 mod server;
+mod server_file;
 mod status;
 mod topics;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,6 +40,9 @@ pub use args::LogArgs;
 pub use exit::Failure;
 use logging::LogFormat;
 pub(crate) use output::{print, print_json};
+
+/// The variable that says what is logged: `warn`, `info`, `orderledger=debug`.
+const LOG_LEVEL: &str = "ORDERLEDGER_LOG_LEVEL";
 
 /// An event-sourced ledger for trading platforms: orders in, balances, prices and a complete audit trail out.
 #[derive(Debug, Parser)]
@@ -81,12 +91,23 @@ enum Command {
     /// Makes or checks the Kafka topics.
     #[command(subcommand)]
     Topics(topics::Topics),
+    /// Shows what is configured, and by what.
+    #[command(subcommand)]
+    Config(config::show::Config),
+    /// Looks at what a server would find here, a line each, and says what to do.
+    Doctor(doctor::Args),
+    /// Writes what a shell completes after `orderledger`.
+    Completions(completions::Args),
+    /// Writes the manual pages.
+    Man(man::Args),
 }
 
 #[derive(Debug, Subcommand)]
 enum LogCommand {
     /// Writes records as JSON lines.
     Dump(log_dump::Args),
+    /// Shows the newest records, and those that come.
+    Tail(log_tail::Args),
     /// Writes records byte for byte into a file that can be checked with nothing else.
     Export(log_export::Args),
     /// Checks an export: intact, bounded, or broken at a position (exit 4).
@@ -122,10 +143,15 @@ pub fn main() -> ExitCode {
         Command::Parked(parked) => parked::run(&parked),
         Command::Keys(keys) => keys::run(&keys),
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
+        Command::Log(LogCommand::Tail(args)) => log_tail::run(&args),
         Command::Log(LogCommand::Export(args)) => log_export::run(&args),
         Command::Log(LogCommand::Verify(args)) => log_verify::run(&args),
         Command::Schema(schema) => schema::run(&schema),
         Command::Topics(topics) => topics::run(&topics),
+        Command::Config(config) => config::show::run(&config, command()),
+        Command::Doctor(args) => doctor::run(&args, &command()),
+        Command::Completions(args) => completions::run(&args, command()),
+        Command::Man(args) => man::run(&args, command()),
     };
     if let Some(exporting) = exporting {
         exporting.finish(EXPORTED_WITHIN);
@@ -136,16 +162,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Options win over environment variables, and these over the configuration file.
-fn parse() -> Result<Cli, ExitCode> {
+/// The whole command line.
+fn command() -> clap::Command {
     let client = orderledger_store::event_log::kafka::client_version();
     let command = Cli::command().long_version(format!("{} (librdkafka {client})", env!("CARGO_PKG_VERSION")));
-    let command = match config::defaults(command) {
-        Ok(command) => command,
-        Err(failure) => return Err(failure.report()),
-    };
-    let matches = command.try_get_matches().map_err(report_usage)?;
-    Cli::from_arg_matches(&matches).map_err(report_usage)
+    config::with_variables(command)
+}
+
+/// Options win over environment variables, and these over the configuration file.
+fn parse() -> Result<Cli, ExitCode> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let command = config::configured(command(), &arguments).map_err(Failure::report)?;
+    let parsed = command.clone().try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| match config::explained(&command, &error) {
+        Some(failure) => failure.report(),
+        None => report_usage(error),
+    })
 }
 
 /// Help and version go to stdout with code 0, misuse to stderr with code 2.
@@ -161,6 +193,6 @@ mod tests {
 
     #[test]
     fn the_options_of_every_command_go_together() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

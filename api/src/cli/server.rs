@@ -10,9 +10,12 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use uuid::Uuid;
 
 use super::Failure;
+use crate::ledger::now;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The largest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
 
 /// Which server.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,9 +65,9 @@ pub(super) struct Server {
 /// A page of a list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page<R> {
-    data: Vec<R>,
-    next_cursor: Option<String>,
+pub(super) struct Page<R> {
+    pub(super) data: Vec<R>,
+    pub(super) next_cursor: Option<String>,
 }
 
 impl ServerArgs {
@@ -99,6 +102,41 @@ impl Server {
     /// What it answers; a problem is a failure.
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.read(path)
+    }
+
+    /// Its address.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same as [`Server::get`], and by how many milliseconds its clock was ahead of this one, where its answer is dated.
+    pub(super) fn get_with_date(&self, path: &str) -> Result<(Value, Option<i64>), Failure> {
+        let url = format!("{}{path}", self.url);
+        let before = now().millis();
+        let answer = self.signed(self.agent.get(&url)).call().map_err(|error| unreachable(&url, &error))?;
+        let between = before.midpoint(now().millis());
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
+        // It says the second that has begun.
+        let ahead = date.map(|date| date.timestamp_millis().saturating_add(500).saturating_sub(between));
+        Ok((read(&url, answer)?, ahead))
+    }
+
+    /// What it says now, as one page: of somebody who asks again and again, so that one who is away is no failure.
+    pub(super) fn look<A: DeserializeOwned>(&self, path: &str) -> Result<Look<A>, Failure> {
+        let url = format!("{}{path}", self.url);
+        let mut answer = match self.signed(self.agent.get(&url)).call() {
+            Ok(answer) if answer.status().is_server_error() => {
+                return Ok(Look::Away(format!("{url} answers {}", answer.status().as_u16())));
+            }
+            Ok(answer) => answer,
+            Err(error) => return Ok(Look::Away(unreachable(&url, &error).to_string())),
+        };
+        if answer.status() == ureq::http::StatusCode::NOT_FOUND {
+            // What is unknown now may be known later.
+            return Ok(Look::Unknown(refusal(&url, &mut answer)?));
+        }
+        read(&url, answer).map(Look::Answer)
     }
 
     fn read<A: DeserializeOwned>(&self, path: &str) -> Result<A, Failure> {
@@ -143,14 +181,31 @@ impl Server {
     }
 }
 
+/// What one look at a server came to.
+pub(super) enum Look<A> {
+    /// It said something.
+    Answer(A),
+    /// It doesn't know what was asked about.
+    Unknown(Failure),
+    /// It isn't there, or not ready; why.
+    Away(String),
+}
+
 fn read<A: DeserializeOwned>(url: &str, mut answer: ureq::http::Response<ureq::Body>) -> Result<A, Failure> {
-    let status = answer.status();
-    if status.is_success() {
-        return answer.body_mut().read_json().map_err(|error| unreachable(url, &error));
+    if answer.status().is_success() {
+        // A page of records may be large: each is up to a mebibyte.
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        return body.read_json().map_err(|error| unreachable(url, &error));
     }
+    Err(refusal(url, &mut answer)?)
+}
+
+/// What an answer that is a problem says.
+fn refusal(url: &str, answer: &mut ureq::http::Response<ureq::Body>) -> Result<Failure, Failure> {
+    let status = answer.status();
     let body: Value = answer.body_mut().read_json().map_err(|error| unreachable(url, &error))?;
     let detail = body.get("detail").and_then(Value::as_str).unwrap_or("the server gives no reason");
-    Err(Failure::failed(format!("{url} answers {}: {detail}", status.as_u16())))
+    Ok(Failure::failed(format!("{url} answers {}: {detail}", status.as_u16())))
 }
 
 fn unreachable(url: &str, error: &ureq::Error) -> Failure {

@@ -79,6 +79,14 @@ pub async fn serve(listener: TcpListener, front: Front, tls: Option<Tls>, stop: 
     watching.abort();
 }
 
+/// How many files a server may open here, once it has raised its limit, and how many it would like to.
+pub(crate) fn open_files() -> (u64, u64) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = CONNECTIONS_MAX + FILES_FOR_OTHERS;
+    let raised = maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    (current.unwrap_or(wanted).max(raised), wanted)
+}
+
 /// The number of connections that the system's limit of open files leaves room for; the limit is raised as far as it may be.
 fn connections_max() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -1,7 +1,9 @@
 //! TLS: encrypted, and with the renewed certificate as soon as it is there.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ fn write(directory: &Path, files: [&[u8]; 2]) -> [String; 2] {
     let paths = ["cert.pem", "cert.key"].map(|name| directory.join(name));
     for (path, bytes) in paths.iter().zip(files) {
         std::fs::write(path, bytes).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     }
     paths.map(|path| path.to_str().unwrap().to_owned())
 }

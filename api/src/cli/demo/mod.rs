@@ -46,8 +46,8 @@ pub(super) struct Args {
     /// Serves HTTP at the end, until Ctrl-C. A temporary directory stays then.
     #[arg(long)]
     keep_serving: bool,
-    /// The address to serve on.
-    #[arg(long, env = "ORDERLEDGER_LISTEN", default_value = "127.0.0.1:8080", requires = "keep_serving")]
+    /// The address to serve on, with --keep-serving.
+    #[arg(long, env = "ORDERLEDGER_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// One JSON value on stdout.
     #[arg(long)]

@@ -10,6 +10,7 @@ use crate::access::limits::{Limits, Rate};
 use crate::access::tokens::Tokens;
 use crate::access::verifying_keys::VerifyingKeys;
 use crate::cli::Failure;
+use crate::cli::config::secrets::check_private;
 use crate::http::tls::Tls;
 
 /// Who may come in, and how.
@@ -78,7 +79,10 @@ impl DoorArgs {
         })?;
         let access = Access { keys, tokens: self.tokens()?, limits: self.limits()? };
         let tls = match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => Some(Tls::open(certificate, key).map_err(Failure::usage)?),
+            (Some(certificate), Some(key)) => {
+                check_private(key, "--tls-key").map_err(Failure::usage)?;
+                Some(Tls::open(certificate, key).map_err(Failure::usage)?)
+            }
             (None, None) => None,
             _ => return Err(Failure::usage("--tls-cert and --tls-key belong together; name both")),
         };

@@ -144,7 +144,8 @@ fn open_until_signaled(
 ) -> Result<(), Failure> {
     let signals = runtime.block_on(async { Signals::listen() })?;
     let front = Front::with(door.access);
-    let opening = Opening::start(settings.clone(), front.clone())?;
+    let address = (listener.local_addr()?, door.tls.is_some());
+    let opening = Opening::start(settings.clone(), front.clone(), address)?;
     let ended = runtime.block_on(serve_until(signals, listener, front, door.tls, &opening, canary));
     // Calls that still run are cut off here; what they wrote is in the log.
     runtime.shutdown_timeout(Duration::from_millis(200));

@@ -1,5 +1,6 @@
 //! Opening the ledger beside HTTP: again and again while the log can't be reached.
 
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,6 +11,7 @@ use orderledger_store::{At, Error};
 use tokio::sync::watch;
 
 use crate::cli::exit::in_full;
+use crate::cli::server_file;
 use crate::http::front::Front;
 use crate::http::routes;
 use crate::ledger::{Ledger, Opened, Settings, Workers};
@@ -30,12 +32,17 @@ pub(super) struct Opening {
 
 impl Opening {
     /// Starts; once the ledger is open, the front's calls are the ledger's.
-    pub(super) fn start(settings: Settings, front: Front) -> std::io::Result<Opening> {
+    pub(super) fn start(
+        settings: Settings,
+        front: Front,
+        (address, encrypted): (SocketAddr, bool),
+    ) -> std::io::Result<Opening> {
         let ((stop, stopped), (give_workers, workers)) = (channel(), channel());
         let (tell, result) = watch::channel(None);
         let thread = std::thread::Builder::new().name("opening".to_owned()).spawn(move || {
             let result = match open_patiently(&settings, &front, &stopped) {
                 Some(Ok(Opened { ledger, workers })) => {
+                    server_file::write(&settings.data, address, encrypted);
                     front.open(routes::router(Arc::clone(&ledger), front.access()));
                     // If nobody waits for them any more, they end here.
                     if let Err(unwanted) = give_workers.send(workers) {

@@ -8,12 +8,27 @@ use rustix::fs::statvfs;
 /// So much is left free, or a twentieth of a disk on which that is less.
 const LEFT_FREE: u64 = 256 << 20;
 
-/// [`Error::Unavailable`] if less than that is free where this directory is.
-pub(crate) fn check_room(dir: &Path) -> Result<(), Error> {
+/// The room on a disk, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// What is free.
+    pub(crate) free: u64,
+    /// What a rebuild leaves to the live views.
+    pub(crate) least: u64,
+}
+
+/// The room where this directory is.
+pub(crate) fn room(dir: &Path) -> Result<Room, Error> {
     let disk = statvfs(dir)
         .map_err(|cause| Error::unavailable(dir, "the disk doesn't say how much is free").with_source(cause))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let least = LEFT_FREE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 20);
+    Ok(Room { free, least })
+}
+
+/// [`Error::Unavailable`] if less than that is free where this directory is.
+pub(crate) fn check_room(dir: &Path) -> Result<(), Error> {
+    let Room { free, least } = room(dir)?;
     if free >= least {
         return Ok(());
     }

@@ -1,0 +1,98 @@
+//! What nothing shows, and files with secrets that others may read.
+
+use std::fs::Metadata;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::file::File;
+use crate::cli::Failure;
+
+/// Options whose value is a secret.
+const SECRET: [&str; 1] = ["api-key"];
+/// What a property of librdkafka that may hold a secret has in its name.
+const SECRET_PARTS: [&str; 6] = ["password", "secret", "token", ".pem", "assertion", "oauthbearer.config"];
+
+/// Whether the option's value is a secret.
+pub(super) fn is_secret(option: &str) -> bool {
+    SECRET.contains(&option)
+}
+
+/// Whether the value of this property of librdkafka may be a secret. The place of one is none.
+pub(super) fn is_secret_property(name: &str) -> bool {
+    SECRET_PARTS.iter().any(|part| name.contains(part)) && !name.ends_with(".location") && !name.ends_with(".file")
+}
+
+/// An address without who asks there: `https://ann:hunter2@host` is `https://…@host`.
+pub(super) fn without_user(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let host = rest.split('/').next().unwrap_or_default();
+    match host.rsplit_once('@') {
+        Some((user, _)) => format!("{scheme}://…{}", rest.get(user.len()..).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// Refuses a configuration file with a secret in it that every user of the machine may read.
+pub(super) fn check_file(file: &File) -> Result<(), Failure> {
+    let options = file.values.iter().filter(|value| is_secret(&value.option)).map(|value| value.key.clone());
+    let names = file.properties().iter().filter_map(|pair| Some(pair.split_once('=')?.0));
+    let properties = names.filter(|name| is_secret_property(name)).map(|name| format!("[kafka] {name}"));
+    let secrets: Vec<String> = options.chain(properties).collect();
+    let mode = std::fs::metadata(&file.path).map_or(0, |found| mode_of(&found));
+    if secrets.is_empty() || mode & OTHERS == 0 {
+        return Ok(());
+    }
+    let (path, names) = (file.path.display(), secrets.join(" and "));
+    Err(Failure::usage(format!(
+        "{path}: it holds {names}, and every user of this machine may use it (mode {mode:03o}): chmod 600 {path}, or say \
+         that by environment variables"
+    )))
+}
+
+/// What others than owner and group may do with a file.
+const OTHERS: u32 = 0o007;
+const GROUP: u32 = 0o070;
+
+/// Refuses a file with a secret that every user of the machine may use; one that its group may use is only warned of. `named` says
+/// what the file is to somebody who reads the message: `--tls-key`.
+pub(in crate::cli) fn check_private(path: &Path, named: &str) -> Result<(), String> {
+    let found = std::fs::metadata(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
+    let (mode, path) = (mode_of(&found), path.display());
+    if mode & OTHERS != 0 {
+        return Err(format!(
+            "{path}: every user of this machine may use the secret that {named} names (mode {mode:03o}): chmod 600 {path}, \
+             and make a new secret if somebody may have read it"
+        ));
+    }
+    if mode & GROUP != 0 {
+        tracing::warn!("{path}: its group may use the secret that {named} names (mode {mode:03o}): chmod 600 {path}");
+    }
+    Ok(())
+}
+
+fn mode_of(found: &Metadata) -> u32 {
+    found.permissions().mode() & 0o777
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        for name in ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"] {
+            assert!(is_secret_property(name), "{name}");
+        }
+        for name in ["sasl.username", "ssl.key.location", "ssl.ca.location", "linger.ms", "security.protocol"] {
+            assert!(!is_secret_property(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_who_asks() {
+        assert_eq!(without_user("https://ann:hunter2@host:1/a@b"), "https://…@host:1/a@b");
+        for plain in ["https://host/a@b", "127.0.0.1:8080", "a@b", ""] {
+            assert_eq!(without_user(plain), plain);
+        }
+    }
+}

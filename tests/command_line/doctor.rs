@@ -1,0 +1,75 @@
+//! `doctor` says what a server would find, and ends as one would.
+
+use orderledger_tests::server::Home;
+use serde_json::Value;
+
+use crate::{Place, said};
+
+/// What one line says, and how it ends.
+fn examined(place: &Place, options: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, Value) {
+    let output = place.run(&[&["doctor", "--json"], options].concat(), variables);
+    let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    (output.status.code(), found)
+}
+
+fn line(found: &Value, check: &str) -> [String; 2] {
+    let lines = found["checks"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["check"] == check).unwrap_or_else(|| panic!("no {check}: {found}"));
+    let to_do = line["whatToDo"].as_str().unwrap_or_default();
+    [line["state"].as_str().unwrap().to_owned(), format!("{}; {to_do}", line["detail"].as_str().unwrap())]
+}
+
+#[test]
+fn a_machine_that_is_fine_is_told_so() {
+    let home = Home::embedded();
+    let data = home.data();
+    let options = ["--data", data.to_str().unwrap(), "--server", "http://127.0.0.1:1"];
+    let (code, found) = examined(&Place::new(), &options, &[]);
+    assert_eq!(code, Some(0), "{found}");
+    for check in ["version", "configuration", "stream key", "data directory", "disk", "open files", "server", "clock"] {
+        // Whether this machine's clock is set and its limits are wide is the machine's business.
+        assert_ne!(line(&found, check)[0], "failed", "{check}: {found}");
+    }
+    let server = home.serve();
+    let options = ["--data", data.to_str().unwrap(), "--server", server.client.base()];
+    let (code, found) = examined(&Place::new(), &options, &[]);
+    assert_eq!(code, Some(0), "{found}");
+    assert!(line(&found, "data directory")[1].contains("is in use"), "{found}");
+    assert!(line(&found, "server")[1].contains("is ready"), "{found}");
+    server.stop();
+    let output = Place::new().run(&["doctor", "--data", data.to_str().unwrap()], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let fits = |line: &str| ["ok  ", "warning  ", "failed  "].iter().any(|state| line.starts_with(state));
+    assert!(text.lines().count() >= 8 && text.lines().all(fits), "{text}");
+}
+
+#[test]
+fn what_is_wrong_is_told_and_ends_as_a_start_would() {
+    let home = Home::embedded();
+    home.serve_with(&["--partitions", "3"]).stop();
+    let data = home.data();
+    let data = data.to_str().unwrap();
+    let place = Place::new();
+    // Refused at a start: exit code 3.
+    let (code, found) = examined(&place, &["--data", data, "--partitions", "5"], &[]);
+    let [state, words] = line(&found, "data directory");
+    assert_eq!((code, state.as_str()), (Some(3), "failed"), "{found}");
+    assert!(words.contains("it has 3 partitions"), "{words}");
+    let foreign = place.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("thesis.txt"), "mine").unwrap();
+    assert_eq!(examined(&place, &["--data", "foreign"], &[]).0, Some(3));
+    // Another reason: exit code 1.
+    place.write("stream.key", &"1".repeat(32), 0o644);
+    let (code, found) = examined(&place, &["--data", data, "--stream-key-file", "stream.key"], &[]);
+    assert_eq!((code, line(&found, "stream key")[0].as_str()), (Some(1), "failed"), "{found}");
+    let away = ["--data", data, "--log", "kafka", "--kafka-brokers", "127.0.0.1:1"];
+    let (_, found) = examined(&place, &away, &[]);
+    assert!(line(&found, "brokers")[1].contains("no Kafka broker answers at 127.0.0.1:1; start it"), "{found}");
+    assert!(line(&found, "data directory")[1].contains("it belongs to the embedded log"), "{found}");
+    // Only a warning: exit code 0.
+    let (code, found) = examined(&place, &["--data", data], &[("ORDERLEDGER_LISTN", "127.0.0.1:1")]);
+    let [state, words] = line(&found, "environment");
+    assert_eq!((code, state.as_str()), (Some(0), "warning"), "{found}");
+    assert!(words.contains("ORDERLEDGER_LISTN") && words.contains("ORDERLEDGER_LISTEN"), "{words}");
+}

@@ -1,0 +1,69 @@
+//! Secrets: nothing shows one, and a file with one that every user of the machine may read is refused.
+
+use crate::{Place, said};
+
+const SECRET: &str = "hunter2hunter2";
+
+#[test]
+fn nothing_shows_a_secret() {
+    let file = format!(
+        "api_key = \"{SECRET}\"\nauth_jwks = \"https://ann:{SECRET}@login.example.com/keys\"\n[kafka]\nsasl.password = \"{SECRET}\"\n"
+    );
+    let place = Place::with(&file);
+    let variables = [("ORDERLEDGER_KAFKA_PROPERTIES", "ssl.key.password=hunter2hunter2")];
+    for command in [&["config", "show"][..], &["config", "show", "--json"], &["doctor"], &["status", "--help"]] {
+        for variables in [&variables[..], &[variables[0], ("ORDERLEDGER_API_KEY", SECRET)]] {
+            let output = place.run(command, variables);
+            let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
+            assert!(!printed.is_empty() && !printed.contains(SECRET), "{command:?}: {printed}");
+        }
+    }
+    let shown = place.json(&["config", "show", "--json"], &variables);
+    let hidden = |option: &str| {
+        shown["options"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["option"] == option && row["hidden"] == true && row["value"].is_null())
+    };
+    assert!(["api_key", "kafka.sasl.password", "kafka.ssl.key.password"].into_iter().all(hidden), "{shown}");
+}
+
+#[test]
+fn a_configuration_with_a_secret_that_everybody_may_read_is_refused() {
+    for (secret, named) in [("api_key = \"x\"", "api_key"), ("[kafka]\nsasl.password = \"x\"", "[kafka] sasl.password")]
+    {
+        let place = Place::new();
+        place.write("orderledger.toml", secret, 0o644);
+        let said = place.refused(&["status"], &[]);
+        assert!(said.contains(&format!("orderledger.toml: it holds {named}")) && said.contains("chmod 600"), "{said}");
+        // To its owner, or to a group of the operator's, it is right.
+        for mode in [0o600, 0o640] {
+            place.write("orderledger.toml", secret, mode);
+            assert!(place.run(&["config", "show"], &[]).status.success(), "{mode:o}");
+        }
+    }
+    let place = Place::new();
+    place.write("orderledger.toml", "listen = \"127.0.0.1:1\"\n", 0o644);
+    assert!(place.run(&["config", "show"], &[]).status.success(), "it holds no secret");
+}
+
+#[test]
+fn a_key_file_that_everybody_may_read_is_refused() {
+    let place = Place::new();
+    place.write("stream.key", &"1".repeat(32), 0o604);
+    place.write("tls.key", "no key", 0o644);
+    place.write("tls.pem", "no certificate", 0o644);
+    for (options, file, named) in [
+        (&["--stream-key-file", "stream.key"][..], "stream.key", "--stream-key-file"),
+        (&["--tls-cert", "tls.pem", "--tls-key", "tls.key"], "tls.key", "--tls-key"),
+    ] {
+        let said = place.refused(&[&["serve"], options].concat(), &[]);
+        assert!(said.contains(&format!("{file}: every user of this machine")) && said.contains(named), "{said}");
+        assert!(said.contains(&format!("chmod 600 {file}")), "{said}");
+    }
+    // Nobody but its owner: read, and refused for what it is.
+    place.write("tls.key", "no key", 0o600);
+    let said = place.refused(&["serve", "--tls-cert", "tls.pem", "--tls-key", "tls.key"], &[]);
+    assert!(said.contains("it holds no certificate"), "{said}");
+}
