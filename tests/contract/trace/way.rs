@@ -29,7 +29,7 @@ fn steps(spans: &[Value]) -> BTreeSet<String> {
 
 #[test]
 fn one_orders_whole_way_is_under_one_trace_id_in_the_lines_and_in_the_log() {
-    let home = Home::embedded();
+    let home = Home::new();
     let server = home.serve_logging(STEPS, &["--partitions", "2"]);
     trade(&server.client, &traceparent(TRACE, "01"));
     until(|| spans(&home, TRACE), |spans| steps(spans).is_superset(&expected_steps()));
@@ -88,7 +88,7 @@ fn check_log(home: &Home, spans: &[Value]) {
 
 #[test]
 fn no_step_is_said_unless_it_is_asked_for_and_a_format_that_is_none_is_refused() {
-    let home = Home::embedded();
+    let home = Home::new();
     let server = home.serve_logging("warn", &[]);
     trade(&server.client, &traceparent(TRACE, "01"));
     server.stop();
@@ -109,7 +109,7 @@ fn handlings(spans: &[Value]) -> BTreeMap<(String, String), BTreeSet<String>> {
 
 #[test]
 fn what_is_handled_again_after_a_kill_has_the_same_spans_and_a_rebuild_has_none() {
-    let home = Home::embedded();
+    let home = Home::new();
     let server = home.serve_logging(STEPS, &["--partitions", "1"]);
     trade(&server.client, &traceparent(TRACE, "01"));
     until(|| spans(&home, TRACE), |spans| steps(spans).is_superset(&expected_steps()));
