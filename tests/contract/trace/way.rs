@@ -88,7 +88,7 @@ fn check_log(home: &Home, spans: &[Value]) {
 
 #[test]
 fn no_step_is_said_unless_it_is_asked_for_and_a_format_that_is_none_is_refused() {
-    let home = Home::new();
+    let home = Home::embedded();
     let server = home.serve_logging("warn", &[]);
     trade(&server.client, &traceparent(TRACE, "01"));
     server.stop();
