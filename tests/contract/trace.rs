@@ -13,7 +13,7 @@ use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
 /// What makes a server say each step of a trace.
-const STEPS: &str = "info,orderledger_api::http::trace=debug,orderledger_projections::worker::trace=debug";
+const STEPS: &str = "warn,steps=debug";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
 
