@@ -63,6 +63,19 @@ pub const TREE_NODE: u8 = 0x53;
 /// audit: `topic u8, partition u32, tree size u64` → a published head of chain and tree.
 pub const CHECKPOINT: u8 = 0x54;
 
+/// notifications: `user, offset u64` → the number of the event's type.
+pub const NOTIFICATION: u8 = 0x60;
+/// notifications: `user` → how far the user has read, and what the user wants to be told.
+pub const NOTIFIED: u8 = 0x61;
+/// notifications: `webhook` → where it is, what it wants, and how it was registered.
+pub const WEBHOOK: u8 = 0x62;
+/// notifications: `webhook` → how far it was told.
+pub const WEBHOOK_MARKS: u8 = 0x63;
+/// notifications: `webhook, partition u32, offset u64` → a delivery that was given up.
+pub const WEBHOOK_DEAD_LETTER: u8 = 0x64;
+/// notifications: `webhook, partition u32, offset u64` of the request → what is to be sent again.
+pub const WEBHOOK_RESEND: u8 = 0x65;
+
 /// any projection that parks: `entity` → where its first waiting record stands and how many wait.
 pub const PARKED: u8 = 0x70;
 /// any projection that parks: `eventId u64 u64, partition u32` → an operator's decision about a parked record.
@@ -275,6 +288,12 @@ mod tests {
             CHAIN,
             TREE_NODE,
             CHECKPOINT,
+            NOTIFICATION,
+            NOTIFIED,
+            WEBHOOK,
+            WEBHOOK_MARKS,
+            WEBHOOK_DEAD_LETTER,
+            WEBHOOK_RESEND,
             PARKED,
             DECISION,
             DECIDED,

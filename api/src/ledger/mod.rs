@@ -71,6 +71,8 @@ pub struct Ledger {
     pub market: Arc<ViewHandle>,
     /// The log itself, byte for byte.
     pub audit: Arc<ViewHandle>,
+    /// Inboxes, and how far each webhook was told.
+    pub notifications: Arc<ViewHandle>,
     /// Records of the log that were asked for lately.
     pub(crate) recent: Arc<Recent>,
     /// The order books.
@@ -100,9 +102,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The three views.
-    pub const fn views(&self) -> [&Arc<ViewHandle>; 3] {
-        [&self.settlement, &self.market, &self.audit]
+    /// The views.
+    pub const fn views(&self) -> [&Arc<ViewHandle>; 4] {
+        [&self.settlement, &self.market, &self.audit, &self.notifications]
     }
 
     /// The two stages, and how far they are.

@@ -228,6 +228,7 @@ impl Workers {
         let settlement = projection(Kind::settlement())?;
         let market = projection(Kind::market())?;
         let audit = projection(Kind::audit())?;
+        let notifications = projection(Kind::notifications())?;
         let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let gate = Gate::default();
         let (of_matching, of_intake) = (gate.place(), gate.place());
@@ -246,6 +247,7 @@ impl Workers {
             settlement,
             market,
             audit,
+            notifications,
             board,
             writes: Semaphore::new(WRITES_MAX),
             recent: Arc::new(Recent::new(RECENT_BYTES_MAX)),
