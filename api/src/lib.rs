@@ -24,6 +24,7 @@ mod ops;
 mod queries;
 mod rows;
 mod spent;
+pub mod webhooks;
 
 /// Views and folds live on small pieces of memory: with the system's allocator a rebuild takes a fifth longer (docs/BENCHMARKS.md).
 #[global_allocator]

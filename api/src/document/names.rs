@@ -52,5 +52,7 @@ const PARAMETERS: &[(&str, &str, &str, &str)] = &[
         "Channels",
         "What to tell, with commas between: trades:AAPL, book:AAPL, candles:AAPL:1m, orders:ann, balances:ann, lag.",
     ),
+    ("", "webhookId", "Id", "The webhook."),
+    ("", "unread", "Flag", "Only what is not read."),
     ("", "dryRun", "Flag", "Say what would be done, and do nothing."),
 ];

@@ -1,6 +1,6 @@
 //! What every call has in common: routes, bodies, parameters, problems, answers.
 //!
-//! - `calls`, `routes`, `shapes`: every call on one page, what a call is, and the fields that are many
+//! - `calls`, `told`, `routes`, `shapes`: every call, what a call is, and the fields that are many
 //! - `server`: connections, and their end
 //! - `front`: what answers until the ledger is open
 //! - `edge`, `guard`: what wraps every call, and who may make it
@@ -34,4 +34,5 @@ pub(crate) mod values;
 
 mod connections;
 mod paced;
+mod told;
 pub(crate) mod shapes;

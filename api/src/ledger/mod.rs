@@ -40,6 +40,7 @@ pub(crate) use view_handle::{Moment, REBUILDING};
 
 use crate::lag::Watch;
 use crate::streams::Streams;
+use crate::webhooks::Webhooks;
 use open::EXPORTS_MAX;
 use rebuild::live::Rebuilds;
 
@@ -95,6 +96,8 @@ pub struct Ledger {
     pub(crate) streams: Streams,
     /// How far everything is behind the log.
     pub(crate) lag: Watch,
+    /// Who is told, from what secrets are made, and how that goes.
+    pub(crate) webhooks: Webhooks,
     /// What rebuilds.
     pub(crate) rebuilds: Arc<Rebuilds>,
     /// What the workers of views are started with.

@@ -90,7 +90,7 @@ pub struct WebhookRow {
     pub from: Vec<Position>,
     /// Where it was registered.
     pub registered: Position,
-    /// The newest call that set it.
+    /// The newest call that set it, or asked to send something again.
     pub call: Call,
     /// It is told nothing any more; kept, so that the call that registered it is known.
     pub is_deleted: bool,

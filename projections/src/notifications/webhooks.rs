@@ -165,6 +165,11 @@ impl Webhooks {
                 rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, at),
             );
         }
+        if known.row.call.event_id == call.event_id {
+            return false;
+        }
+        known.row.call = call;
+        self.changed.insert(webhook_id);
         known.resends.insert(call.at);
         let key = rows::place_key(keys::WEBHOOK_RESEND, webhook_id, call.at);
         self.put_resends.insert(key, ResendRow { event_id: call.event_id, user_id, from, to });
