@@ -34,5 +34,5 @@ pub(crate) mod values;
 
 mod connections;
 mod paced;
-mod told;
 pub(crate) mod shapes;
+mod told;

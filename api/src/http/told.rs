@@ -8,9 +8,14 @@ use crate::{commands, queries};
 
 /// All of them; a part of [`super::calls::calls`].
 pub(super) const CALLS: &[Call] = &[
-    read("/v1/accounts/{userId}/notifications", "notifications", "What the account's user is told.", INBOX, LIST, || {
-        routing::get(queries::accounts::notifications::list)
-    }),
+    read(
+        "/v1/accounts/{userId}/notifications",
+        "notifications",
+        "What the account's user is told.",
+        INBOX,
+        LIST,
+        || routing::get(queries::accounts::notifications::list),
+    ),
     write(
         (Method::Post, "/v1/accounts/{userId}/notifications/read"),
         "markRead",

@@ -3,6 +3,7 @@
 //! Everything that names concrete parts is here; the workers run beside what this page lists.
 
 mod conditions;
+mod event_at;
 mod gates;
 mod kinds;
 mod open;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderledger_domain::entity::Entity;
-use orderledger_domain::ids::Symbol;
+use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -49,6 +50,11 @@ pub(crate) const CONTROL: &str = "_control";
 
 /// The market of the canary, which lists of markets leave out.
 pub(crate) const CANARY: &str = "LEDGER.CANARY";
+
+/// Whether the account is one of the canary's, of which nobody is told.
+pub(crate) fn is_canary(user: &UserId) -> bool {
+    user.as_str().starts_with("ledger.canary-")
+}
 
 /// What every call works with.
 pub struct Ledger {

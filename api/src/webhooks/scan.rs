@@ -7,7 +7,7 @@ use orderledger_projections::notifications::{queries, told_of};
 use orderledger_projections::worker::read::Read;
 use orderledger_store::Error;
 
-use crate::ledger::{Ledger, Moment};
+use crate::ledger::{Ledger, Moment, is_canary};
 
 /// Records of one look.
 const LOOK_RECORDS: usize = 500;
@@ -42,6 +42,7 @@ pub(super) fn look(
         let offset = read.position.offset;
         let is_wanted = row.user_id.as_ref().is_none_or(|user| user == whose)
             && user.is_none_or(|user| user == whose)
+            && !is_canary(whose)
             && row.event_types.as_ref().is_none_or(|types| types.contains(&event_type));
         // A repeat, or what somebody else wrote, is not in the view.
         if !is_wanted || queries::notification(&moment.reader, whose, offset)?.is_none() {

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use bytes::Bytes;
 use orderledger_domain::event::EventType;
 use orderledger_domain::ids::UserId;
-use orderledger_domain::position::{Position, Topic};
-use orderledger_domain::timestamp::Timestamp;
-use orderledger_projections::audit::queries::record;
+use orderledger_domain::position::Topic;
 use orderledger_projections::notifications::queries::{Inbox, Notification, inbox, user};
 use orderledger_store::Error;
 use serde::Serialize;
@@ -53,7 +50,7 @@ pub(crate) async fn list(
     let rows = blocking(move || {
         let row = |Notification { offset, event_type, is_read }: Notification| {
             let at = of.offset(offset);
-            let (recorded_at, value) = event_at(&reading, at)?;
+            let (recorded_at, value) = reading.event_at(at)?;
             Ok(NotificationRow::new(at, event_type, is_read, (recorded_at, &value)))
         };
         page.into_iter().map(row).collect::<Result<Vec<_>, Error>>()
@@ -61,18 +58,6 @@ pub(crate) async fn list(
     .await?;
     let next = next.map(|place| cursor::write(&wanted.scope, &place));
     answer::list(&headers, &rows, next, &as_of)
-}
-
-/// What stands there: out of the audit trail, or out of the log while that is behind or being made anew.
-fn event_at(ledger: &Ledger, at: Position) -> Result<(Timestamp, Option<Bytes>), Error> {
-    let kept = ledger.audit.reader().and_then(|reader| record(&reader, at)).ok().flatten();
-    if let Some(kept) = kept {
-        return Ok((kept.recorded_at, kept.value));
-    }
-    let found = ledger.log.read(at.topic_partition(), at.offset, 1)?.into_iter().next();
-    let found = found.filter(|record| record.offset == at.offset);
-    Ok(found
-        .map_or((Timestamp::default(), None), |record| (Timestamp::from_millis(record.recorded_at_ms), record.value)))
 }
 
 #[derive(Serialize)]
