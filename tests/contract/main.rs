@@ -8,6 +8,7 @@ mod document;
 mod export;
 mod hot;
 mod metrics;
+mod notifications;
 mod past;
 mod proof;
 mod streams;

@@ -50,7 +50,9 @@ const PARAMETERS: &[(&str, &str, &str, &str)] = &[
         "",
         "channels",
         "Channels",
-        "What to tell, with commas between: trades:AAPL, book:AAPL, candles:AAPL:1m, orders:ann, balances:ann, lag.",
+        "What to tell, with commas between: trades:AAPL, book:AAPL, candles:AAPL:1m, orders:ann, balances:ann, notifications:ann, lag.",
     ),
+    ("", "webhookId", "Id", "The webhook."),
+    ("", "unread", "Flag", "Only what is not read."),
     ("", "dryRun", "Flag", "Say what would be done, and do nothing."),
 ];

@@ -7,11 +7,17 @@ use super::shapes::{
     ACCOUNT_HISTORY, CANDLES, DECIDED, EVENTS, EXPLAINED, FILLS, HISTORY, INCLUSION, LIST, MARKET, MARKETS, MOMENT,
     NEW_ORDER, ORDER, ORDERS, PAGE, PARKED, POSITION, POSTINGS, REBUILD, RECORD, TAPE,
 };
+use super::told;
 use crate::queries::hot::Rests;
 use crate::{commands, document, ops, queries};
 
 /// All calls.
-pub(crate) const CALLS: &[Call] = &[
+pub(crate) fn calls() -> impl Iterator<Item = &'static Call> + Clone {
+    CALLS.iter().chain(told::CALLS)
+}
+
+/// All but those about what users are told.
+const CALLS: &[Call] = &[
     write(
         (Method::Post, "/v1/accounts/{userId}/deposits"),
         "deposit",

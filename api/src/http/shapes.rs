@@ -139,6 +139,26 @@ pub(crate) const MARKET: &[&str] = &[
 pub(crate) const INCLUSION: &[&str] = &["leafIndex", "treeSize", "leafHash", "path", "rootHash", "checkpoint", "asOf"];
 pub(crate) const RECORD: &[&str] = &["topic", "partition", "offset", "position", "recordedAt", "key", "event", "asOf"];
 
+pub(crate) const INBOX: &[&str] =
+    &["type", "unread", "limit", "order", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const NOTIFICATION: &[&str] = &["position", "recordedAt", "eventType", "read", "event", "valueBase64"];
+pub(crate) const WEBHOOK: &[&str] = &[
+    "webhookId",
+    "url",
+    "userId",
+    "eventTypes",
+    "secretVersion",
+    "previousSecretUntil",
+    "state",
+    "waiting",
+    "sent",
+    "error",
+    "position",
+    "asOf",
+];
+pub(crate) const DEAD_LETTERS: &[&str] = &["limit", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const DEAD_LETTER: &[&str] = &["position", "userId", "attempts", "error"];
+
 pub(crate) const PARKED: &[&str] =
     &["projection", "limit", "order", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
 pub(crate) const DECIDED: &[&str] = &["entity", "projection", "position", "state", "firstPosition", "waiting", "error"];

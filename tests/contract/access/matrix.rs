@@ -49,6 +49,13 @@ fn decided(method: &str, path: &str) -> Option<Who> {
         }
         _ if path.starts_with("/v1/orders/{orderId}") => ReadersOfAccounts,
         _ if path.starts_with("/v1/audit/") => ReadersOfEverything,
+        _ if path == "/v1/webhooks" || path.starts_with("/v1/webhooks/") => {
+            if reads {
+                ReadersOfEverything
+            } else {
+                Operators
+            }
+        }
         _ if path.starts_with("/v1/parked") || path.starts_with("/v1/projections") => {
             if reads {
                 ReadersOfEverything

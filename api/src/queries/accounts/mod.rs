@@ -3,6 +3,7 @@
 pub(crate) mod balances;
 pub(crate) mod explain;
 pub(crate) mod fills;
+pub(crate) mod notifications;
 pub(crate) mod orders;
 pub(crate) mod postings;
 pub(crate) mod transactions;
