@@ -29,7 +29,7 @@ fn until_marked(client: &Client, webhook: &Value, at: &str) {
     let newest = || {
         let page = client.get("/v1/audit/events?topic=notifications&limit=1000").expect(200);
         let marks = page["data"].as_array().unwrap().iter().map(|row| row["event"].clone());
-        let own =
+        let mut own =
             marks.filter(|event| event["eventType"] == "WebhookMarked" && &event["payload"]["webhookId"] == webhook);
         own.next_back().map_or(Value::Null, |event| event["payload"].clone())
     };
