@@ -19,7 +19,7 @@ const CHUNK: usize = 1000;
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) log: LogArgs,
-    /// One topic: orders, books, trades or dead-letters [default: all]
+    /// One topic: orders, books, trades, dead-letters or notifications [default: all]
     #[arg(long)]
     topic: Option<Topic>,
     /// One partition from an offset on: 3@1842 with --topic, or orders-3@1842.

@@ -18,7 +18,7 @@ use crate::ledger::open_log_to_look;
 pub(super) struct Args {
     #[command(flatten)]
     log: LogArgs,
-    /// One topic: orders, books, trades or dead-letters [default: all]
+    /// One topic: orders, books, trades, dead-letters or notifications [default: all]
     #[arg(long)]
     topic: Option<Topic>,
     /// One partition of each topic [default: all]
