@@ -103,7 +103,7 @@ mod tests {
     fn a_message_has_these_bytes_and_one_id_for_ever() {
         let value = br#"{"eventId":"9a71ec8a-02e4-50dd-aaca-e1783b2db18d","eventType":"OrderFilled","timestamp":"2025-01-15T10:30:00Z","payload":{"price":  150.2500},"metadata":{}}"#;
         let (id, body) = message(Uuid::from_u128(7), Topic::Orders.at(3).offset(9), value).unwrap();
-        insta::assert_snapshot!(id, @"");
+        insta::assert_snapshot!(id, @"msg_69548b7e03e45490befbe1a412a899ba");
         insta::assert_snapshot!(String::from_utf8(body).unwrap(), @r#"{"type":"OrderFilled","timestamp":"2025-01-15T10:30:00Z","position":"orders-3@9","data":{"price":  150.2500}}"#);
         assert_ne!(message(Uuid::from_u128(8), Topic::Orders.at(3).offset(9), value).unwrap().0, id, "another webhook");
         assert!(message(Uuid::nil(), Topic::Orders.at(3).offset(9), b"{}").is_none());
