@@ -27,6 +27,7 @@ pub mod queries;
 pub mod rows;
 pub mod said;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;
 mod users;
 mod webhooks;
