@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// After a failure.
 const SELDOM: Duration = Duration::from_secs(30);
 /// How long the end of the program waits for the last one.
-const LAST_WITHIN: Duration = Duration::from_secs(2);
+const LAST_WITHIN: Duration = Duration::from_secs(1);
 /// Why an attempt failed, in the log, has at most so many characters.
 const ERROR_CHARACTERS: usize = 300;
 
@@ -67,6 +67,9 @@ impl Marking {
 
     /// Writes the last marks, and waits a little for them.
     pub(super) fn end(&mut self, ledger: &Ledger, marks: MarksRow) {
+        if ledger.log.reachable().is_err() {
+            return;
+        }
         let waits = |marking: &mut Marking| {
             if marking.on_its_way {
                 marking.on_its_way = false;

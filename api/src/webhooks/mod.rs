@@ -22,7 +22,7 @@ mod sender;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orderledger_projections::notifications::deliveries::Schedule;
 use orderledger_projections::notifications::queries;
@@ -39,6 +39,8 @@ use crate::ledger::Ledger;
 pub(crate) const WEBHOOKS_MAX: usize = 32;
 /// How often it is looked whether there is another webhook.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the end of the program waits for the last marks.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// How webhooks are told.
 #[derive(Clone, Debug)]
@@ -123,9 +125,10 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
             }
             of.conditions.stop.sleep(LOOK_EVERY);
         }
-        for thread in told.into_values() {
-            // A panic there has been told already.
-            drop(thread.join());
+        // One that waits for a log that is away is left to itself: nothing that it does is lost.
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while told.values().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
         }
     })
 }

@@ -1,3 +1,5 @@
+//! The order of deliveries, what marks lead to, and what is given up.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Rows of inboxes, users and webhooks, out of records.
+
 use std::sync::Arc;
 
 use bytes::Bytes;
