@@ -136,6 +136,21 @@ impl DataDir {
         self.path.join(LOG)
     }
 
+    /// The file in which a log is made that is to become the directory's. While it is there the directory is nobody's.
+    pub fn unfinished_log_path(&self) -> PathBuf {
+        self.path.join(format!("{LOG}.unfinished"))
+    }
+
+    /// Makes that file the log of this new directory, with its partition count, for ever.
+    pub fn adopt_log(&mut self, partitions: u32) -> Result<(), Error> {
+        self.check(Some(partitions), &LogIdentity::Embedded)?;
+        let path = self.log_path();
+        let moved =
+            fs::rename(self.unfinished_log_path(), &path).and_then(|()| atomic_file::sync_dir(Some(&self.path)));
+        moved.map_err(|error| Error::unavailable(&path, "can't give the log its name").with_source(error))?;
+        self.pin(partitions, &LogIdentity::Embedded)
+    }
+
     /// The file that says where and when the topics on Kafka began.
     pub fn first_records_path(&self) -> PathBuf {
         self.path.join("first-records")

@@ -1,7 +1,8 @@
 //! The command line itself: what it is configured by, what it says of that, and the pages about it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod config;
+mod delivery;
 mod doctor;
 mod pages;
 mod secrets;

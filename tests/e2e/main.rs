@@ -1,7 +1,8 @@
 //! The program from outside: started, asked over its socket, killed, started again.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod audit;
+mod backup;
 mod closing;
 mod control;
 mod disk_full;

@@ -10,6 +10,7 @@ mod doctor;
 mod flow;
 mod foreign;
 mod lag;
+mod moving;
 mod old_broker;
 mod other_log;
 mod outage;

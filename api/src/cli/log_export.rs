@@ -1,17 +1,19 @@
 //! `log export`: records byte for byte in a file that can be checked with nothing else.
 
-use std::io::{BufWriter, ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use orderledger_domain::position::Topic;
 use orderledger_store::event_log::EventLog;
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use super::exit::in_full;
 use super::log_dump::{start, topics};
 use super::progress::Bar;
 use super::{Failure, LogArgs, print, print_json};
-use crate::export::{Stretch, export};
+use crate::export::{Stretch, consistent_ends, export};
 use crate::ledger::open_log_to_look;
 
 #[derive(Debug, clap::Args)]
@@ -51,8 +53,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let all = topics.flat_map(|topic| (0..log.partitions()).map(move |partition| topic.at(partition)));
     let mut stretches = Vec::new();
     let mut to_read = 0_u64;
+    let ends = consistent_ends(&*log)?;
     for of in all.filter(|of| partition.is_none_or(|partition| partition == of.partition)) {
-        let (first, to) = (log.first_offset(of)?, log.stable_end(of)?);
+        let (first, to) = (log.first_offset(of)?, ends.get(&of).copied().unwrap_or(0));
         to_read = to_read.saturating_add(to.saturating_sub(first));
         let from = from.map_or(0, |from| from.offset);
         if from > to {
@@ -73,20 +76,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 /// Beside the file first, so that there is the old one, or none, until the new one is whole and synced.
 fn write(log: &dyn EventLog, stretches: &[Stretch], path: &Path, to_read: usize) -> Result<u64, Failure> {
-    let told = |error: std::io::Error| {
-        let what = in_full(&error);
-        Failure::failed(match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                format!(
-                    "{}: no room: {what}; nothing is left of it; make room, or name a file elsewhere",
-                    path.display()
-                )
-            }
-            _ => format!("{}: {what}", path.display()),
-        })
-    };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let unfinished = tempfile::Builder::new().prefix(".export-").tempfile_in(directory).map_err(told)?;
+    let told = |error: io::Error| no_room(path, &error);
+    let unfinished = tempfile::Builder::new().prefix(".export-").tempfile_in(directory(path)).map_err(told)?;
     let mut out = BufWriter::with_capacity(1 << 20, unfinished);
     let mut bar = Bar::new(to_read, "records");
     let records = export(log, stretches, &mut out, &mut |done| bar.set(done)).map_err(told)?;
@@ -94,7 +85,28 @@ fn write(log: &dyn EventLog, stretches: &[Stretch], path: &Path, to_read: usize)
     out.flush().map_err(told)?;
     let unfinished = out.into_inner().map_err(|error| told(error.into_error()))?;
     unfinished.as_file().sync_all().map_err(told)?;
-    unfinished.persist(path).map_err(|error| told(error.error))?;
-    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(told)?;
+    settle(unfinished, path)?;
     Ok(records)
+}
+
+/// Gives a file that is whole and synced its name.
+pub(super) fn settle(unfinished: NamedTempFile, path: &Path) -> Result<(), Failure> {
+    let told = |error: io::Error| no_room(path, &error);
+    unfinished.persist(path).map_err(|error| told(error.error))?;
+    File::open(directory(path)).and_then(|directory| directory.sync_all()).map_err(told)
+}
+
+/// What went wrong with a file that was being written.
+pub(super) fn no_room(path: &Path, error: &io::Error) -> Failure {
+    let (what, path) = (in_full(error), path.display());
+    Failure::failed(match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            format!("{path}: no room: {what}; nothing is left of it; make room, or name a place elsewhere")
+        }
+        _ => format!("{path}: {what}"),
+    })
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

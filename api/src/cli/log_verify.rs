@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Failure, print, print_json};
 use crate::export::{Checked, Saved, State, check};
@@ -28,9 +28,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
         saved.take(&text).map_err(|what| Failure::usage(format!("{}: {what}", path.display())))?;
     }
-    let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", args.file.display()));
-    let file = File::open(&args.file).map_err(unreadable)?;
-    let checked = check(&mut BufReader::with_capacity(1 << 20, file), &saved).map_err(unreadable)?;
+    let checked = check_file(&args.file, &saved)?;
     if args.json {
         print_json(&checked)?;
     } else {
@@ -44,6 +42,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::failed("none of the saved heads is one that the file could be compared with"));
     }
     Ok(())
+}
+
+/// What a file is.
+pub(super) fn check_file(path: &Path, saved: &Saved) -> Result<Checked, Failure> {
+    let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+    let file = File::open(path).map_err(unreadable)?;
+    check(&mut BufReader::with_capacity(1 << 20, file), saved).map_err(unreadable)
 }
 
 fn table(checked: &Checked) -> String {

@@ -1,12 +1,15 @@
 //! The command line: one enum of commands and one match.
 
 mod args;
+mod backup;
 mod benchmark;
 mod completions;
 mod config;
 mod demo;
 mod doctor;
 mod exit;
+mod filling;
+mod health;
 mod import;
 mod interrupt;
 mod key_file;
@@ -17,10 +20,12 @@ mod log_tail;
 mod log_verify;
 mod logging;
 mod man;
+mod migrate;
 mod output;
 mod parked;
 pub(crate) mod progress;
 mod rebuild;
+mod restore;
 mod schema;
 mod scratch;
 mod serve;
@@ -74,6 +79,12 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
     Verify(verify::Args),
+    /// Writes the whole log into a file that is checked, beside a running server or without one.
+    Backup(backup::Args),
+    /// Brings a backup back: into a new data directory, or into empty topics, at the same offsets.
+    Restore(restore::Args),
+    /// Moves an embedded log to Kafka: the same partitions, offsets and append times.
+    Migrate(migrate::Args),
     /// Shows a running server's positions, lag, accounting and generations.
     Status(status::Args),
     /// Shows and decides what waits behind records that a projection can't apply.
@@ -96,6 +107,8 @@ enum Command {
     Config(config::show::Config),
     /// Looks at what a server would find here, a line each, and says what to do.
     Doctor(doctor::Args),
+    /// Asks a server whether it is ready; exit 0 only if it is.
+    Health(health::Args),
     /// Writes what a shell completes after `orderledger`.
     Completions(completions::Args),
     /// Writes the manual pages.
@@ -139,6 +152,9 @@ pub fn main() -> ExitCode {
         Command::Benchmark(benchmark) => benchmark::run(benchmark),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Parked(parked) => parked::run(&parked),
         Command::Keys(keys) => keys::run(&keys),
@@ -150,6 +166,7 @@ pub fn main() -> ExitCode {
         Command::Topics(topics) => topics::run(&topics),
         Command::Config(config) => config::show::run(&config, command()),
         Command::Doctor(args) => doctor::run(&args, &command()),
+        Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args, command()),
         Command::Man(args) => man::run(&args, command()),
     };

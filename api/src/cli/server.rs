@@ -1,5 +1,6 @@
 //! Asking a running server.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -143,6 +144,18 @@ impl Server {
         let url = format!("{}{path}", self.url);
         let answer = self.signed(self.agent.get(&url)).call().map_err(|error| unreachable(&url, &error))?;
         read(&url, answer)
+    }
+
+    /// What it answers, as it comes, however long that takes.
+    pub(super) fn stream(&self, path: &str) -> Result<Box<dyn Read + Send>, Failure> {
+        let url = format!("{}{path}", self.url);
+        let request = self.signed(self.agent.get(&url)).config().timeout_global(None);
+        let request = request.timeout_recv_response(Some(PATIENCE)).build();
+        let mut answer = request.call().map_err(|error| unreachable(&url, &error))?;
+        if !answer.status().is_success() {
+            return Err(refusal(&url, &mut answer)?);
+        }
+        Ok(Box::new(answer.into_body().into_reader()))
     }
 
     /// What it answers to a write under a key of its own.

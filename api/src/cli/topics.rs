@@ -6,6 +6,7 @@ use orderledger_store::event_log::kafka::topics::{Created, Finding, Severity, ch
 use serde_json::{Value, json};
 
 use super::args::KafkaArgs;
+use super::filling::replication;
 use super::{Failure, print, print_json};
 use crate::ledger::PARTITIONS;
 
@@ -25,7 +26,7 @@ pub(super) struct Create {
     #[arg(long, env = "ORDERLEDGER_PARTITIONS", default_value_t = PARTITIONS, value_parser = partitions())]
     partitions: u32,
     /// How many brokers keep each record [default: 3, or as many as there are]
-    #[arg(long, env = "ORDERLEDGER_REPLICATION", value_parser = clap::value_parser!(i32).range(1..=32))]
+    #[arg(long, env = "ORDERLEDGER_REPLICATION", value_parser = replication())]
     replication: Option<i32>,
     /// One JSON value on stdout.
     #[arg(long)]

@@ -173,6 +173,7 @@ fn success(call: &Call, status: &str) -> Response {
     done = match call.answer {
         [] if call.path == "/docs/assets/{file}" => done.content("*/*", text()),
         [] if call.path == "/metrics" => done.content("text/plain", text()),
+        [] if call.path == "/v1/log/export" => done.content(Form::Lines.media_type(), text()),
         [] if call.path == "/v1/stream" => done.content("text/event-stream", text()),
         [] => done.content("text/html", text()),
         _ => done.content("application/json", content(&schemas::answer(call, status))),

@@ -56,6 +56,8 @@ pub(crate) struct Part {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Checked {
     pub(crate) state: State,
+    /// How many partitions every topic of the log has.
+    pub(crate) partitions: Option<u32>,
     pub(crate) records: u64,
     pub(crate) parts: Vec<Part>,
     /// How many saved heads were given, and how many of them the file could be compared with.
@@ -64,6 +66,15 @@ pub(crate) struct Checked {
     /// Partitions of which a head was saved, and nothing stands in the file.
     pub(crate) missing: Vec<String>,
     pub(crate) broken: Option<Break>,
+}
+
+impl Checked {
+    /// Whether no partition of the log is missing.
+    pub(crate) fn holds_every_partition(&self) -> bool {
+        // They are in order, each once.
+        let of_topic = self.partitions.and_then(|count| usize::try_from(count).ok());
+        of_topic.is_some_and(|count| count > 0 && self.parts.len() == count.saturating_mul(Topic::ALL.len()))
+    }
 }
 
 /// Reads a file to its end, or to the first line that is wrong; an error is one of reading.
@@ -100,8 +111,8 @@ pub(crate) fn check(file: &mut impl BufRead, saved: &Saved) -> io::Result<Checke
         None if whole => State::Intact,
         None => State::Bounded,
     };
-    let Checker { parts, records, heads_equal, .. } = checker;
-    Ok(Checked { state, records, parts, heads_saved: saved.len(), heads_equal, missing, broken })
+    let Checker { partitions, parts, records, heads_equal, .. } = checker;
+    Ok(Checked { state, partitions, records, parts, heads_saved: saved.len(), heads_equal, missing, broken })
 }
 
 struct Checker<'a> {

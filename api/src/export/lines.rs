@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::audit::Chain;
@@ -91,6 +92,10 @@ impl HeaderLine {
         };
         record.headers.iter().map(line).collect()
     }
+
+    fn header(&self) -> Option<Header> {
+        Some((self.name.clone(), bytes(&self.value, &self.value_base64)?.map(Bytes::from).unwrap_or_default()))
+    }
 }
 
 impl StartLine {
@@ -128,6 +133,14 @@ impl RecordLine {
     /// Where it says that it stands.
     pub(super) fn position(&self) -> Option<Position> {
         Some(self.topic.parse::<orderledger_domain::position::Topic>().ok()?.at(self.partition).offset(self.offset))
+    }
+
+    /// The record as it stood in the log; `None` if something in it can't be read.
+    pub(super) fn record(&self) -> Option<Record> {
+        let [key, value] = self.key_and_value()?.map(|bytes| bytes.map(Bytes::from));
+        let headers = self.headers.iter().map(HeaderLine::header).collect::<Option<Vec<Header>>>()?;
+        let recorded_at_ms = Timestamp::parse(&self.recorded_at)?.millis();
+        Some(Record { offset: self.offset, recorded_at_ms, key, value, headers })
     }
 
     /// The bytes of key and value; `None` if there is one in two forms, or what is no base64.

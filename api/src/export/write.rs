@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use orderledger_domain::position::TopicPartition;
 use orderledger_projections::audit::{CHECKPOINT_EVERY, Chain};
+use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
 use serde::Serialize;
 
+use super::cut::consistent_ends;
 use super::lines::{ExportLine, PartLine, RecordLine, Seal, StartLine, VERSION, body};
 use crate::rows::HeadRow;
 
@@ -22,6 +24,11 @@ pub(crate) struct Stretch {
     pub(crate) from: u64,
     /// Up to this one, exclusive.
     pub(crate) to: u64,
+}
+
+/// All partitions from their first record on, up to where they may end together.
+pub(crate) fn whole(log: &dyn EventLog) -> Result<Vec<Stretch>, Error> {
+    Ok(consistent_ends(log)?.into_iter().map(|(of, to)| Stretch { of, from: 0, to }).collect())
 }
 
 /// Writes these stretches, which stand in the order of their partitions; how many records they have.

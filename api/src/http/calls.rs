@@ -213,6 +213,14 @@ const CALLS: &[Call] = &[
         LIST,
         || routing::get(queries::audit::proof::list),
     ),
+    read(
+        "/v1/log/export",
+        "logExport",
+        "The whole log as it is now, byte for byte: a file that `orderledger log verify` checks and `orderledger restore` takes.",
+        &[],
+        &[],
+        || routing::get(ops::log_export::get),
+    ),
     read("/v1/fees", "fees", "The fee rates.", POSITION, &["makerBps", "takerBps", "asOf"], || {
         routing::get(queries::fees::get)
     }),

@@ -40,6 +40,8 @@ pub(crate) enum At {
     Asks,
     /// Lists that come in other forms too.
     Lists,
+    /// These, and the log: what goes out whole.
+    Whole,
     /// Only what no call answers for: the router and the connection.
     Edge,
 }
@@ -56,6 +58,7 @@ impl At {
             At::Below(path) => call.path.starts_with(path),
             At::Asks => call.class != Class::Open,
             At::Lists => export::CALLS.contains(&call.name),
+            At::Whole => export::CALLS.contains(&call.name) || call.name == "logExport",
             At::Edge => false,
         }
     }
@@ -333,7 +336,7 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "too-many-exports",
         &[503],
-        At::Lists,
+        At::Whole,
         "As many lists are streamed whole as may be at once.",
         "Wait for Retry-After, or read page by page.",
     ),

@@ -37,7 +37,7 @@ pub(crate) const STRETCH_BYTES: usize = 256 << 10;
 /// Rows of one stretch where rows are read in pages.
 const STRETCH_ROWS: usize = 500;
 /// A reader that takes nothing for so long makes room for others.
-const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What of a list is still to come.
 pub(crate) struct Rest<K> {
@@ -205,13 +205,15 @@ async fn send(to: &Sender<Part>, part: Part) -> bool {
     }
 }
 
-enum Part {
+/// A piece of a body that goes out as it is made.
+pub(crate) enum Part {
     Rows(Bytes),
+    /// Nothing was left out.
     End,
 }
 
 /// The body: whole only if its end was said, for whatever ends the task that makes it.
-struct Streamed(Receiver<Part>);
+pub(crate) struct Streamed(pub(crate) Receiver<Part>);
 
 impl hyper::body::Body for Streamed {
     type Data = Bytes;

@@ -8,6 +8,7 @@ mod gates;
 mod kinds;
 mod open;
 pub(crate) mod rebuild;
+pub(crate) mod restore;
 mod settled;
 mod view_handle;
 

@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod memory;
 
 mod acknowledgement;
+mod restoring;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,6 +21,7 @@ use crate::Error;
 
 pub use embedded::EmbeddedLog;
 pub use memory::MemoryLog;
+pub use restoring::Restoring;
 
 /// A header of a record: name and value.
 pub type Header = (String, Bytes);

@@ -32,7 +32,7 @@ fn decided(method: &str, path: &str) -> Option<Who> {
     Some(match path {
         "/livez" | "/readyz" | "/openapi.json" => Anybody,
         _ if path == "/docs" || path.starts_with("/docs/") => Anybody,
-        "/metrics" => ReadersOfEverything,
+        "/metrics" | "/v1/log/export" => ReadersOfEverything,
         "/v1/fees" if reads => EveryRole,
         "/v1/stream" => EveryRole,
         "/v1/bulk/orders" => WritersOfAccounts,

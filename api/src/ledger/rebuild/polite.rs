@@ -9,12 +9,17 @@ const NICENESS: i32 = 10;
 /// niceness belongs to the whole process.
 pub(super) fn politely<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let polite = || {
-        if cfg!(target_os = "linux")
-            && let Err(error) = setpriority_process(None::<Pid>, NICENESS)
-        {
-            tracing::debug!(%error, "a rebuild can't make itself nice");
-        }
+        be_polite();
         work()
     };
     std::thread::scope(|scope| scope.spawn(polite).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// Makes this thread nice, on Linux.
+pub(crate) fn be_polite() {
+    if cfg!(target_os = "linux")
+        && let Err(error) = setpriority_process(None::<Pid>, NICENESS)
+    {
+        tracing::debug!(%error, "a thread can't make itself nice");
+    }
 }

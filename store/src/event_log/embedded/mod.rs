@@ -8,6 +8,7 @@ mod batches;
 mod frame;
 mod queue;
 mod reader;
+mod restoring;
 mod tail;
 mod writer;
 
@@ -31,6 +32,8 @@ use batches::{Batches, Bounds, all_partitions};
 use queue::{Queue, Waiting};
 use reader::EmbeddedReader;
 use tail::Tail;
+
+pub use restoring::EmbeddedRestoring;
 
 /// The largest record the embedded log takes, in bytes of key, value and headers.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;

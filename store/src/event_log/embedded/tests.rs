@@ -4,6 +4,7 @@
 
 mod crash;
 mod opening;
+mod restoring;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

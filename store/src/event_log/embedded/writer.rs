@@ -16,9 +16,9 @@ use crate::event_log::embedded::queue::Waiting;
 use crate::event_log::embedded::tail::{Recent, index};
 use crate::{Error, faults};
 
-const MAX_BATCH_RECORDS: usize = 1024;
+pub(super) const MAX_BATCH_RECORDS: usize = 1024;
 /// Before compression; with its head a full batch still fits in a page of 256 KiB.
-const MAX_BATCH_BYTES: usize = 255 * 1024;
+pub(super) const MAX_BATCH_BYTES: usize = 255 * 1024;
 
 /// Runs until the log is closed and drained, or until a write fails.
 pub(super) fn run(core: &Core, partitions: Vec<(TopicPartition, Bounds)>) {

@@ -234,7 +234,7 @@ fn check(batch: &[NewRecord], names: &Names) -> Result<(), Error> {
     Ok(())
 }
 
-fn headers(of: &[(String, Bytes)]) -> OwnedHeaders {
+pub(super) fn headers(of: &[(String, Bytes)]) -> OwnedHeaders {
     let headers = OwnedHeaders::new_with_capacity(of.len());
     of.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(&**value) }))
 }

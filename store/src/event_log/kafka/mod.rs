@@ -15,6 +15,7 @@ mod names;
 mod queries;
 mod reader;
 mod reports;
+mod restoring;
 mod same_topics;
 mod settings;
 
@@ -32,6 +33,7 @@ use super::{Appender, AppenderKind, EventLog, Reader, ReaderKind, Record};
 use crate::Error;
 use crate::error::At;
 
+pub use restoring::KafkaRestoring;
 pub use settings::{KafkaSettings, MESSAGE_MAX_BYTES};
 
 /// How long opening looks for the cluster.

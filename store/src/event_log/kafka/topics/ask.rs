@@ -8,7 +8,9 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -237,6 +239,44 @@ impl<'a> Asking<'a> {
             configs.insert(name, entries.collect());
         }
         Ok(configs)
+    }
+
+    /// One property of a topic.
+    pub(super) fn property(&self, topic: Topic, property: &str) -> Result<Option<String>, Error> {
+        let name = self.settings.topic(topic);
+        Ok(self
+            .configs(&[ResourceSpecifier::Topic(&name)])?
+            .remove(&name)
+            .and_then(|mut config| config.remove(property)))
+    }
+
+    /// Sets one property of a topic and leaves the others as they are.
+    pub(super) fn set(&self, topic: Topic, property: &str, value: &str) -> Result<(), Error> {
+        let name = self.settings.topic(topic);
+        let resource = ResourceSpecifier::Topic(&name);
+        let described = self.ask(|options| self.admin.describe_configs([&resource], options))?;
+        // What is not named here goes back to its default (KIP-133).
+        let entries = described.into_iter().flatten().flat_map(|resource| resource.entries);
+        let own: Vec<(String, String)> = entries
+            .filter(|entry| entry.source == ConfigSource::DynamicTopic)
+            .filter_map(|entry| Some((entry.name, entry.value?)))
+            .collect();
+        let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(&name));
+        for (name, value) in &own {
+            wanted = wanted.set(name, value);
+        }
+        wanted = wanted.set(property, value);
+        let failed = self.ask(|options| self.admin.alter_configs([&wanted], options))?;
+        match failed.into_iter().find_map(Result::err) {
+            None => Ok(()),
+            Some((_, code)) => {
+                let what = format!(
+                    "topic {name} does not take {property}={value}: {code}; grant AlterConfigs on it to this principal, \
+                     or set it by hand"
+                );
+                Err(Error::refused(At::Log, what))
+            }
+        }
     }
 
     fn metadata(&self, topic: Topic) -> Result<Metadata, Error> {

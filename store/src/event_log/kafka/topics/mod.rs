@@ -4,6 +4,7 @@
 
 mod ask;
 mod facts;
+mod restored;
 mod rules;
 
 use std::time::Duration;
@@ -17,8 +18,14 @@ use super::{KafkaSettings, MESSAGE_MAX_BYTES};
 use crate::Error;
 use crate::error::At;
 
+pub use restored::{create_to_restore, finish_restored};
+
 /// How many replicas a topic gets where there are so many brokers.
 const REPLICATION: usize = 3;
+/// The property that says whose clock a record's time is of.
+const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+/// The brokers' own clocks.
+const LOG_APPEND_TIME: &str = "LogAppendTime";
 /// How long new topics may take until every broker knows them.
 const KNOWN_WITHIN: Duration = Duration::from_secs(15);
 
@@ -82,7 +89,17 @@ pub struct Created {
 /// Makes the topics that are missing. `replication` is 3 by default, or the number of brokers where there are fewer.
 /// [`Error::Unavailable`] when the cluster can't be reached, [`Error::Refused`] when it doesn't take the topics like this.
 pub fn create(settings: &KafkaSettings, partitions: u32, replication: Option<i32>) -> Result<Vec<Created>, Error> {
-    let asking = Asking::connect(settings)?;
+    create_as(&Asking::connect(settings)?, settings, partitions, replication, LOG_APPEND_TIME)
+}
+
+/// The same with append times of that type.
+fn create_as(
+    asking: &Asking<'_>,
+    settings: &KafkaSettings,
+    partitions: u32,
+    replication: Option<i32>,
+    times: &str,
+) -> Result<Vec<Created>, Error> {
     let missing = asking.missing()?;
     let most = i32::try_from(asking.brokers()?.len().min(REPLICATION)).unwrap_or(1);
     let replication = replication.unwrap_or(most);
@@ -95,7 +112,7 @@ pub fn create(settings: &KafkaSettings, partitions: u32, replication: Option<i32
             .set("cleanup.policy", "delete")
             .set("retention.ms", "-1")
             .set("retention.bytes", "-1")
-            .set("message.timestamp.type", "LogAppendTime")
+            .set(TIMESTAMP_TYPE, times)
             .set("min.insync.replicas", in_sync)
             .set("unclean.leader.election.enable", "false")
             .set("max.message.bytes", &largest)

@@ -1,0 +1,99 @@
+//! A log file that is filled from another log: offsets and append times are given, not made.
+
+use std::path::Path;
+
+use orderledger_domain::position::TopicPartition;
+
+use super::batches::{Batches, Encoded};
+use super::frame::{self, record_bytes};
+use super::writer::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS};
+use super::{EmbeddedOptions, MAX_RECORD_BYTES};
+use crate::Error;
+use crate::event_log::{Record, Restoring};
+
+/// Bytes of encoded batches that are written in one synced transaction.
+const WRITE_BYTES: usize = 8 * 1024 * 1024;
+
+/// A log file that takes the records of another log.
+pub struct EmbeddedRestoring {
+    batches: Batches,
+    partitions: u32,
+    /// Consecutive records of one partition that are no batch yet.
+    open: Option<(TopicPartition, Vec<Record>)>,
+    open_bytes: usize,
+    encoded: Vec<Encoded>,
+    encoded_bytes: usize,
+}
+
+impl EmbeddedRestoring {
+    /// Makes the file. [`Error::Refused`] where one already stands.
+    pub fn create(path: &Path, partitions: u32) -> Result<EmbeddedRestoring, Error> {
+        if path.exists() {
+            return Err(Error::refused(path, "it is there already; remove it, or name another directory"));
+        }
+        let batches = Batches::open(path, EmbeddedOptions::default().page_cache_bytes, partitions)?;
+        let (open, encoded) = (None, Vec::new());
+        Ok(EmbeddedRestoring { batches, partitions, open, open_bytes: 0, encoded, encoded_bytes: 0 })
+    }
+
+    fn take_one(&mut self, of: TopicPartition, record: Record) -> Result<(), Error> {
+        let size = record_bytes(&record);
+        if size > MAX_RECORD_BYTES {
+            let what = format!("it is larger than the {MAX_RECORD_BYTES} bytes that an embedded log takes");
+            return Err(Error::refused(of.offset(record.offset), what));
+        }
+        let follows = self.open.as_ref().is_some_and(|(open, records)| *open == of && follow(records, &record));
+        if !follows || self.open_bytes.saturating_add(size) > MAX_BATCH_BYTES {
+            self.close_batch();
+        }
+        self.open_bytes = self.open_bytes.saturating_add(size);
+        self.open.get_or_insert_with(|| (of, Vec::new())).1.push(record);
+        if self.encoded_bytes >= WRITE_BYTES { self.write() } else { Ok(()) }
+    }
+
+    fn close_batch(&mut self) {
+        self.open_bytes = 0;
+        let Some((of, records)) = self.open.take() else { return };
+        let Some(first) = records.first() else { return };
+        let batch = Encoded { of, base: first.offset, frame: frame::encode(&records) };
+        self.encoded_bytes = self.encoded_bytes.saturating_add(batch.frame.len());
+        self.encoded.push(batch);
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        self.batches.write(&self.encoded)?;
+        self.encoded.clear();
+        self.encoded_bytes = 0;
+        Ok(())
+    }
+}
+
+/// Whether a record may stand behind these in one batch, which has no holes and whose append times don't decrease.
+fn follow(records: &[Record], next: &Record) -> bool {
+    let (Some(first), Some(last)) = (records.first(), records.last()) else { return true };
+    let since_first = next.recorded_at_ms.saturating_sub(first.recorded_at_ms);
+    records.len() < MAX_BATCH_RECORDS
+        && last.offset.checked_add(1) == Some(next.offset)
+        && last.recorded_at_ms <= next.recorded_at_ms
+        && u32::try_from(since_first).is_ok()
+}
+
+impl Restoring for EmbeddedRestoring {
+    fn take(&mut self, of: TopicPartition, records: Vec<Record>) -> Result<(), Error> {
+        if of.partition >= self.partitions {
+            return Err(Error::refused(of, format!("there is no such partition: topics have {}", self.partitions)));
+        }
+        records.into_iter().try_for_each(|record| self.take_one(of, record))
+    }
+
+    /// A hole at the end is left out: nothing stands in it, and nothing that stands elsewhere names it.
+    fn end(&mut self, _: TopicPartition, _: u64) -> Result<(), Error> {
+        self.close_batch();
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.close_batch();
+        self.write()
+    }
+}

@@ -1,0 +1,184 @@
+//! What is delivered with the program names only commands, options and variables that it has: the unit, the container, the compose file,
+//! the package. What a tool of the system checks is skipped, with words, where that tool isn't there.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use orderledger_tests::checkout;
+use serde_json::Value;
+
+use crate::{Place, said};
+
+/// Everything in it that names a command, an option or a variable of the program.
+const DELIVERED: [&str; 6] = [
+    "ops/systemd/orderledger.service",
+    "ops/container/Containerfile",
+    "ops/compose/compose.yaml",
+    "ops/compose/prepare",
+    "ops/deb/build",
+    "ops/deb/orderledger.default",
+];
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(checkout().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn skipped(what: &str) {
+    // Nobody reads it if stderr is gone.
+    let _ = writeln!(std::io::stderr(), "skipped: {what}");
+}
+
+/// The command lines of the program that stand in a file, without the program's name.
+fn command_lines(path: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for line in text(path).lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        if let Some(command) = line.strip_prefix("ExecStart=/usr/bin/orderledger ") {
+            found.push(command.split(' ').map(str::to_owned).collect());
+        }
+        // Lists of the container's and the compose file's commands are JSON.
+        let list = line.find('[').and_then(|at| serde_json::from_str::<Vec<String>>(line.get(at..)?).ok());
+        let is_command = ["command:", "test:", "CMD", "HEALTHCHECK"].iter().any(|begin| line.starts_with(begin));
+        let Some(list) = list.filter(|_| is_command) else { continue };
+        let list: Vec<String> = list.into_iter().filter(|word| word != "CMD").collect();
+        match list.iter().position(|word| word == "orderledger") {
+            Some(at) => found.push(list[at + 1..].to_vec()),
+            None if list.iter().all(|word| !word.contains('/') && !word.starts_with("--config.file"))
+                || list[0] == "serve" =>
+            {
+                found.push(list)
+            }
+            None => {}
+        }
+    }
+    found
+}
+
+/// Names of variables in a text.
+fn variables(text: &str) -> BTreeSet<String> {
+    let names = text.split(|letter: char| !letter.is_ascii_uppercase() && !letter.is_ascii_digit() && letter != '_');
+    names.filter(|name| name.starts_with("ORDERLEDGER_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_delivered_names_only_what_the_program_has() {
+    let place = Place::new();
+    let mut commands = 0;
+    for path in DELIVERED {
+        for line in command_lines(path) {
+            let mut arguments: Vec<&str> = line.iter().map(String::as_str).collect();
+            // The configuration is the machine's, not this test's.
+            arguments.retain(|word| !word.starts_with("/etc/orderledger") && *word != "--config");
+            arguments.push("--help");
+            let output = place.run(&arguments, &[]);
+            assert!(output.status.success(), "{path}: {arguments:?}: {}", said(&output));
+            commands += 1;
+        }
+    }
+    assert!(commands >= 6, "only {commands} command lines were found");
+    let shown = place.json(&["config", "show", "--json"], &[]).to_string();
+    let mut known = variables(&shown);
+    known.extend(["ORDERLEDGER_LOG_LEVEL", "ORDERLEDGER_KAFKA_PROPERTIES"].map(str::to_owned));
+    // These are the scripts' own.
+    known.insert("ORDERLEDGER_BIN".to_owned());
+    for path in DELIVERED {
+        let unknown: Vec<String> = variables(&text(path)).difference(&known).cloned().collect();
+        assert!(unknown.is_empty(), "{path} names {unknown:?}, which the program doesn't know");
+    }
+}
+
+#[test]
+fn the_package_s_configuration_is_one_that_the_program_takes() {
+    let place = Place::with(&text("ops/deb/orderledger.toml"));
+    place.json(&["config", "show", "--json"], &[]);
+    let refused = Place::with(&(text("ops/deb/orderledger.toml") + "\nlisten_to = \"x\"\n"));
+    refused.refused(&["config", "show"], &[]);
+}
+
+/// Runs a tool of the system; none if it isn't there.
+fn tool(name: &str, arguments: &[&str]) -> Option<std::process::Output> {
+    let output = Command::new(name).args(arguments).output();
+    if output.is_err() {
+        skipped(&format!("{name} {}: it isn't there", arguments.join(" ")));
+    }
+    output.ok()
+}
+
+/// The unit with a program that is there, and without the page that is not.
+fn unit(place: &Place) -> PathBuf {
+    let program = orderledger_tests::program();
+    let unit = text("ops/systemd/orderledger.service").replace("/usr/bin/orderledger", program.to_str().unwrap());
+    let path = place.path().join("orderledger.service");
+    let lines = unit.lines().filter(|line| !line.starts_with("Documentation="));
+    std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    path
+}
+
+#[test]
+fn the_unit_is_one_and_exposes_little() {
+    let place = Place::new();
+    let path = unit(&place);
+    let Some(verified) = tool("systemd-analyze", &["verify", path.to_str().unwrap()]) else { return };
+    assert!(verified.status.success() && verified.stderr.is_empty(), "{}", said(&verified));
+    let security = ["security", "--offline=true", "--threshold=15", "--no-pager", path.to_str().unwrap()];
+    let Some(secure) = tool("systemd-analyze", &security) else { return };
+    let shown = String::from_utf8_lossy(&secure.stdout);
+    assert!(secure.status.success(), "{shown}{}", said(&secure));
+    // A directive that systemd doesn't know is only a warning.
+    std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + "\nProtectEverything=yes\n").unwrap();
+    let Some(unknown) = tool("systemd-analyze", &["verify", path.to_str().unwrap()]) else { return };
+    assert!(said(&unknown).contains("ProtectEverything"), "{}", said(&unknown));
+}
+
+/// What stands under a key, for each service.
+const COMPOSED: &str = r#"
+import json, sys, yaml
+print(json.dumps(yaml.safe_load(open(sys.argv[1]))))
+"#;
+
+#[test]
+fn the_compose_file_fits_together_and_nothing_of_ours_may_more_than_it_needs() {
+    let Some(python) = std::env::var_os("ORDERLEDGER_CONTRACT_PYTHON") else {
+        skipped("the compose file is not read: no $ORDERLEDGER_CONTRACT_PYTHON (./contract-python makes one)");
+        return;
+    };
+    let path = checkout().join("ops/compose/compose.yaml");
+    let read = Command::new(python).args(["-c", COMPOSED]).arg(&path).output().unwrap();
+    assert!(read.status.success(), "{}", said(&read));
+    let file: Value = serde_json::from_slice(&read.stdout).unwrap();
+    let services = file["services"].as_object().unwrap();
+    let names = |of: &Value| -> Vec<String> {
+        match of {
+            Value::Array(all) => all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+            Value::Object(all) => all.keys().cloned().collect(),
+            _ => Vec::new(),
+        }
+    };
+    for (name, service) in services {
+        for other in names(&service["depends_on"]) {
+            assert!(services.contains_key(&other), "{name} depends on {other}");
+        }
+        for (kind, all) in [("secrets", &file["secrets"]), ("networks", &file["networks"])] {
+            let there = names(all);
+            assert!(names(&service[kind]).iter().all(|one| there.contains(one)), "{name}: {kind}");
+        }
+        for volume in names(&service["volumes"]) {
+            let source = volume.split(':').next().unwrap();
+            let there = match source.strip_prefix('.') {
+                Some(_) => path.with_file_name(source).exists(),
+                None => file["volumes"].get(source).is_some(),
+            };
+            assert!(there, "{name}: {volume}");
+        }
+        for port in names(&service["ports"]) {
+            assert!(port.starts_with("127.0.0.1:"), "{name} is open to everybody: {port}");
+        }
+    }
+    for ours in ["topics", "orderledger"] {
+        let service = &services[ours];
+        assert_eq!(service["read_only"], true, "{ours}");
+        assert_eq!(service["cap_drop"], serde_json::json!(["ALL"]), "{ours}");
+        assert_ne!(service["user"], "root", "{ours}");
+    }
+}
