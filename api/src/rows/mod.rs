@@ -9,6 +9,8 @@ mod markets;
 mod order;
 mod parked;
 mod record;
+mod sessions;
+mod statement;
 mod stream;
 mod table;
 
@@ -21,6 +23,8 @@ pub(crate) use markets::{BookRow, CandleRow, MarketRow, TradeRow};
 pub(crate) use order::OrderRow;
 pub(crate) use parked::{ParkedEntityRow, WaitingRow};
 pub(crate) use record::{AuditRow, RecordRow};
+pub(crate) use sessions::SessionRow;
+pub(crate) use statement::{StatementLine, StatementRow};
 pub(crate) use stream::{BookChangeRow, LagRow};
 
 use serde::{Serialize, Serializer};

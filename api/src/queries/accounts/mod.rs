@@ -5,8 +5,11 @@ pub(crate) mod explain;
 pub(crate) mod fills;
 pub(crate) mod orders;
 pub(crate) mod postings;
+pub(crate) mod statement;
 pub(crate) mod transactions;
 pub(crate) mod withdrawals;
+
+mod days;
 
 use std::sync::Arc;
 
