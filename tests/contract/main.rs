@@ -4,6 +4,7 @@
 mod access;
 mod bulk;
 mod canary;
+mod cycle;
 mod document;
 mod export;
 mod hot;

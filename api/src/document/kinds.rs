@@ -105,6 +105,11 @@ const TYPES: &[(&str, &str)] = &[
     ),
     ("PartitionMap", r##"{"type":"object","additionalProperties":{"$ref":"#/components/schemas/PartitionStanding"}}"##),
     ("Time", r#"{"type":"string","format":"date-time","examples":["2025-01-15T10:30:00Z"]}"#),
+    ("Day", r#"{"type":"string","format":"date","examples":["2025-01-15"]}"#),
+    (
+        "Edge",
+        r#"{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}","examples":["2025-01-15","2025-01-15T10:30:00Z"]}"#,
+    ),
     ("Types", r#"{"type":"string","examples":["OrderFilled","OrderAccepted,OrderRejected"]}"#),
     ("Limit", r#"{"type":"integer","minimum":1,"maximum":1000,"default":100}"#),
     ("Depth", r#"{"type":"integer","minimum":1,"maximum":1000,"default":20}"#),

@@ -4,8 +4,8 @@ use axum::routing;
 
 use super::routes::{Call, Method, hot, read, write};
 use super::shapes::{
-    ACCOUNT_HISTORY, CANDLES, DECIDED, EVENTS, EXPLAINED, FILLS, HISTORY, INCLUSION, LIST, MARKET, MARKETS, MOMENT,
-    NEW_ORDER, ORDER, ORDERS, PAGE, PARKED, POSITION, POSTINGS, REBUILD, RECORD, TAPE,
+    ACCOUNT_HISTORY, BALANCES, CANDLES, DECIDED, EVENTS, EXPLAINED, FILLS, HISTORY, INCLUSION, LIST, MARKET, MARKETS,
+    MOMENT, NEW_ORDER, ORDER, ORDERS, PAGE, PARKED, POSITION, POSTINGS, REBUILD, RECORD, STATEMENT, TAPE,
 };
 use super::told;
 use crate::queries::hot::Rests;
@@ -106,7 +106,7 @@ const CALLS: &[Call] = &[
     ),
     hot(
         Rests::Settlement,
-        read("/v1/accounts/{userId}/balances", "balances", "What the account has.", MOMENT, LIST, || {
+        read("/v1/accounts/{userId}/balances", "balances", "What the account has.", BALANCES, LIST, || {
             routing::get(queries::accounts::balances::get)
         }),
     ),
@@ -124,6 +124,14 @@ const CALLS: &[Call] = &[
     read("/v1/accounts/{userId}/postings", "postings", "The account's journal.", POSTINGS, LIST, || {
         routing::get(queries::accounts::postings::list)
     }),
+    read(
+        "/v1/accounts/{userId}/statement",
+        "statement",
+        "Opening balances, every posting of a period, closing balances.",
+        &["from", "to", "limit", "cursor", "minPosition", "waitMs", "maxStalenessMs"],
+        STATEMENT,
+        || routing::get(queries::accounts::statement::get),
+    ),
     read(
         "/v1/accounts/{userId}/transactions",
         "transactions",
@@ -257,6 +265,9 @@ const CALLS: &[Call] = &[
         &["keyId", "position"],
         || routing::put(commands::stream_key::put),
     ),
+    read("/v1/sessions", "sessions", "Where sessions closed, and which trading days that ended.", PAGE, LIST, || {
+        routing::get(queries::sessions::list)
+    }),
     write(
         (Method::Post, "/v1/sessions/close"),
         "closeSession",

@@ -3,6 +3,11 @@
 pub(crate) const POSITION: &[&str] = &["minPosition", "waitMs", "maxStalenessMs"];
 /// Of a past moment too.
 pub(crate) const MOMENT: &[&str] = &["asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
+/// Of the end of a trading day too.
+pub(crate) const BALANCES: &[&str] =
+    &["asOfDay", "asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const STATEMENT: &[&str] =
+    &["userId", "from", "to", "openingPosition", "closingPosition", "balances", "addsUp", "data", "nextCursor", "asOf"];
 pub(crate) const MARKETS: &[&str] =
     &["limit", "order", "cursor", "asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
 pub(crate) const FILLS: &[&str] = &[

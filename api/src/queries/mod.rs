@@ -8,6 +8,7 @@ pub(crate) mod markets;
 pub(crate) mod orders;
 pub(crate) mod parked;
 pub(crate) mod rules;
+pub(crate) mod sessions;
 pub(crate) mod stream;
 pub(crate) mod stream_key;
 pub(crate) mod webhooks;

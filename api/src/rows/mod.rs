@@ -10,6 +10,8 @@ mod notifications;
 mod order;
 mod parked;
 mod record;
+mod sessions;
+mod statement;
 mod stream;
 mod table;
 
@@ -23,6 +25,8 @@ pub(crate) use notifications::{DeadLetterShown, NotificationRow, WebhookShown};
 pub(crate) use order::OrderRow;
 pub(crate) use parked::{ParkedEntityRow, WaitingRow};
 pub(crate) use record::{AuditRow, RecordRow};
+pub(crate) use sessions::SessionRow;
+pub(crate) use statement::{StatementLine, StatementRow};
 pub(crate) use stream::{BookChangeRow, LagRow};
 
 use serde::{Serialize, Serializer};

@@ -33,7 +33,7 @@ fn decided(method: &str, path: &str) -> Option<Who> {
         "/livez" | "/readyz" | "/openapi.json" => Anybody,
         _ if path == "/docs" || path.starts_with("/docs/") => Anybody,
         "/metrics" | "/v1/log/export" => ReadersOfEverything,
-        "/v1/fees" if reads => EveryRole,
+        "/v1/fees" | "/v1/sessions" if reads => EveryRole,
         "/v1/stream" => EveryRole,
         "/v1/bulk/orders" => WritersOfAccounts,
         "/v1/fees" | "/v1/rules" | "/v1/stream-key" | "/v1/sessions/close" if !reads => Operators,

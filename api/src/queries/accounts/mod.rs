@@ -6,8 +6,11 @@ pub(crate) mod fills;
 pub(crate) mod notifications;
 pub(crate) mod orders;
 pub(crate) mod postings;
+pub(crate) mod statement;
 pub(crate) mod transactions;
 pub(crate) mod withdrawals;
+
+mod days;
 
 use std::sync::Arc;
 
