@@ -29,9 +29,9 @@ fn until_marked(client: &Client, webhook: &Value, at: &str) {
     let newest = || {
         let page = client.get("/v1/audit/events?topic=notifications&limit=1000").expect(200);
         let marks = page["data"].as_array().unwrap().iter().map(|row| row["event"].clone());
-        let own =
+        let mut own =
             marks.filter(|event| event["eventType"] == "WebhookMarked" && &event["payload"]["webhookId"] == webhook);
-        own.last().map_or(Value::Null, |event| event["payload"].clone())
+        own.next_back().map_or(Value::Null, |event| event["payload"].clone())
     };
     let is_marked = |mark: &Value| {
         mark["behind"].is_null() && mark["next"][0].as_str().is_some_and(|next| offset(next) > offset(at))
