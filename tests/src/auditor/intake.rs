@@ -155,6 +155,9 @@ impl Intake<'_> {
         if rec.event_type == "DepositDreamt" {
             return Some("unknown_type");
         }
+        if rec.stamp.is_some() {
+            return Some("not_in_stream");
+        }
         if !is_read(rec.version(), self.rules) {
             return Some("unknown_version");
         }
