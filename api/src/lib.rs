@@ -25,6 +25,7 @@ mod otlp;
 mod queries;
 mod rows;
 mod spent;
+pub mod webhooks;
 
 /// Views and folds live on small pieces of memory: with the system's allocator a rebuild takes a fifth longer (docs/BENCHMARKS.md).
 #[global_allocator]

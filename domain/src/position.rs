@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The four topics of the ledger, without the configured prefix.
+/// The topics of the ledger, without the configured prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// Key userId: every event of a user's orders and cash.
@@ -16,11 +16,13 @@ pub enum Topic {
     Trades,
     /// Notices of refused and parked records, and operators' decisions.
     DeadLetters,
+    /// What users and operators want of notifications, and how far each webhook was told: key userId, or the webhook.
+    Notifications,
 }
 
 impl Topic {
     /// All topics, in their numbering order.
-    pub const ALL: [Topic; 4] = [Topic::Orders, Topic::Books, Topic::Trades, Topic::DeadLetters];
+    pub const ALL: [Topic; 5] = [Topic::Orders, Topic::Books, Topic::Trades, Topic::DeadLetters, Topic::Notifications];
 
     /// The topic's name without the configured prefix.
     pub const fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Topic {
             Topic::Books => "books",
             Topic::Trades => "trades",
             Topic::DeadLetters => "dead-letters",
+            Topic::Notifications => "notifications",
         }
     }
 
@@ -39,6 +42,7 @@ impl Topic {
             Topic::Books => 1,
             Topic::Trades => 2,
             Topic::DeadLetters => 3,
+            Topic::Notifications => 4,
         }
     }
 
@@ -170,7 +174,9 @@ mod tests {
 
     #[test]
     fn positions_are_read_back_as_written() {
-        for text in ["orders-0@0", "books-11@42", "trades-3@18446744073709551615", "dead-letters-1@7"] {
+        for text in
+            ["orders-0@0", "books-11@42", "trades-3@18446744073709551615", "dead-letters-1@7", "notifications-2@5"]
+        {
             assert_eq!(text.parse::<Position>().map(|position| position.to_string()), Ok(text.to_owned()));
         }
     }
@@ -187,7 +193,7 @@ mod tests {
         for (number, topic) in (0..).zip(Topic::ALL) {
             assert_eq!((topic.number(), Topic::from_number(number)), (number, Some(topic)));
         }
-        assert_eq!(Topic::from_number(4), None);
+        assert_eq!(Topic::from_number(5), None);
     }
 
     #[test]

@@ -235,7 +235,7 @@ mod tests {
         let text = serde_json::to_string(&with_key).unwrap();
         assert_eq!(text, "[[1,3,6,10],[1,4,6,9],[129,3,3458764513820540928,0]]");
         assert_eq!(serde_json::from_str::<StreamMarks>(&text).unwrap(), with_key);
-        for wrong in ["[[4,0,1,1]]", "[[129,3,0,0]]"] {
+        for wrong in ["[[5,0,1,1]]", "[[129,3,0,0]]"] {
             assert!(serde_json::from_str::<StreamMarks>(wrong).is_err(), "{wrong}");
         }
     }

@@ -3,11 +3,12 @@
 //! In: the names as events and requests spell them. Out: small `Copy` enums and the same names again.
 //! Invariant: a name that goes out is the name that came in; the order of the variants is part of stored bytes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Which way an order trades (FIX tag 54).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Pays cash for shares: a bid.
@@ -35,7 +36,7 @@ impl Side {
 }
 
 /// Whether an order names its worst price (FIX tag 40).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderType {
     /// Trades at its price or better.
@@ -55,7 +56,7 @@ impl OrderType {
 }
 
 /// How long an order stands (FIX tag 59).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeInForce {
     /// Until the session closes.
@@ -86,7 +87,7 @@ impl TimeInForce {
 }
 
 /// Who waited and who came (FIX tag 851).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Liquidity {
     /// Rested in the book.

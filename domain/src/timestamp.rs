@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment in UTC with microsecond resolution, from 1970 to 9999.
@@ -46,6 +46,43 @@ impl Timestamp {
     }
 }
 
+/// A day of UTC, from 1970-01-01 to 9999-12-31, read and written as `2025-01-15`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i64);
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+impl Timestamp {
+    /// The day of UTC that it lies in.
+    pub const fn day(self) -> Day {
+        Day(self.0.div_euclid(DAY_MICROS))
+    }
+}
+
+impl Day {
+    /// Reads `2025-01-15`: four digits, two and two.
+    pub fn parse(text: &str) -> Option<Day> {
+        let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| plain)?;
+        let midnight = date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros();
+        (0..YEAR_10000).contains(&midnight).then(|| Timestamp(midnight).day())
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let midnight: DateTime<Utc> =
+            DateTime::from_timestamp_micros(self.0.saturating_mul(DAY_MICROS)).unwrap_or_default();
+        write!(f, "{}", midnight.format("%Y-%m-%d"))
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment: DateTime<Utc> = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
@@ -73,6 +110,21 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_has_one_name_and_begins_at_midnight() {
+        for text in ["1970-01-01", "2024-02-29", "2025-01-15", "9999-12-31"] {
+            assert_eq!(Day::parse(text).map(|day| day.to_string()).as_deref(), Some(text));
+        }
+        for text in ["", "2025-1-15", "2025-02-29", "1969-12-31", "+025-01-15", "2025-01-15Z", "20250115", "2025-13-01"]
+        {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
+        let day = |text: &str| Timestamp::parse(text).map(|time| time.day().to_string());
+        assert_eq!(day("2025-01-15T23:59:59.999999Z").as_deref(), Some("2025-01-15"));
+        assert_eq!(day("2025-01-15T23:30:00-01:00").as_deref(), Some("2025-01-16"));
+        assert!(Day::parse("2025-01-15") < Day::parse("2025-02-01"));
+    }
 
     #[test]
     fn reads_and_writes_rfc_3339() {

@@ -14,6 +14,7 @@ pub mod stage;
 
 pub mod audit;
 pub mod market;
+pub mod notifications;
 pub mod settlement;
 
 pub mod rebuild;

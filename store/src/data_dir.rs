@@ -166,6 +166,11 @@ impl DataDir {
         self.path.join("views")
     }
 
+    /// The file of the key that webhooks' secrets are made from, where no other is configured.
+    pub fn webhooks_key_path(&self) -> PathBuf {
+        self.path.join("webhooks.key")
+    }
+
     /// The directory of the stages' snapshots.
     pub fn stages_path(&self) -> PathBuf {
         self.path.join("stages")

@@ -65,6 +65,19 @@ pub const CHECKPOINT: u8 = 0x54;
 /// audit: `partition u32` → the version of the rules by which outside records of `orders` are read there.
 pub const READABLE: u8 = 0x55;
 
+/// notifications: `user, offset u64` → the number of the event's type.
+pub const NOTIFICATION: u8 = 0x60;
+/// notifications: `user` → how far the user has read, and what the user wants to be told.
+pub const NOTIFIED: u8 = 0x61;
+/// notifications: `webhook` → where it is, what it wants, and how it was registered.
+pub const WEBHOOK: u8 = 0x62;
+/// notifications: `webhook` → how far it was told.
+pub const WEBHOOK_MARKS: u8 = 0x63;
+/// notifications: `webhook, partition u32, offset u64` → a delivery that was given up.
+pub const WEBHOOK_DEAD_LETTER: u8 = 0x64;
+/// notifications: `webhook, partition u32, offset u64` of the request → what is to be sent again.
+pub const WEBHOOK_RESEND: u8 = 0x65;
+
 /// any projection that parks: `entity` → where its first waiting record stands and how many wait.
 pub const PARKED: u8 = 0x70;
 /// any projection that parks: `eventId u64 u64, partition u32` → an operator's decision about a parked record.
@@ -278,6 +291,12 @@ mod tests {
             TREE_NODE,
             CHECKPOINT,
             READABLE,
+            NOTIFICATION,
+            NOTIFIED,
+            WEBHOOK,
+            WEBHOOK_MARKS,
+            WEBHOOK_DEAD_LETTER,
+            WEBHOOK_RESEND,
             PARKED,
             DECISION,
             DECIDED,

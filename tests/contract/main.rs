@@ -4,10 +4,12 @@
 mod access;
 mod bulk;
 mod canary;
+mod cycle;
 mod document;
 mod export;
 mod hot;
 mod metrics;
+mod notifications;
 mod past;
 mod proof;
 mod streams;

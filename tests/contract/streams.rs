@@ -1,7 +1,7 @@
 //! Server-sent events: snapshots, increments, resuming without gap or repeat.
 
 mod lag;
-mod listener;
+pub(crate) mod listener;
 mod refusals;
 mod resuming;
 mod states;

@@ -13,7 +13,7 @@ use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
 /// What makes a server say each step of a trace.
-const STEPS: &str = "info,orderledger_api::http::trace=debug,orderledger_projections::worker::trace=debug";
+const STEPS: &str = "warn,steps=debug";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
 
@@ -41,6 +41,9 @@ fn expected_steps() -> BTreeSet<String> {
         "intake OrderFilled",
         "matching OrderAccepted",
         "settlement OrderCreated",
+        "notifications OrderCreated",
+        "notifications OrderAccepted",
+        "notifications OrderFilled",
         "settlement OrderAccepted",
         "settlement OrderFilled",
         "market TradeExecuted",

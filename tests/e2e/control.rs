@@ -166,7 +166,7 @@ fn every_projection_accounts_for_every_record() {
     client.get_at("/v1/audit/events", &order["position"]);
     let projections = client.get("/v1/projections").expect(200);
     let rows = projections["data"].as_array().unwrap();
-    assert_eq!(rows.len(), 3, "{projections}");
+    assert_eq!(rows.len(), 4, "{projections}");
     for row in rows {
         let count = |field: &str| row[field].as_u64().unwrap();
         let sum: u64 = ["applied", "duplicate", "rejected", "parked", "ignored"].map(count).iter().sum();

@@ -112,7 +112,7 @@ fn views_are_rebuilt_and_rolled_back_while_everything_goes_on() {
     trades(client);
     beside_traffic(client, || {
         let begun = ask(client, "all/rebuild");
-        assert_eq!(begun["data"].as_array().unwrap().len(), 3, "{begun}");
+        assert_eq!(begun["data"].as_array().unwrap().len(), 4, "{begun}");
         for name in ["settlement", "market", "audit"] {
             let state = ended(client, name);
             assert_eq!((&state["phase"], &state["generation"]), (&json!("done"), &json!(2)), "{name}: {state}");

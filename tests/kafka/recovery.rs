@@ -7,7 +7,7 @@ use orderledger_tests::kafka;
 use orderledger_tests::server::{Home, Server};
 use serde_json::Value;
 
-const GROUPS: [&str; 5] = ["intake", "matching", "settlement", "market", "audit"];
+const GROUPS: [&str; 6] = ["intake", "matching", "settlement", "market", "audit", "notifications"];
 
 fn trade(server: &Server<'_>) -> Value {
     for user in ["buyer", "seller"] {

@@ -81,7 +81,7 @@ fn topics_are_made_once_and_right() {
     let mut arguments = vec!["topics", "create", "--partitions", "3", "--json"];
     arguments.extend(topics.options());
     let first = run_json(&arguments).unwrap();
-    let names = ["orders", "books", "trades", "dead-letters"].map(|topic| topics.name(topic));
+    let names = ["orders", "books", "trades", "dead-letters", "notifications"].map(|topic| topics.name(topic));
     assert_eq!(first["created"], serde_json::json!(names));
     assert_eq!(first["refused"], 0);
     // One broker can't hold three replicas.

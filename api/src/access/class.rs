@@ -37,7 +37,9 @@ impl Class {
         } else if begins(path, b"/v1/markets/{symbol}/transactions") {
             // Records of everybody who named the symbol.
             Class::Audit
-        } else if begins(path, b"/v1/markets") || (reads && begins(path, b"/v1/fees")) {
+        } else if begins(path, b"/v1/markets")
+            || (reads && (begins(path, b"/v1/fees") || begins(path, b"/v1/sessions")))
+        {
             Class::Market
         } else if begins(path, b"/v1/accounts/{userId}") {
             Class::Account
@@ -102,6 +104,8 @@ mod tests {
             (Method::Get, "/v1/markets/{symbol}/transactions", Class::Audit),
             (Method::Get, "/v1/fees", Class::Market),
             (Method::Put, "/v1/fees", Class::Operating),
+            (Method::Get, "/v1/sessions", Class::Market),
+            (Method::Post, "/v1/sessions/close", Class::Operating),
             (Method::Post, "/v1/accounts/{userId}/orders", Class::Account),
             (Method::Get, "/v1/orders/{orderId}/transactions", Class::Orders),
             (Method::Post, "/v1/bulk/orders", Class::Orders),

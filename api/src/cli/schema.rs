@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use orderledger_domain::schema::all;
 use orderledger_domain::version::{STEPS, Version, check, corpus};
 use orderledger_projections::versions::{Seen, Survey};
 use serde_json::{Value, json};
@@ -14,6 +15,14 @@ use crate::ledger::open_log_to_look;
 pub(super) enum Schema {
     /// Every version of the log and of the golden corpus reaches the present one: no gap, no cycle (exit 4 otherwise).
     Check(CheckArgs),
+    /// Prints the JSON Schema of an event's record; without a name, the names there are.
+    Show(ShowArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// OrderCreated, or OrderCreated-1.0 for that version of it.
+    event: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +37,20 @@ pub(super) struct CheckArgs {
 pub(super) fn run(schema: &Schema) -> Result<(), Failure> {
     match schema {
         Schema::Check(args) => run_check(args),
+        Schema::Show(args) => run_show(args),
     }
+}
+
+fn run_show(args: &ShowArgs) -> Result<(), Failure> {
+    let forms = all();
+    let Some(event) = &args.event else {
+        return print(forms.iter().map(|form| format!("{}\n", form.name)).collect::<String>());
+    };
+    let form = forms.iter().find(|form| form.name == *event);
+    let form = form.ok_or_else(|| {
+        Failure::usage(format!("no event is called {event}: `orderledger schema show` names those there are"))
+    })?;
+    print(serde_json::to_string_pretty(&form.schema).map_err(Failure::failed)? + "\n")
 }
 
 /// What the program knows by itself, and what stands in the log.

@@ -67,7 +67,10 @@ const TYPES: &[(&str, &str)] = &[
     ),
     ("WithdrawalStatus", r#"{"type":"string","enum":["pending","completed","rejected"]}"#),
     ("Liquidity", r#"{"type":"string","enum":["maker","taker"]}"#),
-    ("Topic", r#"{"type":"string","enum":["orders","books","trades","dead-letters"],"examples":["orders"]}"#),
+    (
+        "Topic",
+        r#"{"type":"string","enum":["orders","books","trades","dead-letters","notifications"],"examples":["orders"]}"#,
+    ),
     ("ProjectionName", r#"{"type":"string","enum":["settlement","market"]}"#),
     ("Interval", r#"{"type":"string","enum":["1m","5m","15m","1h","1d"],"default":"1m"}"#),
     ("SortOrder", r#"{"type":"string","enum":["asc","desc"]}"#),
@@ -90,11 +93,11 @@ const TYPES: &[(&str, &str)] = &[
     ),
     (
         "Position",
-        r#"{"type":"string","pattern":"^(orders|books|trades|dead-letters)-[0-9]+@[0-9]+$","examples":["orders-3@1842"]}"#,
+        r#"{"type":"string","pattern":"^(orders|books|trades|dead-letters|notifications)-[0-9]+@[0-9]+$","examples":["orders-3@1842"]}"#,
     ),
     (
         "Positions",
-        r#"{"type":"string","pattern":"^(orders|books|trades|dead-letters)-[0-9]+@[0-9]+(,(orders|books|trades|dead-letters)-[0-9]+@[0-9]+)*$","examples":["orders-3@1842"]}"#,
+        r#"{"type":"string","pattern":"^(orders|books|trades|dead-letters|notifications)-[0-9]+@[0-9]+(,(orders|books|trades|dead-letters|notifications)-[0-9]+@[0-9]+)*$","examples":["orders-3@1842"]}"#,
     ),
     (
         "PositionMap",
@@ -102,6 +105,11 @@ const TYPES: &[(&str, &str)] = &[
     ),
     ("PartitionMap", r##"{"type":"object","additionalProperties":{"$ref":"#/components/schemas/PartitionStanding"}}"##),
     ("Time", r#"{"type":"string","format":"date-time","examples":["2025-01-15T10:30:00Z"]}"#),
+    ("Day", r#"{"type":"string","format":"date","examples":["2025-01-15"]}"#),
+    (
+        "Edge",
+        r#"{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}","examples":["2025-01-15","2025-01-15T10:30:00Z"]}"#,
+    ),
     ("Types", r#"{"type":"string","examples":["OrderFilled","OrderAccepted,OrderRejected"]}"#),
     ("Limit", r#"{"type":"integer","minimum":1,"maximum":1000,"default":100}"#),
     ("Depth", r#"{"type":"integer","minimum":1,"maximum":1000,"default":20}"#),

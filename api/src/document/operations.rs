@@ -19,7 +19,7 @@ use utoipa::openapi::{
 use super::{kinds, names, schemas};
 use crate::access::class::Class;
 use crate::access::roles::Role;
-use crate::http::calls::CALLS;
+use crate::http::calls::calls;
 use crate::http::codes::{CODES, Code};
 use crate::http::export;
 use crate::http::form::Form;
@@ -30,6 +30,7 @@ const TAGS: &[(&str, &str)] = &[
     ("orders", "One order, wherever it lives."),
     ("markets", "Prices, books, the tape, candles."),
     ("audit", "The log itself."),
+    ("webhooks", "Who is told of what happens, and of what not yet."),
     ("operating", "Health, projections, what is parked, fees, sessions."),
     ("documents", "This document and its pages."),
 ];
@@ -59,7 +60,7 @@ fn skeleton() -> OpenApi {
         .description(Some("An event-sourced ledger: orders in, balances, prices and a complete audit trail out."))
         .build();
     let mut paths = PathsBuilder::new();
-    for call in CALLS {
+    for call in calls() {
         paths = paths.path(call.path, PathItem::new(method(call.method), operation(call)));
     }
     let bearer = |format: &str, said: &str| {
@@ -264,7 +265,7 @@ mod tests {
         let document = document();
         assert_eq!(document["openapi"], "3.1.0");
         let mut operations = 0;
-        for call in CALLS {
+        for call in calls() {
             let operation = &document["paths"][call.path][format!("{:?}", call.method).to_lowercase()];
             assert_eq!(operation["operationId"], call.name, "{} {:?}", call.path, call.method);
             operations += 1;
@@ -276,7 +277,7 @@ mod tests {
     #[test]
     fn every_parameter_of_the_routes_has_a_meaning_and_keeps_its_kind() {
         let mut missing = Vec::new();
-        for call in CALLS {
+        for call in calls() {
             for name in in_path(call).chain(call.query.iter().copied()) {
                 let known = names::parameter(call.name, name);
                 if known.is_none() {

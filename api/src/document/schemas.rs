@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{self, Presence};
 use super::kinds;
-use crate::http::calls::CALLS;
+use crate::http::calls::calls;
 use crate::http::codes::CODES;
 use crate::http::routes::Call;
-use crate::http::shapes::{DECIDED, MARKET, NEW_ORDER, ORDER, REBUILD, RECORD};
+use crate::http::shapes::{DEAD_LETTER, DECIDED, MARKET, NEW_ORDER, NOTIFICATION, ORDER, REBUILD, RECORD, WEBHOOK};
 
 /// What a list's row is, by call.
 const ROWS: &[(&str, &str)] = &[
@@ -17,8 +17,12 @@ const ROWS: &[(&str, &str)] = &[
     ("fills", "Fill"),
     ("postings", "Posting"),
     ("transactions", "Transaction"),
+    ("notifications", "Notification"),
+    ("webhooks", "Webhook"),
+    ("webhookDeadLetters", "DeadLetter"),
     ("orderTransactions", "Transaction"),
     ("markets", "Market"),
+    ("sessions", "ClosedSession"),
     ("trades", "Trade"),
     ("candles", "Candle"),
     ("auditEvents", "AuditEvent"),
@@ -40,6 +44,7 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ("placeOrders", "", "BulkAnswer"),
     ("cancelAllOrders", "", "CanceledAll"),
     ("explainBalance", "", "Explanation"),
+    ("statement", "", "Statement"),
     ("auditEventProof", "", "Inclusion"),
     ("auditConsistency", "", "Consistency"),
     ("amendOrder", "202", "ChangeAcknowledged"),
@@ -51,6 +56,7 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ("market", "", "MarketView"),
     ("book", "", "BookView"),
     ("auditEvent", "", "AuditEventView"),
+    ("webhook", "", "WebhookView"),
     ("retryParked", "200", "Trial"),
     ("retryParked", "202", "Decided"),
     ("discardParked", "", "Decided"),
@@ -123,7 +129,13 @@ const SHAPES: &[(&str, &[&str])] = &[
             "position",
         ],
     ),
+    ("StatementBalance", &["asset", "opening", "debit", "credit", "closing"]),
+    ("ClosedSession", &["session", "closedAt", "tradingDay", "symbols", "state", "position"]),
     ("Transaction", &["position", "recordedAt", "event", "valueBase64"]),
+    ("Notification", NOTIFICATION),
+    ("Webhook", WEBHOOK),
+    ("WebhookView", WEBHOOK),
+    ("DeadLetter", DEAD_LETTER),
     ("Market", MARKET),
     ("MarketView", MARKET),
     ("Level", &["price", "quantity", "orders"]),
@@ -272,7 +284,7 @@ pub(crate) fn all() -> Map<String, Value> {
     all.insert("BulkOrder".to_owned(), strict(shape_of("BulkOrder", &item)));
     let changed: Vec<&str> = placed.iter().copied().chain(["requestRejected"]).collect();
     all.insert("ChangedOrder".to_owned(), shape("Order", &changed));
-    for call in CALLS.iter().filter(|call| !call.answer.is_empty()) {
+    for call in calls().filter(|call| !call.answer.is_empty()) {
         for status in call.statuses {
             let name = answer(call, status);
             if !all.contains_key(&name) {
@@ -281,7 +293,7 @@ pub(crate) fn all() -> Map<String, Value> {
             }
         }
     }
-    for call in CALLS.iter().filter(|call| !call.body.is_empty()) {
+    for call in calls().filter(|call| !call.body.is_empty()) {
         let name = body(call);
         let fields = if name == "NewOrder" { NEW_ORDER } else { call.body };
         all.insert(name.clone(), strict(shape_of(&name, fields)));
@@ -366,7 +378,7 @@ mod tests {
     #[test]
     fn every_field_of_the_routes_has_a_meaning() {
         let mut missing = Vec::new();
-        for call in CALLS {
+        for call in calls() {
             let in_body = call.body.iter().map(|name| (body(call), *name));
             let in_lists = |name: &&&str| **name != "data" || (row(call).is_none() && call.name != "rebuild");
             let shape = answer(call, "200");

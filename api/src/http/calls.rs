@@ -4,14 +4,20 @@ use axum::routing;
 
 use super::routes::{Call, Method, hot, read, write};
 use super::shapes::{
-    ACCOUNT_HISTORY, CANDLES, DECIDED, EVENTS, EXPLAINED, FILLS, HISTORY, INCLUSION, LIST, MARKET, MARKETS, MOMENT,
-    NEW_ORDER, ORDER, ORDERS, PAGE, PARKED, POSITION, POSTINGS, REBUILD, RECORD, TAPE,
+    ACCOUNT_HISTORY, BALANCES, CANDLES, DECIDED, EVENTS, EXPLAINED, FILLS, HISTORY, INCLUSION, LIST, MARKET, MARKETS,
+    MOMENT, NEW_ORDER, ORDER, ORDERS, PAGE, PARKED, POSITION, POSTINGS, REBUILD, RECORD, STATEMENT, TAPE,
 };
+use super::told;
 use crate::queries::hot::Rests;
 use crate::{commands, document, ops, queries};
 
 /// All calls.
-pub(crate) const CALLS: &[Call] = &[
+pub(crate) fn calls() -> impl Iterator<Item = &'static Call> + Clone {
+    CALLS.iter().chain(told::CALLS)
+}
+
+/// All but those about what users are told.
+const CALLS: &[Call] = &[
     write(
         (Method::Post, "/v1/accounts/{userId}/deposits"),
         "deposit",
@@ -100,7 +106,7 @@ pub(crate) const CALLS: &[Call] = &[
     ),
     hot(
         Rests::Settlement,
-        read("/v1/accounts/{userId}/balances", "balances", "What the account has.", MOMENT, LIST, || {
+        read("/v1/accounts/{userId}/balances", "balances", "What the account has.", BALANCES, LIST, || {
             routing::get(queries::accounts::balances::get)
         }),
     ),
@@ -118,6 +124,14 @@ pub(crate) const CALLS: &[Call] = &[
     read("/v1/accounts/{userId}/postings", "postings", "The account's journal.", POSTINGS, LIST, || {
         routing::get(queries::accounts::postings::list)
     }),
+    read(
+        "/v1/accounts/{userId}/statement",
+        "statement",
+        "Opening balances, every posting of a period, closing balances.",
+        &["from", "to", "limit", "cursor", "minPosition", "waitMs", "maxStalenessMs"],
+        STATEMENT,
+        || routing::get(queries::accounts::statement::get),
+    ),
     read(
         "/v1/accounts/{userId}/transactions",
         "transactions",
@@ -251,6 +265,9 @@ pub(crate) const CALLS: &[Call] = &[
         &["keyId", "position"],
         || routing::put(commands::stream_key::put),
     ),
+    read("/v1/sessions", "sessions", "Where sessions closed, and which trading days that ended.", PAGE, LIST, || {
+        routing::get(queries::sessions::list)
+    }),
     write(
         (Method::Post, "/v1/sessions/close"),
         "closeSession",

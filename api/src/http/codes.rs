@@ -130,6 +130,20 @@ pub(crate) const CODES: &[Code] = &[
         "Check the userId; an account exists from its first event, such as a deposit.",
     ),
     code(
+        "unknown-webhook",
+        &[404],
+        At::Below("/v1/webhooks/"),
+        "There is no webhook of this id, or it was deleted.",
+        "GET /v1/webhooks lists all of them.",
+    ),
+    code(
+        "too-many-webhooks",
+        &[409],
+        At::Below("/v1/webhooks"),
+        "There are as many webhooks as may be.",
+        "Delete one that nobody needs.",
+    ),
+    code(
         "unknown-order",
         &[404],
         At::Path,

@@ -62,6 +62,17 @@ impl Place for (u64, u32) {
     }
 }
 
+impl Place for (u64, u32, u64) {
+    fn write(&self) -> String {
+        format!("{}.{}.{}", self.0, self.1, self.2)
+    }
+    fn read(text: &str) -> Option<(u64, u32, u64)> {
+        let (offset, rest) = text.split_once('.')?;
+        let (line, end) = rest.split_once('.')?;
+        Some((offset.parse().ok()?, line.parse().ok()?, end.parse().ok()?))
+    }
+}
+
 impl Place for Symbol {
     fn write(&self) -> String {
         self.to_string()

@@ -30,8 +30,17 @@ use super::sheet::{Row, Sheet};
 use crate::ledger::{Ledger, ViewHandle, blocking};
 
 /// The calls whose lists go out whole, too.
-pub(crate) const CALLS: [&str; 8] =
-    ["transactions", "orderTransactions", "marketTransactions", "auditEvents", "orders", "fills", "postings", "trades"];
+pub(crate) const CALLS: [&str; 9] = [
+    "transactions",
+    "orderTransactions",
+    "marketTransactions",
+    "auditEvents",
+    "orders",
+    "fills",
+    "postings",
+    "statement",
+    "trades",
+];
 /// Bytes of the records of one stretch, about; a reader has two in memory.
 pub(crate) const STRETCH_BYTES: usize = 256 << 10;
 /// Rows of one stretch where rows are read in pages.

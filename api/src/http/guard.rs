@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use orderledger_domain::ids::UserId;
 
-use super::calls::CALLS;
+use super::calls::calls;
 use super::problem::Problem;
 use super::routes::Method;
 use crate::access::caller::Caller;
@@ -117,7 +117,7 @@ async fn may(caller: &Caller, parts: &mut Parts, method: Method, class: Option<C
 fn class_of(method: Method, path: &str) -> Class {
     static CLASSES: LazyLock<HashMap<&str, Vec<(Method, Class)>>> = LazyLock::new(|| {
         let mut classes: HashMap<&str, Vec<(Method, Class)>> = HashMap::new();
-        for call in CALLS {
+        for call in calls() {
             classes.entry(call.path).or_default().push((call.method, call.class));
         }
         classes

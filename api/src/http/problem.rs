@@ -118,6 +118,11 @@ impl Problem {
         Problem::not_found("unknown-order", "this account has no order of this id")
     }
 
+    /// 404 of a webhook that isn't there.
+    pub(crate) fn unknown_webhook() -> Problem {
+        Problem::not_found("unknown-webhook", "there is no webhook of this id; GET /v1/webhooks lists all of them")
+    }
+
     /// 404 of an entity that is not parked.
     pub(crate) fn not_parked(entity: &Entity) -> Problem {
         Problem::not_found("not-parked", format!("{entity} is not parked; GET /v1/parked lists what is"))

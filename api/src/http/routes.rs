@@ -6,7 +6,7 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::MethodRouter;
 
-use super::calls::CALLS;
+use super::calls::calls;
 use super::{edge, guard};
 use crate::access::Access;
 use crate::access::class::Class;
@@ -110,7 +110,7 @@ pub(super) const fn write(
 pub fn router(ledger: Arc<Ledger>, access: Arc<Access>) -> Router {
     let hot = Arc::new(Hot::default());
     let mut router = Router::new();
-    for call in CALLS {
+    for call in calls() {
         let mut handler = (call.handler)();
         if let Some(rests) = call.hot {
             handler = handler

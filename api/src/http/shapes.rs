@@ -3,6 +3,11 @@
 pub(crate) const POSITION: &[&str] = &["minPosition", "waitMs", "maxStalenessMs"];
 /// Of a past moment too.
 pub(crate) const MOMENT: &[&str] = &["asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
+/// Of the end of a trading day too.
+pub(crate) const BALANCES: &[&str] =
+    &["asOfDay", "asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const STATEMENT: &[&str] =
+    &["userId", "from", "to", "openingPosition", "closingPosition", "balances", "addsUp", "data", "nextCursor", "asOf"];
 pub(crate) const MARKETS: &[&str] =
     &["limit", "order", "cursor", "asOfPosition", "asOfTime", "clock", "minPosition", "waitMs", "maxStalenessMs"];
 pub(crate) const FILLS: &[&str] = &[
@@ -138,6 +143,26 @@ pub(crate) const MARKET: &[&str] = &[
 ];
 pub(crate) const INCLUSION: &[&str] = &["leafIndex", "treeSize", "leafHash", "path", "rootHash", "checkpoint", "asOf"];
 pub(crate) const RECORD: &[&str] = &["topic", "partition", "offset", "position", "recordedAt", "key", "event", "asOf"];
+
+pub(crate) const INBOX: &[&str] =
+    &["type", "unread", "limit", "order", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const NOTIFICATION: &[&str] = &["position", "recordedAt", "eventType", "read", "event", "valueBase64"];
+pub(crate) const WEBHOOK: &[&str] = &[
+    "webhookId",
+    "url",
+    "userId",
+    "eventTypes",
+    "secretVersion",
+    "previousSecretUntil",
+    "state",
+    "waiting",
+    "sent",
+    "error",
+    "position",
+    "asOf",
+];
+pub(crate) const DEAD_LETTERS: &[&str] = &["limit", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
+pub(crate) const DEAD_LETTER: &[&str] = &["position", "userId", "attempts", "error"];
 
 pub(crate) const PARKED: &[&str] =
     &["projection", "limit", "order", "cursor", "minPosition", "waitMs", "maxStalenessMs"];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use orderledger_domain::trace::{SpanId, TRACEPARENT, TraceContext, TraceId};
+use orderledger_projections::worker::trace::STEPS;
 use orderledger_store::event_log::Header;
 use tracing::{Instrument, Span};
 
@@ -92,7 +93,7 @@ impl Call {
     pub(super) fn answered(span: &Span, status: StatusCode, after: Duration) {
         span.record("status", status.as_u16());
         let took_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-        tracing::debug!(parent: span, took_us, "answered");
+        tracing::debug!(target: STEPS, parent: span, took_us, "answered");
     }
 
     /// What the answer says of it.

@@ -1,10 +1,13 @@
 //! One value of a request: numbers as strings or JSON numbers, exact, within API.md's bounds.
 
 use orderledger_domain::decimal;
-use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, Symbol};
+use orderledger_domain::event::EventType;
+use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, Symbol, UserId};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
+use orderledger_domain::position::Position;
 use orderledger_domain::rules::Rules;
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
+use orderledger_projections::notifications::NOTIFIES;
 use serde_json::value::RawValue;
 
 /// What a value is, or what it must be.
@@ -91,6 +94,38 @@ pub(crate) fn symbols(raw: &RawValue) -> Value<Option<Vec<Symbol>>> {
 /// The client's own name of an order: 1-64 visible ASCII characters.
 pub(crate) fn client_order_id(raw: &RawValue) -> Value<ClientOrderId> {
     ClientOrderId::new(&text_of(raw)?).map_err(|error| error.to_string())
+}
+
+/// A user.
+pub(crate) fn user_id(raw: &RawValue) -> Value<UserId> {
+    UserId::new(&text_of(raw)?).map_err(|error| error.to_string())
+}
+
+/// A position of the log.
+pub(crate) fn position(raw: &RawValue) -> Value<Position> {
+    text_of(raw)?.parse().map_err(|_| "must be a position, as in orders-3@1842".to_owned())
+}
+
+/// Event types that users are told of; none twice.
+pub(crate) fn event_types(raw: &RawValue) -> Value<Vec<EventType>> {
+    let names: Vec<String> = serde_json::from_str(raw.get()).map_err(|_| of_notifications())?;
+    let types = names.iter().map(|name| notification_type(name)).collect::<Value<Vec<EventType>>>()?;
+    let distinct = NOTIFIES.into_iter().filter(|of| types.contains(of)).count();
+    if distinct == types.len() { Ok(types) } else { Err("must name each event type once".to_owned()) }
+}
+
+/// The same with commas between them.
+pub(crate) fn notification_types(text: &str) -> Value<Vec<EventType>> {
+    text.split(',').map(notification_type).collect()
+}
+
+fn notification_type(name: &str) -> Value<EventType> {
+    NOTIFIES.into_iter().find(|of| of.as_str() == name).ok_or_else(of_notifications)
+}
+
+fn of_notifications() -> String {
+    let names: Vec<&str> = NOTIFIES.iter().map(|of| of.as_str()).collect();
+    format!("must be event types of {}", names.join(", "))
 }
 
 /// True or false.

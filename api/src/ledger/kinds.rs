@@ -9,6 +9,7 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
+use orderledger_projections::notifications::Notifications;
 use orderledger_projections::parking::dry_run::{DryRun, dry_run};
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::worker::any::AnyFolding;
@@ -64,6 +65,10 @@ impl Kind {
         Kind::of::<Audit>()
     }
 
+    pub(crate) fn notifications() -> Kind {
+        Kind::of::<Notifications>()
+    }
+
     /// Takes it up on the view in that directory, made where there is none. One that makes no sense is put aside, and a fresh
     /// one is there in its place.
     pub(crate) fn open(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Box<dyn AnyFolding>, Error> {
@@ -113,8 +118,8 @@ impl Kind {
     }
 
     /// All of them, in the order in which they are shown.
-    pub(crate) fn all() -> [Kind; 3] {
-        [Kind::settlement(), Kind::market(), Kind::audit()]
+    pub(crate) fn all() -> [Kind; 4] {
+        [Kind::settlement(), Kind::market(), Kind::audit(), Kind::notifications()]
     }
 
     pub(crate) const fn name(&self) -> &'static str {

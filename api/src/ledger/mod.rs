@@ -3,6 +3,7 @@
 //! Everything that names concrete parts is here; the workers run beside what this page lists.
 
 mod conditions;
+mod event_at;
 mod gates;
 mod kinds;
 mod open;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderledger_domain::entity::Entity;
-use orderledger_domain::ids::Symbol;
+use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -41,6 +42,7 @@ pub(crate) use view_handle::{Moment, REBUILDING};
 
 use crate::lag::Watch;
 use crate::streams::Streams;
+use crate::webhooks::Webhooks;
 use open::EXPORTS_MAX;
 use rebuild::live::Rebuilds;
 
@@ -49,6 +51,11 @@ pub(crate) const CONTROL: &str = "_control";
 
 /// The market of the canary, which lists of markets leave out.
 pub(crate) const CANARY: &str = "LEDGER.CANARY";
+
+/// Whether the account is one of the canary's, of which nobody is told.
+pub(crate) fn is_canary(user: &UserId) -> bool {
+    user.as_str().starts_with("ledger.canary-")
+}
 
 /// What every call works with.
 pub struct Ledger {
@@ -72,6 +79,8 @@ pub struct Ledger {
     pub market: Arc<ViewHandle>,
     /// The log itself, byte for byte.
     pub audit: Arc<ViewHandle>,
+    /// Inboxes, and how far each webhook was told.
+    pub notifications: Arc<ViewHandle>,
     /// Records of the log that were asked for lately.
     pub(crate) recent: Arc<Recent>,
     /// The order books.
@@ -94,6 +103,8 @@ pub struct Ledger {
     pub(crate) streams: Streams,
     /// How far everything is behind the log.
     pub(crate) lag: Watch,
+    /// Who is told, from what secrets are made, and how that goes.
+    pub(crate) webhooks: Webhooks,
     /// What rebuilds.
     pub(crate) rebuilds: Arc<Rebuilds>,
     /// What the workers of views are started with.
@@ -101,9 +112,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The three views.
-    pub const fn views(&self) -> [&Arc<ViewHandle>; 3] {
-        [&self.settlement, &self.market, &self.audit]
+    /// The views.
+    pub const fn views(&self) -> [&Arc<ViewHandle>; 4] {
+        [&self.settlement, &self.market, &self.audit, &self.notifications]
     }
 
     /// The two stages, and how far they are.

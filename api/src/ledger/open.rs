@@ -40,6 +40,7 @@ use super::view_handle::{HeadRead, Seat};
 use super::{Conditions, Gates, Generation, Ledger, ViewHandle};
 use crate::lag::{self, Watch};
 use crate::streams::{self, Streams};
+use crate::webhooks::{self, Webhooks};
 
 /// The partition count of a new data directory.
 pub(crate) const PARTITIONS: u32 = 12;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub streams: streams::Limits,
     /// When views that have grown too much are made anew; absent: never.
     pub tidying: Option<Tidying>,
+    /// How webhooks are told.
+    pub webhooks: webhooks::Settings,
     /// The Kafka cluster that holds the log; absent: the embedded log in the data directory.
     pub kafka: Option<KafkaSettings>,
 }
@@ -90,6 +93,7 @@ impl Settings {
             memory_limit: MEMORY_LIMIT,
             streams: streams::Limits::default(),
             tidying: None,
+            webhooks: webhooks::Settings::default(),
             kafka: None,
         }
     }
@@ -201,6 +205,7 @@ impl Opened {
                 let ledger = Arc::new(ledger);
                 watch(&ledger)?;
                 lag::start(&ledger)?;
+                webhooks::start(&ledger)?;
                 if let Some(tidying) = settings.tidying {
                     tidy(&ledger, tidying)?;
                 }
@@ -232,6 +237,8 @@ impl Workers {
         let settlement = projection(Kind::settlement())?;
         let market = projection(Kind::market())?;
         let audit = projection(Kind::audit())?;
+        let notifications = projection(Kind::notifications())?;
+        let webhooks = Webhooks::open(settings.webhooks.clone(), &self.data.webhooks_key_path())?;
         let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let gate = Gate::default();
         let (of_matching, of_intake) = (gate.place(), gate.place());
@@ -250,6 +257,7 @@ impl Workers {
             settlement,
             market,
             audit,
+            notifications,
             board,
             writes: Semaphore::new(WRITES_MAX),
             recent: Arc::new(Recent::new(RECENT_BYTES_MAX)),
@@ -261,6 +269,7 @@ impl Workers {
             memory_limit: settings.memory_limit,
             streams: Streams::new(settings.streams),
             lag: Watch::default(),
+            webhooks,
             rebuilds: Arc::clone(&self.rebuilds),
             conditions,
         })

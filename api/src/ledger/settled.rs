@@ -18,11 +18,14 @@ impl Ledger {
         let deadline = Instant::now() + within;
         // Projections that park read the decisions about it, too.
         let (of_settlement, of_market) = ([Topic::Orders, Topic::DeadLetters], [Topic::Trades, Topic::DeadLetters]);
+        let of_notifications = [Topic::Orders, Topic::Notifications];
         loop {
             let ends = self.stages_settled(deadline).await?;
             self.reach(&self.settlement.live.load().progress, "settlement", &ends, &of_settlement, deadline).await?;
             self.reach(&self.market.live.load().progress, "market", &ends, &of_market, deadline).await?;
             self.reach(&self.audit.live.load().progress, "audit", &ends, &Topic::ALL, deadline).await?;
+            let notifications = self.notifications.live.load().progress.clone();
+            self.reach(&notifications, "notifications", &ends, &of_notifications, deadline).await?;
             if self.ends()? == ends {
                 return Ok(());
             }

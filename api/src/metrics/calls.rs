@@ -11,7 +11,7 @@ use axum::http::{Method, StatusCode};
 
 use super::histogram::Histogram;
 use super::text::Text;
-use crate::http::calls::CALLS;
+use crate::http::calls::calls;
 
 /// The label of all paths that have no route.
 const NO_ROUTE: &str = "none";
@@ -46,7 +46,7 @@ struct Calls {
 }
 
 static SEEN: LazyLock<Calls> = LazyLock::new(|| {
-    let by_route = CALLS.iter().map(|call| (call.path, OfRoute::default())).collect();
+    let by_route = calls().map(|call| (call.path, OfRoute::default())).collect();
     Calls { by_route, elsewhere: OfRoute::default() }
 });
 

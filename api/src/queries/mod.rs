@@ -8,8 +8,10 @@ pub(crate) mod markets;
 pub(crate) mod orders;
 pub(crate) mod parked;
 pub(crate) mod rules;
+pub(crate) mod sessions;
 pub(crate) mod stream;
 pub(crate) mod stream_key;
+pub(crate) mod webhooks;
 
 mod control;
 mod then;
@@ -38,6 +40,9 @@ const SETTLEMENT: ViewOf = |ledger| &ledger.settlement;
 const MARKET: ViewOf = |ledger| &ledger.market;
 /// The log itself.
 const AUDIT: ViewOf = |ledger| &ledger.audit;
+
+/// Inboxes and webhooks.
+const NOTIFICATIONS: ViewOf = |ledger| &ledger.notifications;
 
 /// How much a call reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `asOfPosition`, `asOfTime` and `clock`: which past moment of a partition is asked for, and what an answer says of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
@@ -163,16 +164,27 @@ async fn recorded_at(
     min: &MinPosition,
 ) -> Result<Then, Problem> {
     let behind = Timestamp::from_micros(time.micros().saturating_add(1));
-    let (mut first, is_known) = first_since(ledger, home, behind).await?;
-    if !is_known {
-        // Nothing later is known yet: what the log holds up to that time must be there.
-        let end = ledger.end_of(home).await?;
-        if !ledger.audit.wait(min.within, |standing| standing.has_applied_below(home, end)).await {
-            return Err(not_reached());
-        }
-        (first, _) = first_since(ledger, home, behind).await?;
-    }
+    let first = recorded_since(ledger, home, behind, min.within).await?;
     Ok(first.checked_sub(1).map_or(Then::Before, Then::After))
+}
+
+/// The first offset recorded at that time or later, be there such a record or not.
+pub(super) async fn recorded_since(
+    ledger: &Arc<Ledger>,
+    home: TopicPartition,
+    time: Timestamp,
+    within: Duration,
+) -> Result<u64, Problem> {
+    let (first, is_known) = first_since(ledger, home, time).await?;
+    if is_known {
+        return Ok(first);
+    }
+    // Nothing later is known yet: what the log holds up to that time must be there.
+    let end = ledger.end_of(home).await?;
+    if !ledger.audit.wait(within, |standing| standing.has_applied_below(home, end)).await {
+        return Err(not_reached());
+    }
+    Ok(first_since(ledger, home, time).await?.0)
 }
 
 /// The first offset recorded at that time or later, and whether such a record is there.

@@ -74,18 +74,18 @@ impl From<queries::FillRow> for FillRow {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PostingRow {
     /// `{userId}:available` or `{userId}:reserved`.
-    account: String,
-    asset: Asset,
-    debit: Decimal<Amount>,
-    credit: Decimal<Amount>,
-    reason: &'static str,
-    trade_id: Option<String>,
-    order_id: Option<OrderId>,
-    total: Decimal<Amount>,
-    available: Decimal<Amount>,
-    reserved: Decimal<Amount>,
-    time: Timestamp,
-    position: Position,
+    pub(super) account: String,
+    pub(super) asset: Asset,
+    pub(super) debit: Decimal<Amount>,
+    pub(super) credit: Decimal<Amount>,
+    pub(super) reason: &'static str,
+    pub(super) trade_id: Option<String>,
+    pub(super) order_id: Option<OrderId>,
+    pub(super) total: Decimal<Amount>,
+    pub(super) available: Decimal<Amount>,
+    pub(super) reserved: Decimal<Amount>,
+    pub(super) time: Timestamp,
+    pub(super) position: Position,
 }
 
 impl PostingRow {

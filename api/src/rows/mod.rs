@@ -6,9 +6,12 @@ mod heads;
 mod lag;
 mod line;
 mod markets;
+mod notifications;
 mod order;
 mod parked;
 mod record;
+mod sessions;
+mod statement;
 mod stream;
 mod table;
 
@@ -18,9 +21,12 @@ pub(crate) use heads::{HeadRow, hex};
 pub(crate) use lag::{LagColumns, PaceColumns};
 pub(crate) use line::{AuditLine, RecordLine};
 pub(crate) use markets::{BookRow, CandleRow, MarketRow, TradeRow};
+pub(crate) use notifications::{DeadLetterShown, NotificationRow, WebhookShown};
 pub(crate) use order::OrderRow;
 pub(crate) use parked::{ParkedEntityRow, WaitingRow};
 pub(crate) use record::{AuditRow, RecordRow};
+pub(crate) use sessions::SessionRow;
+pub(crate) use statement::{StatementLine, StatementRow};
 pub(crate) use stream::{BookChangeRow, LagRow};
 
 use serde::{Serialize, Serializer};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{FillRow, OrderRow, PostingRow, TradeRow};
+use super::{FillRow, OrderRow, PostingRow, StatementLine, TradeRow};
 use crate::http::sheet::{Row, cells, write_line};
 
 macro_rules! row {
@@ -60,6 +60,22 @@ row!(
 );
 row!(
     PostingRow,
+    "account",
+    "asset",
+    "debit",
+    "credit",
+    "reason",
+    "tradeId",
+    "orderId",
+    "total",
+    "available",
+    "reserved",
+    "time",
+    "position"
+);
+row!(
+    StatementLine,
+    "line",
     "account",
     "asset",
     "debit",

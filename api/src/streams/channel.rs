@@ -23,6 +23,8 @@ pub(crate) enum Channel {
     Candles(Symbol, Interval),
     /// How far every worker is behind the log.
     Lag,
+    /// What a user is told.
+    Notifications(UserId),
     /// Every change of an account's orders.
     Orders(UserId),
     /// Every trade of a symbol.
@@ -32,13 +34,15 @@ pub(crate) enum Channel {
 impl Channel {
     /// Whether its messages can be resumed; the others begin with a snapshot.
     pub(super) const fn resumes(&self) -> bool {
-        matches!(self, Channel::Orders(_) | Channel::Trades(_))
+        matches!(self, Channel::Notifications(_) | Channel::Orders(_) | Channel::Trades(_))
     }
 
     /// The partition in which its messages have their places.
     pub(crate) fn home(&self, ledger: &Ledger) -> Option<TopicPartition> {
         match self {
-            Channel::Balances(user) | Channel::Orders(user) => Some(ledger.orders_of(user.as_str())),
+            Channel::Balances(user) | Channel::Notifications(user) | Channel::Orders(user) => {
+                Some(ledger.orders_of(user.as_str()))
+            }
             Channel::Book(symbol) => Some(ledger.partition_of_symbol(Topic::Books, symbol.as_str())),
             Channel::Candles(symbol, _) | Channel::Trades(symbol) => {
                 Some(ledger.partition_of_symbol(Topic::Trades, symbol.as_str()))
@@ -55,6 +59,7 @@ impl fmt::Display for Channel {
             Channel::Book(symbol) => write!(f, "book:{symbol}"),
             Channel::Candles(symbol, interval) => write!(f, "candles:{symbol}:{interval}"),
             Channel::Lag => f.write_str("lag"),
+            Channel::Notifications(user) => write!(f, "notifications:{user}"),
             Channel::Orders(user) => write!(f, "orders:{user}"),
             Channel::Trades(symbol) => write!(f, "trades:{symbol}"),
         }
@@ -67,7 +72,7 @@ impl FromStr for Channel {
     fn from_str(text: &str) -> Result<Channel, String> {
         let unknown = || {
             "must name channels: trades:{symbol}, book:{symbol}, candles:{symbol}:{interval}, orders:{userId}, \
-             balances:{userId} or lag"
+             balances:{userId}, notifications:{userId} or lag"
                 .to_owned()
         };
         if text == "lag" {
@@ -81,6 +86,7 @@ impl FromStr for Channel {
         match kind {
             "trades" => symbol(of).map(Channel::Trades),
             "book" => symbol(of).map(Channel::Book),
+            "notifications" => user(of).map(Channel::Notifications),
             "orders" => user(of).map(Channel::Orders),
             "balances" => user(of).map(Channel::Balances),
             "candles" => {
@@ -111,7 +117,7 @@ pub(crate) fn read_channels(text: &str) -> Result<Vec<Channel>, String> {
 /// The accounts that these channels tell about.
 pub(crate) fn accounts(channels: &[Channel]) -> impl Iterator<Item = &UserId> {
     channels.iter().filter_map(|channel| match channel {
-        Channel::Balances(user) | Channel::Orders(user) => Some(user),
+        Channel::Balances(user) | Channel::Notifications(user) | Channel::Orders(user) => Some(user),
         Channel::Book(_) | Channel::Candles(..) | Channel::Lag | Channel::Trades(_) => None,
     })
 }
@@ -123,13 +129,21 @@ mod tests {
 
     #[test]
     fn channels_have_their_names_and_one_order() {
-        let text = "trades:AAPL,lag,orders:u1,candles:AAPL:5m,book:AAPL,balances:u1,candles:AAPL";
+        let text = "trades:AAPL,lag,notifications:u1,orders:u1,candles:AAPL:5m,book:AAPL,balances:u1,candles:AAPL";
         let channels = read_channels(text).unwrap();
         let names: Vec<String> = channels.iter().map(Channel::to_string).collect();
-        let expected =
-            ["balances:u1", "book:AAPL", "candles:AAPL:1m", "candles:AAPL:5m", "lag", "orders:u1", "trades:AAPL"];
+        let expected = [
+            "balances:u1",
+            "book:AAPL",
+            "candles:AAPL:1m",
+            "candles:AAPL:5m",
+            "lag",
+            "notifications:u1",
+            "orders:u1",
+            "trades:AAPL",
+        ];
         assert_eq!(names, expected);
-        assert_eq!(accounts(&channels).map(UserId::as_str).collect::<Vec<_>>(), ["u1", "u1"]);
+        assert_eq!(accounts(&channels).map(UserId::as_str).collect::<Vec<_>>(), ["u1", "u1", "u1"]);
     }
 
     #[test]

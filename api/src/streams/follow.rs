@@ -65,7 +65,7 @@ async fn look_for_ever(ledger: &Arc<Ledger>) {
     let mut views = ledger.views().map(|view| view.live.load().progress.subscribe());
     let mut books = ledger.board.positions();
     loop {
-        let [settlement, market, audit] = &mut views;
+        let [settlement, market, audit, notifications] = &mut views;
         if ledger.streams.hubs().is_empty() {
             ledger.streams.changed.notified().await;
         } else {
@@ -74,6 +74,7 @@ async fn look_for_ever(ledger: &Arc<Ledger>) {
                 Ok(()) = settlement.changed() => {}
                 Ok(()) = market.changed() => {}
                 Ok(()) = audit.changed() => {}
+                Ok(()) = notifications.changed() => {}
                 Ok(()) = books.changed() => {}
                 () = ledger.streams.changed.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -14,6 +14,7 @@ use super::connection::{Ending, Why};
 use super::lag::Lag;
 use super::look::Look;
 use super::message::Message;
+use super::notifications::Notifications;
 use super::orders::Orders;
 use super::place::Place;
 use super::trades::Trades;
@@ -91,7 +92,9 @@ impl Hub {
                 present(Box::new(Balances::new(user.clone(), ledger.orders_of(user.as_str()))))
             }
             (None, Channel::Candles(symbol, interval)) => present(Box::new(Candles::new(*symbol, *interval))),
-            (None, Channel::Lag | Channel::Orders(_) | Channel::Trades(_)) => present(Box::<Lag>::default()),
+            (None, Channel::Lag | Channel::Notifications(_) | Channel::Orders(_) | Channel::Trades(_)) => {
+                present(Box::<Lag>::default())
+            }
         };
         Hub { source, readers: Vec::new(), is_gone: false }
     }
@@ -203,6 +206,9 @@ fn tell(reader: &Reader, message: &Message) -> bool {
 pub(super) fn past(channel: &Channel, ledger: &Ledger) -> Option<Box<dyn Past>> {
     match channel {
         Channel::Trades(symbol) => Some(Box::new(Trades(*symbol))),
+        Channel::Notifications(user) => {
+            Some(Box::new(Notifications::new(user.clone(), ledger.orders_of(user.as_str()))))
+        }
         Channel::Orders(user) => {
             let home = ledger.orders_of(user.as_str());
             Some(Box::new(Orders::new(user.clone(), home, ledger.partitions)))

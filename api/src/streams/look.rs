@@ -13,12 +13,14 @@ pub(super) struct Look<'a> {
     settlement: OnceCell<Moment>,
     market: OnceCell<Moment>,
     audit: OnceCell<Moment>,
+    notifications: OnceCell<Moment>,
 }
 
 impl<'a> Look<'a> {
     /// A look from now on.
     pub(super) fn new(ledger: &'a Ledger) -> Look<'a> {
-        Look { ledger, settlement: OnceCell::new(), market: OnceCell::new(), audit: OnceCell::new() }
+        let (settlement, market, audit) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Look { ledger, settlement, market, audit, notifications: OnceCell::new() }
     }
 
     /// Balances and orders.
@@ -34,6 +36,11 @@ impl<'a> Look<'a> {
     /// The log itself.
     pub(super) fn audit(&self) -> Result<&Moment, Error> {
         moment(&self.audit, &self.ledger.audit)
+    }
+
+    /// Inboxes.
+    pub(super) fn notifications(&self) -> Result<&Moment, Error> {
+        moment(&self.notifications, &self.ledger.notifications)
     }
 }
 

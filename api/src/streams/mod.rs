@@ -4,10 +4,10 @@
 //! - `hub`: one for each channel that somebody listens to; its readers share every message
 //! - `follow`: looks at all hubs whenever a view has moved
 //! - `connection`: one reader's queue, as the body of an answer
-//! - `trades`, `orders`: channels that resume; `book`, `balances`, `candles`, `lag`: channels that begin with a snapshot
+//! - `trades`, `orders`, `notifications`: channels that resume; `book`, `balances`, `candles`, `lag`: channels that begin with a snapshot
 //!
 //! In: the progress of workers, rows of views, published books. Out: server-sent events.
-//! Invariant: a message of trades or orders follows from the log and its channel alone, so a resumed reader gets the same ones.
+//! Invariant: a message of trades, orders or notifications follows from the log and its channel alone, so a resumed reader gets the same ones.
 //! Never: a worker that waits for a reader, or a reader that waits for another.
 
 mod balances;
@@ -20,6 +20,7 @@ mod hub;
 mod lag;
 mod look;
 mod message;
+mod notifications;
 mod orders;
 mod place;
 mod resume;

@@ -90,6 +90,7 @@ async fn reach(ledger: &Arc<Ledger>, channel: &Channel, place: Position) -> Resu
     }
     let views = match channel {
         Channel::Orders(_) => vec![&ledger.settlement, &ledger.audit],
+        Channel::Notifications(_) => vec![&ledger.notifications],
         _ => vec![&ledger.market],
     };
     let end = place.offset.saturating_add(1);

@@ -1,5 +1,6 @@
 //! Assets that come in and go out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -8,7 +9,7 @@ use crate::money::Amount;
 use crate::reason::Rejection;
 
 /// DepositMade.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deposit {
     /// Whose account.
@@ -16,11 +17,12 @@ pub struct Deposit {
     /// `USD` is cash, any other asset is shares.
     pub asset: Asset,
     /// How much; shares are whole.
+    #[schemars(range(min = 0.0001, max = 100_000_000_000_000_u64))]
     pub amount: Amount,
 }
 
 /// AccountCredited.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountCredited {
     /// Whose account.
@@ -34,7 +36,7 @@ pub struct AccountCredited {
 }
 
 /// WithdrawalRequested.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WithdrawalRequested {
     /// Whose account.
@@ -42,6 +44,7 @@ pub struct WithdrawalRequested {
     /// Which asset.
     pub asset: Asset,
     /// How much is wanted.
+    #[schemars(range(min = 0.0001, max = 100_000_000_000_000_u64))]
     pub amount: Amount,
     /// The withdrawal's id; without one it is the eventId.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +52,7 @@ pub struct WithdrawalRequested {
 }
 
 /// AccountDebited.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WithdrawalDecided {
     /// Whose account.
@@ -65,7 +68,7 @@ pub struct WithdrawalDecided {
 }
 
 /// WithdrawalRejected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WithdrawalRejected {
     /// Whose account.

@@ -1,5 +1,6 @@
 //! What happens to an order after its acceptance.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{OrderId, Symbol, UserId};
@@ -9,7 +10,7 @@ use crate::reason::{ExpireReason, Rejection};
 use crate::terms::{Liquidity, Side};
 
 /// OrderCancelRequested.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancelRequested {
     /// Which order.
@@ -19,7 +20,7 @@ pub struct OrderCancelRequested {
 }
 
 /// CancelAccepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CancelAccepted {
     /// Which order.
@@ -33,7 +34,7 @@ pub struct CancelAccepted {
 }
 
 /// OrderCanceled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCanceled {
     /// Which order.
@@ -47,7 +48,7 @@ pub struct OrderCanceled {
 }
 
 /// CancelRejected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CancelRejected {
     /// Which order.
@@ -59,8 +60,9 @@ pub struct CancelRejected {
 }
 
 /// OrderAmendRequested: at least one of both.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("anyOf" = [{"required": ["quantity"]}, {"required": ["price"]}]))]
 pub struct OrderAmendRequested {
     /// Which order.
     pub order_id: OrderId,
@@ -68,6 +70,7 @@ pub struct OrderAmendRequested {
     pub user_id: UserId,
     /// The new total, filled shares included; absent: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub quantity: Option<Quantity>,
     /// The new price; absent: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,7 +78,7 @@ pub struct OrderAmendRequested {
 }
 
 /// AmendAccepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AmendAccepted {
     /// Which order.
@@ -95,7 +98,7 @@ pub struct AmendAccepted {
 }
 
 /// OrderAmended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderAmended {
     /// Which order.
@@ -115,7 +118,7 @@ pub struct OrderAmended {
 }
 
 /// AmendRejected, by intake (nothing was reserved) or by matching.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AmendRejected {
     /// Which order.
@@ -129,7 +132,7 @@ pub struct AmendRejected {
 }
 
 /// OrderFilled: one leg of one trade.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderFilled {
     /// Which order.
@@ -157,7 +160,7 @@ pub struct OrderFilled {
 }
 
 /// OrderExpired.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderExpired {
     /// Which order.

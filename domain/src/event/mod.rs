@@ -23,10 +23,10 @@ pub(crate) use terms::OrderCreatedV1;
 pub use terms::{OrderAccepted, OrderCreated, OrderRejected, Terms};
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident($payload:ty), $origin:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident($payload:ty), $origin:ident;)*) => {
         /// The type of an event, as `eventType` names it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum EventType { $($(#[$doc])* $name,)* }
+        pub enum EventType { $($(#[doc = $doc])* $name,)* }
 
         impl EventType {
             /// Every event type.
@@ -42,6 +42,17 @@ macro_rules! events {
                 match self { $(EventType::$name => Origin::$origin,)* }
             }
 
+            /// What an event of it says, in words.
+            pub fn says(self) -> &'static str {
+                match self { $(EventType::$name => concat!($($doc),*).trim(),)* }
+            }
+
+            /// The form of its payload.
+            pub(crate) fn payload_schema(self, of: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                use schemars::JsonSchema;
+                match self { $(EventType::$name => <$payload>::json_schema(of),)* }
+            }
+
             /// The type of that name.
             pub fn from_name(name: &str) -> Option<EventType> {
                 match name { $(stringify!($name) => Some(EventType::$name),)* _ => None }
@@ -50,7 +61,7 @@ macro_rules! events {
 
         /// An event: its type and its payload.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum Event { $($(#[$doc])* $name($payload),)* }
+        pub enum Event { $($(#[doc = $doc])* $name($payload),)* }
 
         impl Event {
             /// The event's type.

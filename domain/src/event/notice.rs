@@ -1,5 +1,6 @@
 //! Repeats, refusals, the tape, control and operators.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyId, OrderId, Symbol, UserId};
@@ -9,7 +10,7 @@ use crate::reason::RefuseReason;
 use crate::terms::Side;
 
 /// DuplicateIgnored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DuplicateIgnored {
     /// The repeat.
@@ -19,7 +20,7 @@ pub struct DuplicateIgnored {
 }
 
 /// RecordRefused, in `orders`; the notice in `dead-letters` carries the optional fields too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordRefused {
     /// The refused record.
@@ -59,7 +60,7 @@ impl RecordRefused {
 }
 
 /// A header of a refused record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeHeader {
     /// Its name.
@@ -73,7 +74,7 @@ pub struct NoticeHeader {
 }
 
 /// TradeExecuted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TradeExecuted {
     /// The trade: `{symbol}-{bookSeq}`.
@@ -99,7 +100,7 @@ pub struct TradeExecuted {
 }
 
 /// FeeScheduleRequested and FeeScheduleSet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FeeSchedule {
     /// The rate of resting orders.
@@ -109,7 +110,7 @@ pub struct FeeSchedule {
 }
 
 /// RulesVersionRequested and RulesVersionSet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RulesVersion {
     /// The version of the stages' decisions and output bytes.
@@ -117,7 +118,7 @@ pub struct RulesVersion {
 }
 
 /// StreamKeyRequested, StreamKeySet and StreamKeyTaken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamKeyChange {
     /// The key's id; the key itself stands in no record.
@@ -125,7 +126,7 @@ pub struct StreamKeyChange {
 }
 
 /// SessionCloseRequested and SessionClosed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionClose {
     /// The symbols whose session closes; null: all.
@@ -133,7 +134,7 @@ pub struct SessionClose {
 }
 
 /// EntityParked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityParked {
     /// Which projection.
@@ -147,7 +148,7 @@ pub struct EntityParked {
 }
 
 /// ParkedRetried and ParkedDiscarded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParkedDecision {
     /// Which projection.
@@ -165,7 +166,7 @@ pub struct ParkedDecision {
 }
 
 /// DifferenceAccepted and OperatorActed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperatorDecision {
     /// What was done.

@@ -1,5 +1,6 @@
 //! What an order asks, and the answers that repeat it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientOrderId, OrderId, Symbol, UserId};
@@ -8,7 +9,7 @@ use crate::reason::Rejection;
 use crate::terms::{OrderType, Side, TimeInForce};
 
 /// What a user wants of the book; OrderAccepted and OrderRejected repeat it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
     /// The order's id, unique for its user (FIX tag 37).
@@ -39,8 +40,12 @@ pub struct Terms {
 }
 
 /// OrderCreated, version 2.0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend(
+    "if" = {"properties": {"orderType": {"const": "limit"}}},
+    "then" = {"required": ["price"]}
+))]
 pub struct OrderCreated {
     /// The order's id, unique for its user.
     pub order_id: OrderId,
@@ -59,6 +64,7 @@ pub struct OrderCreated {
     #[serde(default)]
     pub post_only: bool,
     /// How many shares in all.
+    #[schemars(range(min = 1))]
     pub quantity: Quantity,
     /// The worst price; required for a limit order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,12 +78,13 @@ pub struct OrderCreated {
 }
 
 /// OrderCreated, version 1.0: no side, no type; a good-till-canceled limit buy.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrderCreatedV1 {
     order_id: OrderId,
     user_id: UserId,
     symbol: Symbol,
+    #[schemars(range(min = 1))]
     quantity: Quantity,
     price: Price,
 }
@@ -121,8 +128,9 @@ impl OrderCreated {
 }
 
 /// OrderAccepted: the terms and what was granted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", try_from = "AnsweredTerms")]
+#[schemars(!try_from)]
 pub struct OrderAccepted {
     /// What was asked.
     #[serde(flatten)]
@@ -136,8 +144,9 @@ pub struct OrderAccepted {
 }
 
 /// OrderRejected: the terms and the reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", try_from = "AnsweredTerms")]
+#[schemars(!try_from)]
 pub struct OrderRejected {
     /// What was asked.
     #[serde(flatten)]

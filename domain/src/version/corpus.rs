@@ -9,9 +9,9 @@ use super::Version;
 
 /// The files by the version that their records have.
 const FILES: &[(Version, &str)] = &[
-    (Version::V1_0, include_str!("../../corpus/1.0.tsv")),
-    (Version::V2_0, include_str!("../../corpus/2.0.tsv")),
-    (Version::V2_1, include_str!("../../corpus/2.1.tsv")),
+    (Version::V1_0, include_str!("../../golden/1.0.tsv")),
+    (Version::V2_0, include_str!("../../golden/2.0.tsv")),
+    (Version::V2_1, include_str!("../../golden/2.1.tsv")),
 ];
 
 /// A record of the corpus.

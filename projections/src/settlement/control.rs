@@ -1,16 +1,16 @@
 //! What control events set, as it stands in each partition: the fee schedule, the version of the stages'
-//! rules, the key of their streams.
+//! rules, the key of their streams; and where sessions closed.
 
 use std::collections::BTreeMap;
 
 use orderledger_domain::event::{Event, FeeSchedule};
-use orderledger_domain::position::Position;
 use orderledger_domain::rules::Rules;
 use orderledger_store::Error;
 use orderledger_store::views::{Changes, ViewReader};
 use serde::Serialize;
 
-use super::rows::{self, FeeScheduleRow, RulesRow, StreamKeyRow};
+use super::holder::Fact;
+use super::rows::{self, FeeScheduleRow, RulesRow, SessionRow, StreamKeyRow};
 use super::{Kept, queries};
 use crate::worker::read::Read;
 
@@ -20,6 +20,8 @@ pub(super) struct Control {
     fees: BTreeMap<u32, Kept<FeeScheduleRow>>,
     rules: BTreeMap<u32, Kept<RulesRow>>,
     stream_keys: BTreeMap<u32, Kept<StreamKeyRow>>,
+    /// Closes that the view doesn't have yet, by where they were asked for and by partition.
+    sessions: Vec<((u64, u32), SessionRow)>,
 }
 
 impl Control {
@@ -50,9 +52,9 @@ impl Control {
         read.is_read_under(self.rules.get(&read.position.partition).map(|kept| kept.row.version))
     }
 
-    /// Takes what a control event at that position sets; false if it is none that sets anything.
-    pub(super) fn set(&mut self, at: Position, event: &Event) -> bool {
-        let (partition, offset) = (at.partition, at.offset);
+    /// Takes what a control event sets; false if it is none that sets anything.
+    pub(super) fn set(&mut self, fact: &Fact, event: &Event) -> bool {
+        let (partition, offset) = (fact.position.partition, fact.position.offset);
         match event {
             Event::FeeScheduleSet(schedule) => {
                 let row = FeeScheduleRow { schedule: *schedule, offset };
@@ -69,12 +71,21 @@ impl Control {
                 let row = StreamKeyRow { key_id: set.key_id, offset };
                 self.stream_keys.insert(partition, Kept { row, changed: true });
             }
+            Event::SessionClosed(close) => {
+                let symbols = close.symbols.as_ref().filter(|_| partition == 0).cloned().unwrap_or_default();
+                let (closed_at, is_whole) = (fact.time, close.symbols.is_none());
+                let row = SessionRow { offset, closed_at, is_whole, symbols };
+                self.sessions.push(((fact.cause.offset, partition), row));
+            }
             _ => return false,
         }
         true
     }
 
     pub(super) fn write_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {
+        for ((asked, partition), row) in self.sessions.drain(..) {
+            changes.put_row(rows::session_key(asked, partition), &row)?;
+        }
         write_changed(rows::FEES, &mut self.fees, changes)?;
         write_changed(rows::RULES, &mut self.rules, changes)?;
         write_changed(rows::STREAM_KEY, &mut self.stream_keys, changes)

@@ -45,7 +45,7 @@ impl Settlement {
             }
             _ => match (event.user_id(), event.order_id()) {
                 (Some(user), Some(order_id)) => self.order_event(view, &fact, Named { user, order_id }, event)?,
-                _ => self.control.set(fact.position, event),
+                _ => self.control.set(&fact, event),
             },
         };
         let was_pending = self.pending.answered(fact.cause);

@@ -44,7 +44,7 @@ use pending::Pending;
 use rows::WithdrawalRow;
 
 /// The version of the rows' shapes and keys.
-pub const SCHEMA: u8 = 2;
+pub const SCHEMA: u8 = 3;
 
 /// How many users are in memory.
 #[derive(Clone, Copy, Debug)]

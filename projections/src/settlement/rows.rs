@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use orderledger_domain::account::Account;
 use orderledger_domain::event::{EventType, FeeSchedule, OrderAccepted, Terms};
-use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, OrderId, UserId, WithdrawalId};
+use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, OrderId, Symbol, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, BasisPoints};
 use orderledger_domain::order::{Order, Status};
 use orderledger_domain::position::{Position, Topic};
@@ -234,6 +234,19 @@ pub struct StreamKeyRow {
     pub offset: u64,
 }
 
+/// Where a session closed in one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Where SessionClosed stands, in that partition.
+    pub offset: u64,
+    /// When it closed: the same in every partition.
+    pub closed_at: Timestamp,
+    /// Whether it closed for all symbols.
+    pub is_whole: bool,
+    /// Otherwise these, in partition 0 alone, where the close is asked for.
+    pub symbols: Vec<Symbol>,
+}
+
 /// The key of rows that a user has once or, as a prefix, of all of a kind.
 pub(super) fn user_key(prefix: u8, user: &UserId) -> Bytes {
     KeyBuilder::new(prefix).name(user.as_str()).build()
@@ -271,6 +284,14 @@ pub(super) const FEES: &str = "fees";
 pub(super) const RULES: &str = "rules";
 /// The name of the rows of the streams' keys.
 pub(super) const STREAM_KEY: &str = "stream_key";
+
+/// The name of the rows of closed sessions.
+pub(super) const SESSION: &str = "session";
+
+/// The key of a close's row of one partition; `asked` is where it was asked for, in partition 0.
+pub(super) fn session_key(asked: u64, partition: u32) -> Bytes {
+    KeyBuilder::new(keys::CONTROL).name(SESSION).u64(asked).u32(partition).build()
+}
 
 pub(super) fn control_key(name: &str, partition: u32) -> Bytes {
     KeyBuilder::new(keys::CONTROL).name(name).u32(partition).build()

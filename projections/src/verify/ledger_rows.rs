@@ -1,4 +1,4 @@
-//! The rows of a ledger's three views, read through the views' own queries, page by page.
+//! The rows of a ledger's views, read through the views' own queries, page by page.
 
 use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::money::Price;
@@ -9,14 +9,15 @@ use orderledger_store::event_log::Record;
 use orderledger_store::views::{Direction, ViewReader};
 
 use super::rows::{
-    BalanceRow, ChainRow, FillRow, MarketRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows, SystemRow, ViewRows,
+    BalanceRow, ChainRow, FillRow, MarketRow, NotificationRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows,
+    SystemRow, ViewRows,
 };
 use super::tape::{CandleKey, CandleRow, TapeRow};
 use crate::market::interval::Interval;
 use crate::settlement::queries::{self, OrdersFilter, Page, StatusFilter};
-use crate::{audit, market, parking, settlement};
+use crate::{audit, market, notifications, parking, settlement};
 
-/// The rows of the three views of a ledger, each at one moment.
+/// The rows of the views of a ledger, each at one moment.
 pub struct LedgerRows {
     /// Of settlement.
     pub settlement: ViewReader,
@@ -24,6 +25,8 @@ pub struct LedgerRows {
     pub market: ViewReader,
     /// Of audit.
     pub audit: ViewReader,
+    /// Of notifications.
+    pub notifications: ViewReader,
 }
 
 /// Rows of one page.
@@ -241,6 +244,13 @@ impl ViewRows for LedgerRows {
             let (last, first) = (row.last.units(), row.first.units());
             let (trade_count, volume, last_time) = (row.trade_count, row.volume, row.last_time);
             Ok((symbol, MarketRow { trade_count, volume, last, last_time, first }))
+        }))
+    }
+
+    fn notifications(&self) -> Rows<'_, NotificationRow> {
+        Box::new(notifications::queries::all(&self.notifications).map(|row| {
+            let (user, offset, event_type) = row?;
+            Ok(NotificationRow { user, offset, event_type })
         }))
     }
 

@@ -1,6 +1,6 @@
 //! verify: the whole ledger once more from its log, by other code, and compared with all that was made of it.
 //!
-//! In: the log from offset zero, the rows of the three views at its end. Out: a [`Report`]. It shares with the stages and
+//! In: the log from offset zero, the rows of the views at its end. Out: a [`Report`]. It shares with the stages and
 //! the projections how records are read and what a naive book does, and nothing else: money, candles, streams and chains
 //! are computed here anew, the obvious way, in memory. Invariant: it decides nothing and writes nothing. Nothing may be
 //! written while it reads.
@@ -9,7 +9,7 @@
 //! - `streams`, `stream_keys`, `answers`: what must stand in the log because of what
 //! - `money`, `books`, `tape`: what follows from it
 //! - `withheld`: what of it the views leave out, because it waits or was discarded
-//! - `rows`, `compare`, `fills`, `kept`: the rows of the views beside it
+//! - `rows`, `compare`, `fills`, `inboxes`, `kept`: the rows of the views beside it
 //! - `report`: what it came to
 
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ use sha2::{Digest, Sha256};
 use self::answers::Answers;
 use self::books::Books;
 use self::fills::Fills;
+use self::inboxes::Inboxes;
 use self::kept::Kept;
 use self::money::Money;
 use self::stream_keys::StreamKeys;
@@ -39,6 +40,7 @@ mod answers;
 mod books;
 mod compare;
 mod fills;
+mod inboxes;
 mod kept;
 mod ledger_rows;
 mod money;
@@ -53,7 +55,8 @@ mod withheld;
 pub use ledger_rows::LedgerRows;
 pub use report::{Check, Compared, Difference, Report};
 pub use rows::{
-    BalanceRow, ChainRow, FillRow, MarketRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows, SystemRow, ViewRows,
+    BalanceRow, ChainRow, FillRow, MarketRow, NotificationRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows,
+    SystemRow, ViewRows,
 };
 pub use tape::{CandleKey, CandleRow, TapeRow};
 
@@ -87,6 +90,7 @@ struct Verifying {
     answers: Answers,
     money: Money,
     fills: Fills,
+    inboxes: Inboxes,
     books: BTreeMap<u32, Books>,
     tape: Tape,
     withheld: Withheld,
@@ -118,6 +122,7 @@ impl Verifying {
             answers: Answers::new(key.at_first()),
             money: Money::default(),
             fills: Fills::default(),
+            inboxes: Inboxes::default(),
             books: (0..partitions).map(|number| (number, Books::new(number, partitions))).collect(),
             tape: Tape::default(),
             stream_keys: StreamKeys::default(),
@@ -149,9 +154,10 @@ impl Verifying {
             }
             Place::Ahead => {}
             Place::Outside => {
-                let is_operators =
-                    of.topic == Topic::DeadLetters && envelope.is_some_and(|envelope| envelope.stamp.is_none());
-                if !is_operators {
+                // Nothing of `notifications` is ever in a stream: its readers take what they understand.
+                let is_in_none = of.topic == Topic::Notifications
+                    || (of.topic == Topic::DeadLetters && envelope.is_some_and(|envelope| envelope.stamp.is_none()));
+                if !is_in_none {
                     self.report.count(Check::Streams);
                     stranger(at, &mut self.report);
                 }
@@ -163,6 +169,9 @@ impl Verifying {
                         self.report.differs(Check::Streams, at, expected, format!("eventId {event_id}"));
                     }
                     self.next(at, record, stamp, timestamp, &event);
+                    if let (Topic::Orders, Some(user)) = (of.topic, event.user_id()) {
+                        self.inboxes.add(at, user, event.event_type());
+                    }
                     if !is_withheld {
                         self.apply(at, stamp, timestamp, &event);
                     }
@@ -230,7 +239,7 @@ impl Verifying {
                     self.tape.append(at, time, trade, &mut self.report);
                 }
             }
-            Topic::DeadLetters => {}
+            Topic::DeadLetters | Topic::Notifications => {}
         }
     }
 
@@ -294,6 +303,7 @@ impl Verifying {
         let applied = self.applied.as_ref();
         compare::settlement(applied.map_or(&self.money, |applied| &applied.money), rows, report)?;
         self.fills.compare(rows, report)?;
+        self.inboxes.compare(rows, report)?;
         compare::market(applied.map_or(&self.tape, |applied| &applied.tape), rows, report)?;
         for row in rows.chains() {
             let (of, count, last_offset, sha256) = row?;

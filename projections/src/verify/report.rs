@@ -42,6 +42,8 @@ pub enum Check {
     Candles,
     /// Figures of the market view.
     Markets,
+    /// What users are told of, in the notifications view.
+    Inboxes,
     /// The hash chains of the audit view.
     Chains,
     /// The records of the audit view, byte for byte.
@@ -50,7 +52,7 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order of a report.
-    pub const ALL: [Check; 17] = [
+    pub const ALL: [Check; 18] = [
         Check::Streams,
         Check::Answers,
         Check::Copies,
@@ -66,6 +68,7 @@ impl Check {
         Check::Tape,
         Check::Candles,
         Check::Markets,
+        Check::Inboxes,
         Check::Chains,
         Check::Records,
     ];
@@ -88,6 +91,7 @@ impl Check {
             Check::Tape => "tape",
             Check::Candles => "candles",
             Check::Markets => "markets",
+            Check::Inboxes => "inboxes",
             Check::Chains => "hash chains",
             Check::Records => "records",
         }

@@ -1,6 +1,7 @@
 //! The rows of the views as verifying wants them, all at the log's end.
 
 use orderledger_domain::account::LedgerAccount;
+use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{Asset, OrderId, Symbol, UserId};
 use orderledger_domain::money::Amount;
 use orderledger_domain::order::Status;
@@ -139,10 +140,21 @@ pub struct ParkedRow {
     pub waiting: u64,
 }
 
+/// Something that a user is told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationRow {
+    /// Who.
+    pub user: UserId,
+    /// Where the event stands in the user's partition of `orders`.
+    pub offset: u64,
+    /// Of which type it is.
+    pub event_type: EventType,
+}
+
 /// A chain's partition, count, last offset and head.
 pub type ChainRow = (TopicPartition, u64, u64, [u8; 32]);
 
-/// Everything that the three views hold.
+/// Everything that the views hold.
 pub trait ViewRows {
     /// settlement and market: every parked entity.
     fn parked(&self) -> Rows<'_, ParkedRow>;
@@ -162,6 +174,8 @@ pub trait ViewRows {
     fn candles(&self) -> Rows<'_, (CandleKey, CandleRow)>;
     /// market: every symbol's figures.
     fn markets(&self) -> Rows<'_, (Symbol, MarketRow)>;
+    /// notifications: every inbox, whatever its user wants to be told; a user's in the order of their offsets.
+    fn notifications(&self) -> Rows<'_, NotificationRow>;
     /// audit: every chain.
     fn chains(&self) -> Rows<'_, ChainRow>;
     /// audit: every record of a partition, in order.

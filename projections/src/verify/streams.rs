@@ -97,10 +97,10 @@ pub(super) fn is_written(from: TopicPartition, to: TopicPartition) -> bool {
             Topic::Orders => same || from.partition == 0,
             Topic::Books => true,
             Topic::DeadLetters => same,
-            Topic::Trades => false,
+            Topic::Trades | Topic::Notifications => false,
         },
         Topic::Books => to.topic == Topic::Orders || (to.topic == Topic::Trades && same),
-        Topic::Trades | Topic::DeadLetters => false,
+        Topic::Trades | Topic::DeadLetters | Topic::Notifications => false,
     }
 }
 

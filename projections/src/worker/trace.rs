@@ -11,6 +11,9 @@ use tracing::{Level, Span};
 use super::partition::Fate;
 use super::read::Read;
 
+/// The target of what is told of every step of every trace: `steps=debug` shows it.
+pub const STEPS: &str = "steps";
+
 /// The span that a record's headers name, if they name exactly one.
 pub fn named(headers: &[Header]) -> Option<TraceContext> {
     let mut named = headers.iter().filter(|(name, _)| name == TRACEPARENT);
@@ -47,6 +50,7 @@ impl Handling {
     /// A stage decides what follows from the record.
     fn deciding(self, read: &Read, stage: &str) -> Span {
         tracing::debug_span!(
+            target: STEPS,
             "decide",
             worker = stage,
             position = %read.position,
@@ -62,6 +66,7 @@ impl Handling {
     /// A projection takes the record.
     fn taking(self, read: &Read, projection: &str) -> Span {
         tracing::debug_span!(
+            target: STEPS,
             "take",
             worker = projection,
             position = %read.position,
@@ -87,7 +92,7 @@ pub(crate) fn deciding(handling: Option<Handling>, read: &Read, stage: &str) -> 
 pub(crate) fn decided(span: &Span, outputs: usize) {
     if !span.is_none() {
         span.record("outputs", outputs);
-        tracing::debug!(parent: span, "decided");
+        tracing::debug!(target: STEPS, parent: span, "decided");
     }
 }
 
@@ -109,13 +114,13 @@ pub(crate) fn became(fate: Fate) {
 /// It has taken the record.
 pub(crate) fn taken(span: &Span) {
     if !span.is_none() {
-        tracing::debug!(parent: span, "taken");
+        tracing::debug!(target: STEPS, parent: span, "taken");
     }
 }
 
 /// Asked for every record; the answer is kept where it is asked.
 fn is_listened_to() -> bool {
-    tracing::span_enabled!(Level::DEBUG, trace_id)
+    tracing::span_enabled!(target: STEPS, Level::DEBUG, trace_id)
 }
 
 fn event(read: &Read) -> &'static str {

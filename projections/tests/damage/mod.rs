@@ -12,10 +12,11 @@ use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::{StreamId, StreamKey, StreamMark};
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
+use orderledger_projections::notifications::Notifications;
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::verify::{
-    BalanceRow, CandleKey, CandleRow, ChainRow, Check, FillRow, LedgerRows, MarketRow, OrderRow, ParkedRow, PostingRow,
-    Rows, SystemRow, TapeRow, ViewRows,
+    BalanceRow, CandleKey, CandleRow, ChainRow, Check, FillRow, LedgerRows, MarketRow, NotificationRow, OrderRow,
+    ParkedRow, PostingRow, Rows, SystemRow, TapeRow, ViewRows,
 };
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
@@ -46,11 +47,12 @@ impl FixedLog {
         self.0.iter().flat_map(|(of, records)| records.iter().map(move |record| read(*of, record))).collect()
     }
 
-    /// The three views of it.
+    /// The views of it.
     pub(crate) fn folded(&self) -> LedgerRows {
         let reader = |view: Arc<View>| view.reader().unwrap();
         let settlement = reader(self.fold::<Settlement>());
-        LedgerRows { settlement, market: reader(self.fold::<Market>()), audit: reader(self.fold::<Audit>()) }
+        let (market, audit) = (reader(self.fold::<Market>()), reader(self.fold::<Audit>()));
+        LedgerRows { settlement, market, audit, notifications: reader(self.fold::<Notifications>()) }
     }
 
     fn fold<F: Fold>(&self) -> Arc<View> {
@@ -195,6 +197,8 @@ pub(crate) enum Changed {
     Candle,
     NoCandle,
     Market,
+    Notification,
+    NoNotification,
     Chain,
     NoChain,
     Record,
@@ -202,7 +206,7 @@ pub(crate) enum Changed {
 }
 
 /// Every damage and the check that must find it.
-pub(crate) fn changed_rows() -> [(Changed, Check); 18] {
+pub(crate) fn changed_rows() -> [(Changed, Check); 20] {
     [
         (Changed::Balance, Check::Balances),
         (Changed::NoBalance, Check::Balances),
@@ -218,6 +222,8 @@ pub(crate) fn changed_rows() -> [(Changed, Check); 18] {
         (Changed::Candle, Check::Candles),
         (Changed::NoCandle, Check::Candles),
         (Changed::Market, Check::Markets),
+        (Changed::Notification, Check::Inboxes),
+        (Changed::NoNotification, Check::Inboxes),
         (Changed::Chain, Check::Chains),
         (Changed::NoChain, Check::Chains),
         (Changed::Record, Check::Records),
@@ -288,6 +294,11 @@ impl ViewRows for DamagedRows<'_> {
 
     fn markets(&self) -> Rows<'_, (orderledger_domain::ids::Symbol, MarketRow)> {
         self.with(self.rows.markets(), (Changed::Market, None), |row| row.1.trade_count += 1)
+    }
+
+    fn notifications(&self) -> Rows<'_, NotificationRow> {
+        let changed = (Changed::Notification, Some(Changed::NoNotification));
+        self.with(self.rows.notifications(), changed, |row| row.offset += 1)
     }
 
     fn chains(&self) -> Rows<'_, ChainRow> {

@@ -9,6 +9,7 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
+use orderledger_projections::notifications::Notifications;
 use orderledger_projections::parking::queries::{self, Parked};
 use orderledger_projections::parking::rows::{ParkedRow, parked_key};
 use orderledger_projections::settlement::Settlement;
@@ -50,7 +51,9 @@ fn day(seed: u64) -> Views {
 
 fn report(log: &MemoryLog, settlement: &View, market: &View) -> Report {
     let audit = rebuilt::<Audit>(log).reader().unwrap();
-    let rows = LedgerRows { settlement: settlement.reader().unwrap(), market: market.reader().unwrap(), audit };
+    let notifications = rebuilt::<Notifications>(log).reader().unwrap();
+    let (settlement, market) = (settlement.reader().unwrap(), market.reader().unwrap());
+    let rows = LedgerRows { settlement, market, audit, notifications };
     verify(log, &StreamKey::default(), &rows, &mut |_| {}).unwrap()
 }
 

@@ -33,7 +33,7 @@ fn decided(method: &str, path: &str) -> Option<Who> {
         "/livez" | "/readyz" | "/openapi.json" => Anybody,
         _ if path == "/docs" || path.starts_with("/docs/") => Anybody,
         "/metrics" | "/v1/log/export" => ReadersOfEverything,
-        "/v1/fees" if reads => EveryRole,
+        "/v1/fees" | "/v1/sessions" if reads => EveryRole,
         "/v1/stream" => EveryRole,
         "/v1/bulk/orders" => WritersOfAccounts,
         "/v1/fees" | "/v1/rules" | "/v1/stream-key" | "/v1/sessions/close" if !reads => Operators,
@@ -49,6 +49,13 @@ fn decided(method: &str, path: &str) -> Option<Who> {
         }
         _ if path.starts_with("/v1/orders/{orderId}") => ReadersOfAccounts,
         _ if path.starts_with("/v1/audit/") => ReadersOfEverything,
+        _ if path == "/v1/webhooks" || path.starts_with("/v1/webhooks/") => {
+            if reads {
+                ReadersOfEverything
+            } else {
+                Operators
+            }
+        }
         _ if path.starts_with("/v1/parked") || path.starts_with("/v1/projections") => {
             if reads {
                 ReadersOfEverything

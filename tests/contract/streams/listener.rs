@@ -8,23 +8,23 @@ use serde_json::Value;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Event {
-    pub(super) channel: String,
-    pub(super) id: String,
-    pub(super) data: Value,
+pub(crate) struct Event {
+    pub(crate) channel: String,
+    pub(crate) id: String,
+    pub(crate) data: Value,
 }
 
 /// An open stream.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     lines: BufReader<TcpStream>,
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// The newest id, also one without a message.
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 impl Listener {
     /// Asks for the channels, behind that id if there is one, and reads the head of the answer.
-    pub(super) fn open(base: &str, channels: &str, last: Option<&str>) -> Listener {
+    pub(crate) fn open(base: &str, channels: &str, last: Option<&str>) -> Listener {
         let host = base.strip_prefix("http://").unwrap();
         let mut socket = TcpStream::connect(host).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -66,7 +66,7 @@ impl Listener {
     }
 
     /// The next message; none once the stream has ended.
-    pub(super) fn next(&mut self) -> Option<Event> {
+    pub(crate) fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block()?;
             let field = |name: &str| block.iter().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
@@ -78,7 +78,7 @@ impl Listener {
     }
 
     /// The messages up to and with the first of which that is true.
-    pub(super) fn until(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
+    pub(crate) fn until(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
             let event = self.next().unwrap();
@@ -91,12 +91,12 @@ impl Listener {
     }
 
     /// So many messages.
-    pub(super) fn take(&mut self, count: usize) -> Vec<Event> {
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Event> {
         (0..count).map(|_| self.next().unwrap()).collect()
     }
 
     /// Whether it ends with the server's last words, whatever comes before.
-    pub(super) fn ends(mut self) -> bool {
+    pub(crate) fn ends(mut self) -> bool {
         let mut last = Vec::new();
         while let Some(block) = self.block() {
             last = block;

@@ -93,9 +93,9 @@ fn balances_candles_and_lag_begin_with_what_is_and_go_on_with_what_changes() {
     assert_eq!(snapshot.data, newest);
 
     let mut lag = Listener::open(client.base(), "lag", None);
-    let workers: Vec<Value> = lag.take(10).into_iter().map(|event| event.data["name"].clone()).collect();
-    assert_eq!(workers[..5], workers[5..], "told again after a second");
-    for name in ["settlement", "market", "audit", "intake", "matching"] {
+    let workers: Vec<Value> = lag.take(12).into_iter().map(|event| event.data["name"].clone()).collect();
+    assert_eq!(workers[..6], workers[6..], "told again after a second");
+    for name in ["settlement", "market", "audit", "notifications", "intake", "matching"] {
         assert!(workers.contains(&json!(name)), "{workers:?}");
     }
     server.stop();

@@ -29,7 +29,7 @@ fn steps(spans: &[Value]) -> BTreeSet<String> {
 
 #[test]
 fn one_orders_whole_way_is_under_one_trace_id_in_the_lines_and_in_the_log() {
-    let home = Home::embedded();
+    let home = Home::new();
     let server = home.serve_logging(STEPS, &["--partitions", "2"]);
     trade(&server.client, &traceparent(TRACE, "01"));
     until(|| spans(&home, TRACE), |spans| steps(spans).is_superset(&expected_steps()));
@@ -109,7 +109,7 @@ fn handlings(spans: &[Value]) -> BTreeMap<(String, String), BTreeSet<String>> {
 
 #[test]
 fn what_is_handled_again_after_a_kill_has_the_same_spans_and_a_rebuild_has_none() {
-    let home = Home::embedded();
+    let home = Home::new();
     let server = home.serve_logging(STEPS, &["--partitions", "1"]);
     trade(&server.client, &traceparent(TRACE, "01"));
     until(|| spans(&home, TRACE), |spans| steps(spans).is_superset(&expected_steps()));

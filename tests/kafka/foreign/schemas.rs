@@ -1,5 +1,6 @@
 //! Producers that make a record of the present version and check it by its schema, in Python and in Java.
 
+use orderledger_domain::version::{Version, corpus};
 use orderledger_tests::client::{Client, new_key, until};
 use orderledger_tests::kafka;
 use serde_json::{Value, json};
@@ -57,6 +58,41 @@ fn a_record_that_python_made_by_the_schema_is_understood() {
         }
         writer.python(&page)
     });
+}
+
+#[test]
+fn every_record_of_the_corpus_is_valid_by_its_schema_and_none_with_a_spoiled_field() {
+    let Some((writer, _home)) = Writer::new() else { return };
+    let lines: Vec<String> = corpus::lines()
+        .map(|line| {
+            let record: Value = serde_json::from_str(line.record).unwrap();
+            let event_type = record["eventType"].as_str().unwrap().to_owned();
+            let is_first = line.version == Version::V1_0 && event_type == "OrderCreated";
+            json!([if is_first { "OrderCreated-1.0".to_owned() } else { event_type }, record]).to_string()
+        })
+        .collect();
+    std::fs::write(writer.file("corpus.jsonl"), lines.join("\n")).unwrap();
+    let said = writer.python(
+        r#"
+import json, os
+from jsonschema import Draft202012Validator
+
+spoiled = 0
+for line in open("corpus.jsonl"):
+    name, record = json.loads(line)
+    schema = json.load(open(os.path.join(os.environ["SCHEMAS"], name + ".json")))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    validator.validate(record)
+    for part in ["payload", "metadata"]:
+        for field in record[part]:
+            wrong = {**record, part: {**record[part], field: [{}]}}
+            assert not validator.is_valid(wrong), (name, part, field)
+            spoiled += 1
+print(spoiled)
+"#,
+    );
+    assert!(said.parse::<u64>().is_ok_and(|spoiled| spoiled > 500), "{said}");
 }
 
 #[test]

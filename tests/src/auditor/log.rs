@@ -9,7 +9,7 @@ use orderledger_store::event_log::EventLog;
 use serde_json::Value;
 
 /// The topics by their names without a prefix.
-pub const TOPICS: [&str; 4] = ["orders", "books", "trades", "dead-letters"];
+pub const TOPICS: [&str; 5] = ["orders", "books", "trades", "dead-letters", "notifications"];
 
 /// A record as it stands in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod door;
 mod opening;
 mod traces;
 mod watchdog;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::door::{Door, DoorArgs};
 use self::opening::Opening;
 use self::traces::TraceArgs;
+use self::webhooks::WebhookArgs;
 use super::args::MemoryArgs;
 use super::{Failure, LogArgs};
 use crate::commands::canary;
@@ -53,6 +55,8 @@ pub(super) struct Args {
     view_growth: u32,
     #[command(flatten)]
     streams: StreamArgs,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
     /// Trades one share between two accounts of the ledger's own once a second, and measures how long that takes
     #[arg(long, env = "ORDERLEDGER_CANARY", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     canary: bool,
@@ -109,6 +113,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let tidying = Tidying { hours: args.quiet_hours, growth: args.view_growth };
     settings.tidying = (args.view_growth > 0).then_some(tidying);
     settings.streams = args.streams.into();
+    settings.webhooks = args.webhooks.settings()?;
     settings.parking = Limits { consecutive, ratio_percent };
     if settings.kafka.is_some() && settings.key.begins_without_key() {
         tracing::warn!(

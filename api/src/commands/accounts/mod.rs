@@ -1,6 +1,7 @@
 //! Writes to one account.
 
 pub(crate) mod deposits;
+pub(crate) mod notifications;
 pub(crate) mod orders;
 pub(crate) mod withdrawals;
 

@@ -81,7 +81,7 @@ impl FromStr for QuietHours {
 pub(crate) fn tidy(ledger: &Arc<Ledger>, tidying: Tidying) -> Result<(), Error> {
     let of = Arc::clone(ledger);
     ledger.rebuilds.spawn("rebuild", move || {
-        let mut looked: [Option<Instant>; 3] = [None; 3];
+        let mut looked: [Option<Instant>; 4] = [None; 4];
         while !of.conditions.stop.is_set() {
             for (handle, looked) in of.views().into_iter().zip(&mut looked) {
                 let is_due = looked.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);

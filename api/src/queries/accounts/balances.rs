@@ -1,4 +1,4 @@
-//! `GET /v1/accounts/{userId}/balances`: what the account has, now or at a past position or moment.
+//! `GET /v1/accounts/{userId}/balances`: what the account has, now, at a past position or moment, or at the end of a trading day.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use axum::response::Response;
 use orderledger_domain::ids::UserId;
 use orderledger_projections::settlement::queries::{self, balances_then};
 
-use super::{Moment, TOPICS, of_account_so, past_of};
+use super::{Moment, TOPICS, days, of_account_so, past_of};
 use crate::http::answer;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::ledger::Ledger;
-use crate::queries::then::Asked;
+use crate::queries::then::{Asked, Then};
 use crate::rows::BalanceRow;
 
 pub(crate) async fn get(
@@ -24,9 +24,16 @@ pub(crate) async fn get(
     let user = params.path("userId", UserId::new);
     let mut min = params.min_position(TOPICS)?;
     let asked = Asked::of(&mut params);
+    let day = params.query("asOfDay", days::day);
+    if day.is_some() && asked.is_past() {
+        params.refuse("asOfDay", "excludes asOfPosition and asOfTime");
+    }
     let user = params.finish(user)?;
     let home = ledger.orders_of(user.as_str());
-    let then = asked.at(&ledger, home, &mut min).await?;
+    let then = match day {
+        Some(day) => Then::After(days::end_of(&ledger, home, day, "asOfDay", &min).await?),
+        None => asked.at(&ledger, home, &mut min).await?,
+    };
     let (rows, as_of) = of_account_so(then.reading(), &ledger, user, min, move |view, user| {
         let balances = match past_of(then) {
             Moment::Now => queries::balances(view, user)?.map(|balances| balances.account.iter().collect()),

@@ -3,10 +3,14 @@
 pub(crate) mod balances;
 pub(crate) mod explain;
 pub(crate) mod fills;
+pub(crate) mod notifications;
 pub(crate) mod orders;
 pub(crate) mod postings;
+pub(crate) mod statement;
 pub(crate) mod transactions;
 pub(crate) mod withdrawals;
+
+mod days;
 
 use std::sync::Arc;
 

@@ -28,6 +28,7 @@ mod batches;
 mod bytes_kept;
 mod golden;
 mod merkle;
+mod readable;
 
 const PARTITIONS: u32 = 2;
 

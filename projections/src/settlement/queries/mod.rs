@@ -7,6 +7,8 @@ mod journal;
 mod orders;
 mod page;
 mod past;
+mod sessions;
+mod statement;
 mod walk;
 mod withdrawals;
 
@@ -22,6 +24,8 @@ pub use orders::{
 };
 pub use page::{Listing, Page};
 pub use past::{Past, Tell, Told, balances_then, order_then, orders_then};
+pub use sessions::{Session, day_begin, day_end, sessions};
+pub use statement::{AssetPeriod, Period, Statement, period_postings, statement};
 pub use withdrawals::{withdrawal, withdrawals};
 
 pub(super) use orders::judged_order;

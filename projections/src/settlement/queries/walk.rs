@@ -77,7 +77,7 @@ pub(super) fn of_name(reader: &ViewReader, user: &UserId, name: &ClientOrderId, 
 }
 
 /// The keys that begin so and lie behind `at` in that direction.
-fn behind(all: Bytes, at: Option<Bytes>, direction: Direction) -> (Bound<Bytes>, Bound<Bytes>) {
+pub(super) fn behind(all: Bytes, at: Option<Bytes>, direction: Direction) -> (Bound<Bytes>, Bound<Bytes>) {
     let end = keys::after_prefix(&all).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
     let at = at.map(Bound::Excluded);
     match direction {

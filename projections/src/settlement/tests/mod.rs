@@ -32,6 +32,7 @@ mod money;
 mod names;
 mod orders;
 mod past;
+mod periods;
 mod placeholders;
 mod refusals;
 

@@ -1,11 +1,13 @@
 //! What a user sees between the log's acknowledgement and intake's judgement.
 
+use orderledger_domain::envelope::Metadata;
 use orderledger_domain::event::{
-    DuplicateIgnored, RecordRefused, WithdrawalDecided, WithdrawalRejected, WithdrawalRequested,
+    DuplicateIgnored, RecordRefused, RulesVersion, WithdrawalDecided, WithdrawalRejected, WithdrawalRequested,
 };
 use orderledger_domain::ids::WithdrawalId;
 use orderledger_domain::order::Status;
 use orderledger_domain::reason::RefuseReason;
+use orderledger_domain::version::Version;
 use orderledger_store::keys;
 use orderledger_store::views::Direction;
 
@@ -82,6 +84,24 @@ fn outside_records_that_are_no_use_make_no_placeholder() {
     let (_, outcomes) = fold(&log.records, 10, false).unwrap();
     assert_eq!(outcomes, [Outcome::Ignored; 3]);
     assert_eq!(pending_rows(&log), 0);
+}
+
+#[test]
+fn an_order_of_a_version_that_the_rules_do_not_read_makes_no_placeholder() {
+    let newer = |order_id| {
+        let event = Event::OrderCreated(limit("u", order_id, Side::Buy, 1, "1"));
+        let metadata = Metadata { version: Version::V2_1, ..Metadata::plain("") };
+        envelope::write_outside_with(Uuid::nil(), Timestamp::default(), &event, &metadata)
+    };
+    let mut log = Log::default();
+    let asked = log.ask_raw("u", newer("a"));
+    assert_eq!(pending_rows(&log), 0);
+    let refused = RecordRefused::plain(HOME.offset(asked), RefuseReason::UnknownVersion, String::new(), None);
+    log.answer(Event::RecordRefused(refused));
+    log.ask_raw("_control", b"{}".to_vec());
+    log.answer(Event::RulesVersionSet(RulesVersion { rules_version: 3 }));
+    log.ask_raw("u", newer("b"));
+    assert_eq!(pending_rows(&log), 1);
 }
 
 #[test]

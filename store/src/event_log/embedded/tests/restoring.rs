@@ -10,7 +10,7 @@ use crate::event_log::{AppenderKind, EventLog, NewRecord, Record, Restoring};
 fn record(offset: u64, recorded_at_ms: i64) -> Record {
     let value = Some(Bytes::from(format!("record {offset} ").repeat(20)));
     let headers = vec![("trace".to_owned(), Bytes::from_static(b"1")), ("trace".to_owned(), Bytes::new())];
-    Record { offset, recorded_at_ms, key: (offset % 2 == 0).then(|| Bytes::from_static(b"k")), value, headers }
+    Record { offset, recorded_at_ms, key: offset.is_multiple_of(2).then(|| Bytes::from_static(b"k")), value, headers }
 }
 
 /// Holes, a clock that went back, and times further apart than a batch can say.

@@ -57,7 +57,7 @@ fn books(cluster: &mut Cluster) -> &mut Found {
 fn a_cluster_as_it_should_be_has_only_fine_findings() {
     assert_eq!(wrong(|_| (), Some(2)), []);
     assert_eq!(wrong(|_| (), None), []);
-    assert_eq!(findings(&settings(), &cluster(), None).len(), 4 * 10 + 3 * 2);
+    assert_eq!(findings(&settings(), &cluster(), None).len(), 5 * 10 + 3 * 2);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn partitions_and_their_beginning_are_looked_at() {
     check(|cluster| books(cluster).partitions.truncate(1), "p-books", "partitions", "1", Severity::Refused);
     check(|cluster| books(cluster).partitions[1].first_offset = 7, "p-books", "first offset", "7", Severity::Refused);
     check(|cluster| books(cluster).partitions[1].replicas = 2, "p-books", "replicas", "2", Severity::Warning);
-    assert_eq!(wrong(|_| (), Some(3)).len(), 4);
+    assert_eq!(wrong(|_| (), Some(3)).len(), 5);
     let unequal = wrong(|cluster| books(cluster).partitions.truncate(1), None);
     assert_eq!(unequal.len(), 1);
     assert!(unequal[0].what_to_do.as_ref().unwrap().contains("same count"));
@@ -109,7 +109,7 @@ fn a_missing_topic_names_the_command_that_makes_it() {
     assert_eq!(findings.len(), 1);
     let todo = "orderledger topics create --kafka-brokers b:9092 --topic-prefix p- --partitions 2";
     assert_eq!(findings[0].what_to_do.as_deref(), Some(todo));
-    assert_eq!(wrong(|cluster| cluster.topics.iter_mut().for_each(|topic| topic.1 = None), None).len(), 4);
+    assert_eq!(wrong(|cluster| cluster.topics.iter_mut().for_each(|topic| topic.1 = None), None).len(), 5);
 }
 
 #[test]
@@ -132,6 +132,6 @@ fn one_broker_is_enough_with_a_warning_a_topic() {
         }
     };
     let findings = wrong(alone, Some(2));
-    assert_eq!(findings.len(), 4);
+    assert_eq!(findings.len(), 5);
     assert!(findings.iter().all(|finding| finding.property == "replicas" && finding.severity == Severity::Warning));
 }

@@ -1,0 +1,57 @@
+//! `POST /v1/webhooks/{webhookId}/rotate`: another secret; for a day both sign, so that the receiver can take its time.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use orderledger_projections::notifications::said::{Said, WebhookSet};
+
+use super::{Shown, WEBHOOKS, known, webhook_of, written};
+use crate::access::caller::Caller;
+use crate::commands::said::{hears, say};
+use crate::http::body;
+use crate::http::fields::Fields;
+use crate::http::headers::IdempotencyKey;
+use crate::http::params::Params;
+use crate::http::problem::Problem;
+use crate::ledger::{self, Ledger};
+
+/// For so long the secret before signs, too.
+const BOTH_SECONDS: i64 = 24 * 3600;
+
+pub(crate) async fn post(
+    State(ledger): State<Arc<Ledger>>,
+    caller: Caller,
+    params: Params,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Problem> {
+    let id = webhook_of(params)?;
+    let text = body::json_or_none(&headers, request).await?;
+    Fields::of(&text)?.finish(Some(()))?;
+    let event_id = IdempotencyKey::of(&headers)?.event_id(WEBHOOKS);
+    let _turn = ledger.webhooks.changes.lock().await;
+    hears(&ledger)?;
+    let row = known(&ledger, id)?.filter(|row| !row.is_deleted).ok_or_else(Problem::unknown_webhook)?;
+    if row.call.event_id == event_id {
+        return written(StatusCode::OK, row.call.at, None, true).answer(&Shown::of(&ledger, id, &row));
+    }
+    let key_fingerprint = ledger.webhooks.key.fingerprint();
+    // What was signed with a key that is gone can't be signed any more.
+    let has_before = row.key_fingerprint == key_fingerprint;
+    let set = WebhookSet {
+        webhook_id: id,
+        url: row.url,
+        user_id: row.user_id,
+        event_types: row.event_types,
+        secret_version: row.secret_version.saturating_add(1),
+        previous_until: has_before.then(|| ledger::now().plus_seconds(BOTH_SECONDS)),
+        key_fingerprint,
+        from: row.from,
+    };
+    let at = say(&ledger, event_id, &Said::WebhookSet(set), caller.actor()).await?;
+    let row = known(&ledger, id)?.ok_or_else(Problem::internal)?;
+    written(StatusCode::OK, at, None, false).answer(&Shown::of(&ledger, id, &row))
+}

@@ -1,0 +1,137 @@
+//! What signs: secrets are made from one key and stand in no record; signatures are those of the Standard Webhooks
+//! specification (symmetric, `v1`).
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use orderledger_store::Error;
+use ring::hmac;
+use uuid::Uuid;
+
+/// What the secrets are made from.
+pub(crate) struct Key(hmac::Key);
+
+/// The secret of one webhook.
+#[derive(Clone)]
+pub(crate) struct Secret([u8; 32]);
+
+impl Key {
+    /// The key of these bytes.
+    pub(crate) fn new(bytes: &[u8; 32]) -> Key {
+        Key(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The key that is kept in that file, made where there is none; nobody but its owner may read it.
+    pub(crate) fn kept(path: &Path) -> Result<Key, Error> {
+        let failed = |what: &'static str| move |error| Error::unavailable(path, what).with_source(error);
+        match std::fs::read_to_string(path) {
+            Ok(text) => match parse_key(&text) {
+                Ok(bytes) => Ok(Key::new(&bytes)),
+                Err(what) => Err(Error::refused(
+                    path,
+                    format!("{what}; restore it, or remove it and rotate every webhook's secret"),
+                )),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut bytes = [0; 32];
+                let unrandom = |_| Error::unavailable(path, "the system gives no random bytes for the webhooks' key");
+                getrandom::fill(&mut bytes).map_err(unrandom)?;
+                let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+                let written = made.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+                written.map_err(failed("can't write the webhooks' key"))?;
+                Ok(Key::new(&bytes))
+            }
+            Err(error) => Err(failed("can't read the webhooks' key")(error)),
+        }
+    }
+
+    /// Tells this key from others, and nothing else of it.
+    pub(crate) fn fingerprint(&self) -> String {
+        hmac::sign(&self.0, b"fingerprint").as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The secret of that version of a webhook.
+    pub(crate) fn secret(&self, webhook: Uuid, version: u32) -> Secret {
+        let tag = hmac::sign(&self.0, format!("secret {webhook} {version}").as_bytes());
+        Secret(tag.as_ref().try_into().unwrap_or([0; 32]))
+    }
+}
+
+impl Secret {
+    /// As its receiver is given it: `whsec_` and base64.
+    pub(crate) fn text(&self) -> String {
+        format!("whsec_{}", STANDARD.encode(self.0))
+    }
+
+    /// The signature of a message: over its id, the time in seconds since 1970, and the body.
+    pub(crate) fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.0));
+        context.update(format!("{id}.{timestamp}.").as_bytes());
+        context.update(body);
+        format!("v1,{}", STANDARD.encode(context.sign()))
+    }
+}
+
+/// 64 hexadecimal digits; they are not repeated in what is said of them.
+pub(crate) fn parse_key(text: &str) -> Result<[u8; 32], String> {
+    let text = text.trim();
+    let must = || "a webhooks key is 64 hexadecimal digits; make one with: openssl rand -hex 32".to_owned();
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(must());
+    }
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(digits).map_err(|_| must())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| must())?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// The example of the specification's own libraries.
+    #[test]
+    fn a_message_is_signed_as_the_specification_says() {
+        let secret: [u8; 24] = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap().try_into().unwrap();
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &secret));
+        let (id, timestamp, body) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        context.update(format!("{id}.{timestamp}.").as_bytes());
+        context.update(body);
+        assert_eq!(STANDARD.encode(context.sign()), "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        // Ours does the same with its own secret.
+        let own = Secret([7; 32]);
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]));
+        context.update(format!("{id}.{timestamp}.").as_bytes());
+        context.update(body);
+        assert_eq!(own.sign(id, timestamp, body), format!("v1,{}", STANDARD.encode(context.sign())));
+    }
+
+    #[test]
+    fn secrets_follow_from_key_webhook_and_version() {
+        let (key, other) = (Key::new(&[1; 32]), Key::new(&[2; 32]));
+        let text = |key: &Key, webhook, version| key.secret(Uuid::from_u128(webhook), version).text();
+        assert_eq!(text(&key, 1, 1), text(&Key::new(&[1; 32]), 1, 1));
+        for different in [text(&key, 2, 1), text(&key, 1, 2), text(&other, 1, 1)] {
+            assert!(different.starts_with("whsec_") && different != text(&key, 1, 1));
+        }
+        assert_ne!(key.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn a_kept_key_is_made_once_and_a_damaged_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("webhooks.key");
+        let made = Key::kept(&path).unwrap().fingerprint();
+        assert_eq!(Key::kept(&path).unwrap().fingerprint(), made);
+        std::fs::write(&path, "00").unwrap();
+        assert!(Key::kept(&path).is_err());
+    }
+}

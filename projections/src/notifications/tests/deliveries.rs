@@ -1,0 +1,210 @@
+//! The order of deliveries, what marks lead to, and what is given up.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use orderledger_domain::ids::UserId;
+use orderledger_domain::position::{Position, Topic};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::notifications::deliveries::{ACCOUNTS_MAX, Deliveries, Due, GivenUp, Schedule};
+use crate::notifications::rows::{MarksRow, ResendRow};
+
+fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+fn at(offset: u64) -> Position {
+    Topic::Orders.at(0).offset(offset)
+}
+
+fn begun() -> MarksRow {
+    MarksRow { next: vec![at(0)], ..MarksRow::default() }
+}
+
+fn events(events: &[(u64, &str)]) -> Vec<(u64, UserId)> {
+    events.iter().map(|(offset, name)| (*offset, user(name))).collect()
+}
+
+fn due(deliveries: &mut Deliveries, seconds: u64) -> Option<(String, u64)> {
+    deliveries.due(Duration::from_secs(seconds)).map(|Due { user, at }| (user.to_string(), at.offset))
+}
+
+#[test]
+fn pauses_grow_until_the_longest_and_the_attempts_last_for_more_than_a_day() {
+    let schedule = Schedule::default();
+    let pauses: Vec<u64> = (1..schedule.attempts).map(|attempts| schedule.pause(attempts).as_secs()).collect();
+    assert_eq!(pauses, [5, 15, 45, 135, 405, 1215, 3645, 10_935, 21_600, 21_600, 21_600, 21_600, 21_600]);
+    assert!(pauses.iter().sum::<u64>() > 24 * 3600);
+    assert_eq!(schedule.pause(u32::MAX), schedule.longest);
+}
+
+#[test]
+fn an_account_keeps_its_order_and_nobody_waits_for_another() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    all.take(0, events(&[(1, "a"), (2, "a"), (3, "b"), (5, "b")]), 6);
+    assert_eq!(due(&mut all, 0), Some(("a".to_owned(), 1)));
+    assert_eq!(due(&mut all, 0), Some(("b".to_owned(), 3)));
+    assert_eq!(due(&mut all, 0), None, "each has one on its way");
+    assert_eq!(all.failed(&user("a"), Duration::ZERO), None);
+    all.sent(&user("b"));
+    assert_eq!(due(&mut all, 1), Some(("b".to_owned(), 5)));
+    all.sent(&user("b"));
+    assert_eq!((due(&mut all, 4), all.wakes_at()), (None, Some(Duration::from_secs(5))));
+    assert_eq!(all.marks().behind, [(user("a"), at(1), 1)]);
+    assert_eq!(due(&mut all, 5), Some(("a".to_owned(), 1)));
+    all.sent(&user("a"));
+    assert_eq!(due(&mut all, 5), Some(("a".to_owned(), 2)), "after it, and at once");
+    all.sent(&user("a"));
+    assert_eq!(all.marks(), MarksRow { next: vec![at(6)], ..MarksRow::default() });
+}
+
+#[test]
+fn what_fails_to_the_last_is_given_up_and_the_account_goes_on() {
+    let schedule = Schedule { attempts: 2, ..Schedule::default() };
+    let mut all = Deliveries::new(&begun(), schedule);
+    all.take(0, events(&[(1, "a"), (2, "a")]), 3);
+    assert!(due(&mut all, 0).is_some() && all.failed(&user("a"), Duration::ZERO).is_none());
+    assert_eq!(due(&mut all, 5), Some(("a".to_owned(), 1)));
+    let given_up = all.failed(&user("a"), Duration::from_secs(5));
+    assert_eq!(given_up, Some(GivenUp { user: user("a"), at: at(1), attempts: 2 }));
+    assert_eq!(due(&mut all, 5), Some(("a".to_owned(), 2)));
+}
+
+#[test]
+fn marks_lead_to_just_what_is_not_done_with() {
+    let schedule = Schedule::default();
+    let log = [(1, "a"), (2, "b"), (3, "a"), (4, "c"), (7, "b")];
+    let mut all = Deliveries::new(&begun(), schedule);
+    all.take(0, events(&log[..4]), 5);
+    for _ in 0..3 {
+        due(&mut all, 0).unwrap();
+    }
+    all.sent(&user("b"));
+    all.sent(&user("c"));
+    all.failed(&user("a"), Duration::ZERO);
+    let marks = all.marks();
+    assert_eq!(marks, MarksRow { next: vec![at(5)], behind: vec![(user("a"), at(1), 1)], resent: None });
+    // The next life reads from the first that is not done with.
+    let mut next = Deliveries::new(&marks, schedule);
+    assert_eq!(next.next().collect::<Vec<_>>(), [at(1)]);
+    assert_eq!(next.marks(), marks, "also before anything was read");
+    next.take(0, events(&log[..2]), 3);
+    assert_eq!(next.marks(), marks, "and while it is read again");
+    next.take(0, events(&log[2..]), 8);
+    let mut sent = Vec::new();
+    while let Some((name, offset)) = due(&mut next, 60) {
+        next.sent(&user(&name));
+        sent.push((offset, name));
+    }
+    sent.sort();
+    assert_eq!(sent, [(1, "a".to_owned()), (3, "a".to_owned()), (7, "b".to_owned())]);
+    // How often it was tried goes on, too.
+    let mut next = Deliveries::new(&marks, Schedule { attempts: 2, ..schedule });
+    next.take(0, events(&log), 8);
+    while let Some((name, offset)) = due(&mut next, 60) {
+        if offset == 1 {
+            assert!(next.failed(&user(&name), Duration::ZERO).is_some_and(|given_up| given_up.attempts == 2));
+        } else {
+            next.sent(&user(&name));
+        }
+    }
+}
+
+#[test]
+fn a_stretch_is_sent_again_once_and_moves_no_mark() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    all.take(0, Vec::new(), 9);
+    let row = ResendRow { event_id: Uuid::nil(), user_id: None, from: at(1), to: at(6) };
+    let request = Topic::Notifications.at(2).offset(30);
+    let requests = [(request, row)];
+    all.begin_again(&requests);
+    assert_eq!(all.reads_again(), Some((at(1), at(6), None)));
+    all.take_again(events(&[(1, "a"), (2, "a")]), 4);
+    assert_eq!(all.reads_again(), Some((at(4), at(6), None)));
+    all.take_again(Vec::new(), 7);
+    assert_eq!((all.reads_again(), all.marks().behind), (None, Vec::new()));
+    for offset in [1, 2] {
+        assert_eq!(all.marks().resent, None);
+        assert_eq!(due(&mut all, 0), Some(("a".to_owned(), offset)));
+        all.sent(&user("a"));
+    }
+    assert_eq!(all.marks(), MarksRow { next: vec![at(9)], behind: Vec::new(), resent: Some(request) });
+    all.begin_again(&requests);
+    assert_eq!(all.reads_again(), None, "it is done with");
+}
+
+#[test]
+fn what_is_held_is_bounded() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    for number in 0..u64::try_from(ACCOUNTS_MAX).unwrap() {
+        assert!(all.has_room());
+        all.take(0, events(&[(number, &format!("u{number}"))]), number + 1);
+    }
+    assert!(!all.has_room());
+}
+
+proptest! {
+    /// However often it begins anew from its last marks, everything is sent at least once, each account's first times are in
+    /// order, and what was marked as done with is never sent again.
+    #[test]
+    fn nothing_is_lost_and_nothing_that_was_marked_comes_again(
+        names in proptest::collection::vec(0_u8..4, 1..40),
+        steps in proptest::collection::vec((0_u8..10, 0_u64..5), 1..400),
+    ) {
+        let schedule = Schedule { first: Duration::from_secs(1), attempts: 1000, ..Schedule::default() };
+        let log: Vec<(u64, UserId)> = names.iter().zip(0..).map(|(name, offset)| (offset, user(&format!("u{name}")))).collect();
+        let mut all = Deliveries::new(&begun(), schedule);
+        let mut kept = all.marks();
+        let (mut on_their_way, mut now) = (Vec::<Due>::new(), Duration::ZERO);
+        let mut sent: BTreeMap<UserId, Vec<u64>> = BTreeMap::new();
+        let done = |marks: &MarksRow, at: u64, user: &UserId| {
+            let behind = marks.behind.iter().find(|(whose, ..)| whose == user);
+            marks.next[0].offset > at && behind.is_none_or(|(_, from, _)| from.offset > at)
+        };
+        let ending = (0..200).map(|_| (9, 4));
+        for (step, number) in steps.into_iter().chain(ending) {
+            now += Duration::from_secs(number);
+            match step {
+                0 => {
+                    kept = all.marks();
+                }
+                1 => {
+                    // A crash: what was on its way may have arrived or not.
+                    all = Deliveries::new(&kept, schedule);
+                    on_their_way.clear();
+                }
+                2 if !on_their_way.is_empty() => {
+                    let due = on_their_way.remove(0);
+                    prop_assert!(all.failed(&due.user, now).is_none());
+                }
+                _ => {
+                    let from = all.next().next().unwrap().offset;
+                    let end = (from + number).min(u64::try_from(log.len()).unwrap());
+                    let of = log.iter().filter(|(offset, _)| (from..end).contains(offset)).cloned().collect();
+                    all.take(0, of, end.max(from));
+                    on_their_way.extend(all.due(now));
+                    if step > 5 && !on_their_way.is_empty() {
+                        let due = on_their_way.remove(0);
+                        prop_assert!(!done(&kept, due.at.offset, &due.user), "{due:?} was marked: {kept:?}");
+                        all.sent(&due.user);
+                        sent.entry(due.user).or_default().push(due.at.offset);
+                    }
+                }
+            }
+        }
+        for (offset, user) in &log {
+            prop_assert!(sent.get(user).is_some_and(|sent| sent.contains(offset)), "{offset} of {user} was lost: {all:?}");
+        }
+        for offsets in sent.values() {
+            let mut firsts = Vec::new();
+            for offset in offsets {
+                if !firsts.contains(offset) {
+                    firsts.push(*offset);
+                }
+            }
+            prop_assert!(firsts.is_sorted(), "{firsts:?}");
+        }
+    }
+}

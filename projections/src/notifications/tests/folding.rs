@@ -1,0 +1,261 @@
+//! Rows of inboxes, users and webhooks, out of records.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orderledger_domain::envelope::{self, Cause, Stamp};
+use orderledger_domain::event::{AccountCredited, Event, EventType};
+use orderledger_domain::ids::{Asset, UserId};
+use orderledger_domain::money::Amount;
+use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_domain::stream::StreamKey;
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::event_log::{NewRecord, Record};
+use orderledger_store::views::{Direction, Schema, View};
+use uuid::Uuid;
+
+use crate::notifications::Notifications;
+use crate::notifications::queries::{self, Inbox};
+use crate::notifications::said::{
+    Behind, DeliveryFailed, NotificationsRead, PreferencesSet, ResendRequested, Said, WebhookDeleted, WebhookMarked,
+    WebhookSet,
+};
+use crate::worker::fold::{Fold, Outcome};
+use crate::worker::partition::Arrived;
+use crate::worker::read::Read;
+
+/// One partition a topic: every key's home.
+struct Fold1 {
+    view: Arc<View>,
+    fold: Notifications,
+}
+
+impl Fold1 {
+    fn new() -> Fold1 {
+        let view = Arc::new(View::in_memory(Schema { name: Notifications::NAME, version: Notifications::SCHEMA }));
+        let fold = Notifications::load(&view, 1).unwrap();
+        Fold1 { view, fold }
+    }
+
+    fn take(&mut self, read: &Read, arrived: Arrived) -> Outcome {
+        let outcome = self.fold.apply(&self.view, read, arrived).unwrap();
+        let mut changes = self.view.changes();
+        self.fold.write_rows(&self.view, &mut changes).unwrap();
+        self.view.commit(changes, Bytes::new()).unwrap();
+        outcome
+    }
+
+    fn says(&mut self, offset: u64, said: &Said) -> Outcome {
+        let record = said.record(Uuid::from_u128(u128::from(offset) + 1), Timestamp::default(), "test", None, 1);
+        self.take(&read(&record, offset), Arrived::Outside)
+    }
+
+    fn inbox(&self, unread: bool, direction: Direction, after: Option<u64>) -> (Vec<(u64, bool)>, Option<u64>) {
+        let user = user();
+        let asked = Inbox { user: &user, types: None, unread, direction, after, limit: 3 };
+        let (page, next) = queries::inbox(&self.view.reader().unwrap(), &asked).unwrap();
+        (page.into_iter().map(|one| (one.offset, one.is_read)).collect(), next)
+    }
+}
+
+fn read(record: &NewRecord, offset: u64) -> Read {
+    let NewRecord { to, key, value, headers } = record.clone();
+    let recorded_at_ms = 1_700_000_000_000 + i64::try_from(offset).unwrap();
+    Read::new(to, Record { offset, recorded_at_ms, key, value, headers }, &StreamKey::default())
+}
+
+fn user() -> UserId {
+    UserId::new("u1").unwrap()
+}
+
+fn orders(offset: u64) -> Position {
+    Topic::Orders.at(0).offset(offset)
+}
+
+fn credited(offset: u64) -> Read {
+    let event = Event::AccountCredited(AccountCredited {
+        user_id: user(),
+        asset: Asset::USD,
+        amount: Amount::from_units(10_000),
+        request_id: Uuid::nil(),
+    });
+    let stamp = Stamp {
+        cause: Cause { position: orders(offset), index: 0 },
+        sequence: offset,
+        prev: 0,
+        key: None,
+        takes: None,
+    };
+    let payload = envelope::payload_bytes(&event);
+    let value = envelope::write_derived(EventType::AccountCredited, &payload, Timestamp::default(), &stamp, "intake");
+    let to: TopicPartition = Topic::Orders.at(0);
+    read(&NewRecord { to, key: Some(Bytes::from("u1")), value: Some(value.into()), headers: Vec::new() }, offset)
+}
+
+#[test]
+fn an_inbox_holds_what_counts_and_says_what_is_read() {
+    let mut one = Fold1::new();
+    for offset in [3, 5, 8, 9] {
+        assert_eq!(one.take(&credited(offset), Arrived::Derived), Outcome::Applied);
+    }
+    assert_eq!(one.take(&credited(11), Arrived::Outside), Outcome::Ignored, "an outsider's");
+    assert_eq!(one.take(&credited(12), Arrived::Repeat { diverges: false }), Outcome::Ignored);
+    let read = |up_to| Said::NotificationsRead(NotificationsRead { user_id: user(), up_to: orders(up_to) });
+    assert_eq!(one.says(0, &read(5)), Outcome::Applied);
+    assert_eq!(one.says(1, &read(2)), Outcome::Applied, "an older call makes nothing unread");
+    let newest = one.inbox(false, Direction::Descending, None);
+    assert_eq!(newest, (vec![(9, false), (8, false), (5, true)], Some(5)));
+    assert_eq!(one.inbox(false, Direction::Descending, Some(5)), (vec![(3, true)], None));
+    assert_eq!(one.inbox(true, Direction::Ascending, None), (vec![(8, false), (9, false)], None));
+    assert_eq!(one.inbox(true, Direction::Descending, Some(9)), (vec![(8, false)], None));
+}
+
+#[test]
+fn preferences_count_from_their_position_on_whatever_is_read_first() {
+    let set = |muted: &[EventType], from| {
+        let muted = muted.to_vec();
+        Said::NotificationPreferencesSet(PreferencesSet { user_id: user(), muted, from: orders(from) })
+    };
+    let (mute, unmute) = (set(&[EventType::AccountCredited], 5), set(&[], 9));
+    let (mut late, mut early) = (Fold1::new(), Fold1::new());
+    early.says(0, &mute);
+    early.says(1, &unmute);
+    for offset in [3, 5, 8, 9] {
+        late.take(&credited(offset), Arrived::Derived);
+        early.take(&credited(offset), Arrived::Derived);
+    }
+    late.says(0, &mute);
+    late.says(1, &unmute);
+    for one in [&late, &early] {
+        assert_eq!(one.inbox(false, Direction::Ascending, None).0, [(3, false), (9, false)]);
+    }
+    assert_eq!(late.view.digest().unwrap().digest, early.view.digest().unwrap().digest);
+}
+
+fn webhook() -> WebhookSet {
+    WebhookSet {
+        webhook_id: Uuid::from_u128(7),
+        url: "https://example.com/hook".to_owned(),
+        user_id: None,
+        event_types: Some(vec![EventType::OrderFilled]),
+        secret_version: 1,
+        previous_until: None,
+        key_fingerprint: "0011223344556677".to_owned(),
+        from: vec![orders(4)],
+    }
+}
+
+#[test]
+fn a_webhook_is_marked_forward_alone_and_a_deleted_one_stays_so() {
+    let (mut one, id) = (Fold1::new(), Uuid::from_u128(7));
+    let row = |one: &Fold1| queries::webhook(&one.view.reader().unwrap(), id).unwrap();
+    let marks = |one: &Fold1| queries::marks(&one.view.reader().unwrap(), id).unwrap();
+    assert_eq!(one.says(0, &Said::WebhookDeleted(WebhookDeleted { webhook_id: id })), Outcome::Ignored, "of none");
+    assert_eq!(one.says(1, &Said::WebhookSet(webhook())), Outcome::Applied);
+    assert_eq!(marks(&one).next, [orders(4)], "it is told nothing of before");
+    let mark = |next, behind: Vec<u64>| {
+        let behind =
+            behind.into_iter().map(|next| Behind { user_id: user(), next: orders(next), attempts: 2 }).collect();
+        Said::WebhookMarked(WebhookMarked { webhook_id: id, next: vec![orders(next)], behind, resent: None })
+    };
+    assert_eq!(one.says(2, &mark(9, vec![6])), Outcome::Applied);
+    assert_eq!(one.says(3, &mark(8, vec![])), Outcome::Ignored, "another server that is not so far");
+    assert_eq!((marks(&one).next, marks(&one).behind), (vec![orders(9)], vec![(user(), orders(6), 2)]));
+    let rotated = WebhookSet { secret_version: 2, from: vec![orders(90)], ..webhook() };
+    assert_eq!(one.says(4, &Said::WebhookSet(rotated.clone())), Outcome::Applied);
+    assert_eq!(row(&one).map(|row| (row.secret_version, row.from)), Some((2, vec![orders(4)])));
+    assert_eq!(marks(&one).next, [orders(9)], "another secret changes nothing of how far it is");
+    assert_eq!(one.says(5, &Said::WebhookDeleted(WebhookDeleted { webhook_id: id })), Outcome::Applied);
+    for (offset, said) in [(6, Said::WebhookSet(rotated)), (7, mark(10, vec![]))] {
+        assert_eq!(one.says(offset, &said), Outcome::Ignored);
+    }
+    assert!(row(&one).is_some_and(|row| row.is_deleted));
+}
+
+#[test]
+fn a_dead_letter_stays_until_it_is_sent_again() {
+    let (mut one, id) = (Fold1::new(), Uuid::from_u128(7));
+    one.says(0, &Said::WebhookSet(webhook()));
+    let failed = |offset| {
+        let (user_id, position, error) = (user(), orders(offset), "500".to_owned());
+        Said::WebhookDeliveryFailed(DeliveryFailed { webhook_id: id, user_id, position, attempts: 3, error })
+    };
+    for offset in [4, 6, 7] {
+        assert_eq!(one.says(offset, &failed(offset)), Outcome::Applied);
+    }
+    let listed = |one: &Fold1, after: Option<u64>| {
+        let page = queries::dead_letters(&one.view.reader().unwrap(), id, after.map(orders), 2).unwrap();
+        (page.0.into_iter().map(|(at, _)| at.offset).collect::<Vec<_>>(), page.1)
+    };
+    assert_eq!((listed(&one, None), listed(&one, Some(6))), ((vec![4, 6], true), (vec![7], false)));
+    let again =
+        Said::WebhookResendRequested(ResendRequested { webhook_id: id, user_id: None, from: orders(5), to: orders(6) });
+    assert_eq!(one.says(8, &again), Outcome::Applied);
+    assert_eq!(listed(&one, None), (vec![4, 7], false));
+    // It is loaded as it was left.
+    one.fold = Notifications::load(&one.view, 1).unwrap();
+    let resends = |one: &Fold1| queries::resends(&one.view.reader().unwrap(), id).unwrap();
+    assert_eq!(resends(&one).iter().map(|(at, _)| at.offset).collect::<Vec<_>>(), [8]);
+    let resent = Some(Topic::Notifications.at(0).offset(8));
+    one.says(9, &Said::WebhookMarked(WebhookMarked { webhook_id: id, next: vec![orders(9)], behind: vec![], resent }));
+    assert_eq!(resends(&one), []);
+}
+
+#[test]
+fn what_others_write_counts_for_nothing() {
+    let mut one = Fold1::new();
+    let mut record = Said::WebhookSet(webhook()).record(Uuid::nil(), Timestamp::default(), "test", None, 1);
+    record.key = Some(Bytes::from("u1"));
+    assert_eq!(one.take(&read(&record, 0), Arrived::Outside), Outcome::Ignored, "under another's key");
+    for value in [None, Some(""), Some("{}"), Some("[]"), Some("\u{0}"), Some(r#"{"eventType":"WebhookSet"}"#)] {
+        record.value = value.map(Bytes::from);
+        assert_eq!(one.take(&read(&record, 1), Arrived::Outside), Outcome::Ignored, "{value:?}");
+    }
+}
+
+/// What stands in logs is read for ever.
+#[test]
+fn records_have_these_bytes() {
+    let value = |said: Said| {
+        let record =
+            said.record(Uuid::from_u128(1), Timestamp::from_millis(1_700_000_000_000), "http", Some("ann"), 12);
+        let text = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+        assert_eq!(crate::notifications::said::read(Some(text.as_bytes())), Some((Uuid::from_u128(1), said)));
+        format!("{} {} {text}", record.to, String::from_utf8(record.key.unwrap().to_vec()).unwrap())
+    };
+    let id = Uuid::from_u128(7);
+    let behind = vec![Behind { user_id: user(), next: orders(6), attempts: 2 }];
+    let lines = [
+        value(Said::NotificationsRead(NotificationsRead { user_id: user(), up_to: orders(5) })),
+        value(Said::NotificationPreferencesSet(PreferencesSet {
+            user_id: user(),
+            muted: vec![EventType::OrderFilled],
+            from: orders(5),
+        })),
+        value(Said::WebhookSet(webhook())),
+        value(Said::WebhookDeleted(WebhookDeleted { webhook_id: id })),
+        value(Said::WebhookMarked(WebhookMarked { webhook_id: id, next: vec![orders(9)], behind, resent: None })),
+        value(Said::WebhookDeliveryFailed(DeliveryFailed {
+            webhook_id: id,
+            user_id: user(),
+            position: orders(6),
+            attempts: 14,
+            error: "it answered 500".to_owned(),
+        })),
+        value(Said::WebhookResendRequested(ResendRequested {
+            webhook_id: id,
+            user_id: None,
+            from: orders(5),
+            to: orders(6),
+        })),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+notifications-4 u1 {"eventId":"00000000-0000-0000-0000-000000000001","timestamp":"2023-11-14T22:13:20Z","eventType":"NotificationsRead","payload":{"userId":"u1","upTo":"orders-0@5"},"metadata":{"version":"2.0","source":"http","actor":"ann"}}
+notifications-4 u1 {"eventId":"00000000-0000-0000-0000-000000000001","timestamp":"2023-11-14T22:13:20Z","eventType":"NotificationPreferencesSet","payload":{"userId":"u1","muted":["OrderFilled"],"from":"orders-0@5"},"metadata":{"version":"2.0","source":"http","actor":"ann"}}
+notifications-2 webhook:00000000-0000-0000-0000-000000000007 {"eventId":"00000000-0000-0000-0000-000000000001","timestamp":"2023-11-14T22:13:20Z","eventType":"WebhookSet","payload":{"webhookId":"00000000-0000-0000-0000-000000000007","url":"https://example.com/hook","eventTypes":["OrderFilled"],"secretVersion":1,"keyFingerprint":"0011223344556677","from":["orders-0@4"]},"metadata":{"version":"2.0","source":"http","actor":"ann"}}
+notifications-2 webhook:00000000-0000-0000-0000-000000000007 {"eventId":"00000000-0000-0000-0000-000000000001","timestamp":"2023-11-14T22:13:20Z","eventType":"WebhookDeleted","payload":{"webhookId":"00000000-0000-0000-0000-000000000007"},"metadata":{"version":"2.0","source":"http","actor":"ann"}}
+notifications-2 webhook:00000000-0000-0000-0000-000000000007 {"eventId":"00000000-0000-0000-0000-000000000001","timestamp":"2023-11-14T22:13:20Z","eventType":"WebhookMarked","payload":{"webhookId":"00000000-0000-0000-0000-000000000007","next":["orders-0@9"],"behind":[{"userId":"u1","next":"orders-0@6","attempts":2}]},"metadata":{"version":"2.0","source":"http","actor":"ann"}}
+notifications-2 webhook:00000000-0000-0000-0000-000000000007 {"eventId":"00000000-0000-0000-0000-000000000001","timestamp":"2023-11-14T22:13:20Z","eventType":"WebhookDeliveryFailed","payload":{"webhookId":"00000000-0000-0000-0000-000000000007","userId":"u1","position":"orders-0@6","attempts":14,"error":"it answered 500"},"metadata":{"version":"2.0","source":"http","actor":"ann"}}
+notifications-2 webhook:00000000-0000-0000-0000-000000000007 {"eventId":"00000000-0000-0000-0000-000000000001","timestamp":"2023-11-14T22:13:20Z","eventType":"WebhookResendRequested","payload":{"webhookId":"00000000-0000-0000-0000-000000000007","from":"orders-0@5","to":"orders-0@6"},"metadata":{"version":"2.0","source":"http","actor":"ann"}}
+"#);
+}

@@ -1,0 +1,4 @@
+//! given: records of `orders` and `notifications`; when: they are folded; then: inboxes, marks, deliveries.
+
+mod deliveries;
+mod folding;

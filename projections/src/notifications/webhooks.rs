@@ -1,0 +1,202 @@
+//! Webhooks: registered, told so far, given up, to be told again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use orderledger_domain::ids::UserId;
+use orderledger_domain::position::{Position, Topic};
+use orderledger_store::Error;
+use orderledger_store::keys;
+use orderledger_store::views::{Changes, ViewReader};
+use uuid::Uuid;
+
+use super::queries;
+use super::rows::{self, Call, DeadLetterRow, MarksRow, ResendRow, WebhookRow};
+use super::said::{DeliveryFailed, ResendRequested, Said, WebhookMarked, WebhookSet};
+
+/// So many deliveries that were given up are kept of a webhook; the log has the older ones.
+const DEAD_LETTERS_MAX: usize = 10_000;
+
+/// All webhooks, and what changed since the last batch.
+#[derive(Debug, Default)]
+pub(super) struct Webhooks {
+    known: BTreeMap<Uuid, Webhook>,
+    changed: BTreeSet<Uuid>,
+    put_dead_letters: BTreeMap<Bytes, DeadLetterRow>,
+    put_resends: BTreeMap<Bytes, ResendRow>,
+    deleted: BTreeSet<Bytes>,
+}
+
+#[derive(Debug)]
+struct Webhook {
+    row: WebhookRow,
+    marks: MarksRow,
+    dead_letters: BTreeMap<Position, UserId>,
+    resends: BTreeSet<Position>,
+}
+
+impl Webhooks {
+    pub(super) fn load(reader: &ViewReader) -> Result<Webhooks, Error> {
+        let mut known = BTreeMap::new();
+        for (id, row) in queries::webhooks(reader)? {
+            let marks = queries::marks(reader, id)?;
+            let dead_letters = queries::dead_letters_of(reader, id)?;
+            let resends = queries::resends(reader, id)?.into_iter().map(|(at, _)| at).collect();
+            let dead_letters = dead_letters.into_iter().map(|(at, row)| (at, row.user_id)).collect();
+            known.insert(id, Webhook { row, marks, dead_letters, resends });
+        }
+        Ok(Webhooks { known, ..Webhooks::default() })
+    }
+
+    /// Takes what is said of a webhook; false if it changes nothing.
+    pub(super) fn hear(&mut self, event_id: Uuid, at: Position, said: Said) -> bool {
+        let call = Call { event_id, at };
+        match said {
+            Said::WebhookSet(set) => self.set(call, set),
+            Said::WebhookDeleted(deleted) => self.delete(call, deleted.webhook_id),
+            Said::WebhookMarked(marked) => self.mark(marked),
+            Said::WebhookDeliveryFailed(failed) => self.give_up(failed),
+            Said::WebhookResendRequested(request) => self.resend(call, request),
+            Said::NotificationsRead(_) | Said::NotificationPreferencesSet(_) => false,
+        }
+    }
+
+    fn set(&mut self, call: Call, set: WebhookSet) -> bool {
+        let known = self.known.get(&set.webhook_id);
+        // The same call again changes nothing, and one that was deleted stays so.
+        if known.is_some_and(|known| known.row.is_deleted || known.row.call.event_id == call.event_id) {
+            return false;
+        }
+        let WebhookSet { webhook_id, url, user_id, event_types, secret_version, previous_until, key_fingerprint, from } =
+            set;
+        let (registered, from) = known.map_or((call.at, from), |known| (known.row.registered, known.row.from.clone()));
+        let row = WebhookRow {
+            url,
+            user_id,
+            event_types,
+            secret_version,
+            previous_until,
+            key_fingerprint,
+            from,
+            registered,
+            call,
+            is_deleted: false,
+        };
+        match self.known.get_mut(&webhook_id) {
+            Some(known) => known.row = row,
+            None => {
+                let marks = MarksRow { next: row.from.clone(), ..MarksRow::default() };
+                let (dead_letters, resends) = (BTreeMap::new(), BTreeSet::new());
+                self.known.insert(webhook_id, Webhook { row, marks, dead_letters, resends });
+            }
+        }
+        self.changed.insert(webhook_id);
+        true
+    }
+
+    fn delete(&mut self, call: Call, id: Uuid) -> bool {
+        let Some(known) = self.known.get_mut(&id).filter(|known| !known.row.is_deleted) else { return false };
+        known.row.is_deleted = true;
+        known.row.call = call;
+        known.marks = MarksRow::default();
+        for at in std::mem::take(&mut known.dead_letters).into_keys() {
+            remove(&mut self.put_dead_letters, &mut self.deleted, rows::place_key(keys::WEBHOOK_DEAD_LETTER, id, at));
+        }
+        for at in std::mem::take(&mut known.resends) {
+            remove(&mut self.put_resends, &mut self.deleted, rows::place_key(keys::WEBHOOK_RESEND, id, at));
+        }
+        self.changed.insert(id);
+        true
+    }
+
+    /// Two servers that tell the same webhook both say how far they are: the further one counts.
+    fn mark(&mut self, marked: WebhookMarked) -> bool {
+        let WebhookMarked { webhook_id, next, behind, resent } = marked;
+        let Some(known) = self.known.get_mut(&webhook_id).filter(|known| !known.row.is_deleted) else { return false };
+        let goes_back = known.marks.next.iter().any(|known| {
+            let other = next.iter().find(|other| other.topic_partition() == known.topic_partition());
+            other.is_none_or(|other| other.offset < known.offset)
+        });
+        if goes_back {
+            return false;
+        }
+        let behind = behind.into_iter().map(|one| (one.user_id, one.next, one.attempts)).collect();
+        let resent = resent.max(known.marks.resent);
+        let done: Vec<Position> = known.resends.iter().copied().filter(|at| Some(*at) <= resent).collect();
+        for at in done {
+            known.resends.remove(&at);
+            remove(&mut self.put_resends, &mut self.deleted, rows::place_key(keys::WEBHOOK_RESEND, webhook_id, at));
+        }
+        known.marks = MarksRow { next, behind, resent };
+        self.changed.insert(webhook_id);
+        true
+    }
+
+    fn give_up(&mut self, failed: DeliveryFailed) -> bool {
+        let DeliveryFailed { webhook_id, user_id, position, attempts, error } = failed;
+        let Some(known) = self.known.get_mut(&webhook_id).filter(|known| !known.row.is_deleted) else { return false };
+        known.dead_letters.insert(position, user_id.clone());
+        let key = rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, position);
+        self.deleted.remove(&key);
+        self.put_dead_letters.insert(key, DeadLetterRow { user_id, attempts, error });
+        if known.dead_letters.len() > DEAD_LETTERS_MAX
+            && let Some((oldest, _)) = known.dead_letters.pop_first()
+        {
+            let key = rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, oldest);
+            remove(&mut self.put_dead_letters, &mut self.deleted, key);
+        }
+        true
+    }
+
+    /// What is to be sent again is no dead letter any more; if it fails again it becomes one again.
+    fn resend(&mut self, call: Call, request: ResendRequested) -> bool {
+        let ResendRequested { webhook_id, user_id, from, to } = request;
+        let Some(known) = self.known.get_mut(&webhook_id).filter(|known| !known.row.is_deleted) else { return false };
+        if from.topic != Topic::Orders || from.topic_partition() != to.topic_partition() || from > to {
+            return false;
+        }
+        let is_meant = |whose: &UserId| user_id.as_ref().is_none_or(|user| user == whose);
+        let meant = known.dead_letters.range(from..=to).filter(|(_, whose)| is_meant(whose)).map(|(at, _)| *at);
+        for at in meant.collect::<Vec<_>>() {
+            known.dead_letters.remove(&at);
+            remove(
+                &mut self.put_dead_letters,
+                &mut self.deleted,
+                rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, at),
+            );
+        }
+        if known.row.call.event_id == call.event_id {
+            return false;
+        }
+        known.row.call = call;
+        self.changed.insert(webhook_id);
+        known.resends.insert(call.at);
+        let key = rows::place_key(keys::WEBHOOK_RESEND, webhook_id, call.at);
+        self.put_resends.insert(key, ResendRow { event_id: call.event_id, user_id, from, to });
+        true
+    }
+
+    pub(super) fn write_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(known) = self.known.get(&id) {
+                changes.put_row(rows::webhook_key(keys::WEBHOOK, id).build(), &known.row)?;
+                changes.put_row(rows::webhook_key(keys::WEBHOOK_MARKS, id).build(), &known.marks)?;
+            }
+        }
+        for (key, row) in std::mem::take(&mut self.put_dead_letters) {
+            changes.put_row(key, &row)?;
+        }
+        for (key, row) in std::mem::take(&mut self.put_resends) {
+            changes.put_row(key, &row)?;
+        }
+        for key in std::mem::take(&mut self.deleted) {
+            changes.delete(key);
+        }
+        Ok(())
+    }
+}
+
+fn remove<R>(put: &mut BTreeMap<Bytes, R>, deleted: &mut BTreeSet<Bytes>, key: Bytes) {
+    put.remove(&key);
+    deleted.insert(key);
+}

@@ -1,0 +1,41 @@
+//! What users are told, and webhooks: once each, signed, in order, whatever happens to views, servers and receivers.
+
+mod inbox;
+mod once;
+mod receiver;
+mod unhappy;
+
+use orderledger_tests::client::{Client, until};
+use serde_json::{Value, json};
+
+/// One partition, so that positions are comparable; receivers here are at private addresses, and attempts come soon.
+const QUICK: [&str; 7] = [
+    "--partitions",
+    "1",
+    "--webhooks-allow-private",
+    "--webhooks-retry-ms=50",
+    "--webhooks-attempts=4",
+    "--webhooks-timeout-ms=1000",
+    "--canary=false",
+];
+
+fn register(client: &Client, url: &str) -> Value {
+    client.post("/v1/webhooks", &json!({"url": url})).send().expect(201)
+}
+
+/// Waits until all that was told up to that position is marked in the log.
+fn until_marked(client: &Client, webhook: &Value, at: &str) {
+    let offset = |position: &str| position.rsplit_once('@').unwrap().1.parse::<u64>().unwrap();
+    let newest = || {
+        let page = client.get("/v1/audit/events?topic=notifications&limit=1000").expect(200);
+        let marks = page["data"].as_array().unwrap().iter().map(|row| row["event"].clone());
+        let mut own =
+            marks.filter(|event| event["eventType"] == "WebhookMarked" && &event["payload"]["webhookId"] == webhook);
+        own.next_back().map_or(Value::Null, |event| event["payload"].clone())
+    };
+    let is_marked = |mark: &Value| {
+        mark["behind"].is_null() && mark["next"][0].as_str().is_some_and(|next| offset(next) > offset(at))
+    };
+    let mark = until(newest, is_marked);
+    assert!(is_marked(&mark), "{mark}");
+}

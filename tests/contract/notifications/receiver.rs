@@ -1,0 +1,169 @@
+//! A receiver of webhooks on a port of its own, as well behaved as a test wants it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use orderledger_tests::client::until;
+use ring::hmac;
+use serde_json::Value;
+
+/// How it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// 204.
+    Takes,
+    /// That status.
+    Answers(u16),
+    /// 302 to there.
+    Leads(String),
+    /// Nothing, until the caller has gone.
+    Hangs,
+    /// 200 and a body without an end.
+    NeverEnds,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) id: String,
+    timestamp: String,
+    pub(super) signatures: Vec<String>,
+    body: String,
+}
+
+impl Seen {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    pub(super) fn position(&self) -> String {
+        self.json()["position"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether one of its signatures is of that secret.
+    pub(super) fn is_signed_with(&self, secret: &str) -> bool {
+        let secret = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+        let text = format!("{}.{}.{}", self.id, self.timestamp, self.body);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), text.as_bytes());
+        self.signatures.contains(&format!("v1,{}", STANDARD.encode(tag)))
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    seen: Mutex<Vec<Seen>>,
+    how: Mutex<Option<How>>,
+    sent: Mutex<u64>,
+    is_down: AtomicBool,
+}
+
+pub(super) struct Receiver {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+impl Receiver {
+    pub(super) fn start() -> Receiver {
+        Receiver::on(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// Comes up on a port that nobody listened on.
+    pub(super) fn up(port: u16) -> Receiver {
+        Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap())
+    }
+
+    fn on(listener: TcpListener) -> Receiver {
+        let (port, shared) = (listener.local_addr().unwrap().port(), Arc::<Shared>::default());
+        let of = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if of.is_down.load(Ordering::Acquire) {
+                    return;
+                }
+                let of = Arc::clone(&of);
+                // A caller that goes away is no failure of the test.
+                std::thread::spawn(move || answer(&of, &stream.unwrap()).unwrap_or_default());
+            }
+        });
+        Receiver { port, shared }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hook", self.port)
+    }
+
+    pub(super) fn behaves(&self, how: How) {
+        *self.shared.how.lock().unwrap() = Some(how);
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// Waits until so many calls have come; all that have.
+    pub(super) fn until(&self, count: usize) -> Vec<Seen> {
+        let seen = until(|| self.seen(), |seen| seen.len() >= count);
+        assert!(seen.len() >= count, "{seen:#?}");
+        seen
+    }
+
+    /// Bytes of bodies that the system took.
+    pub(super) fn sent(&self) -> u64 {
+        *self.shared.sent.lock().unwrap()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.shared.is_down.store(true, Ordering::Release);
+        // It wakes up and ends.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
+fn answer(of: &Shared, stream: &TcpStream) -> std::io::Result<()> {
+    let (mut reader, mut to) = (BufReader::new(stream), stream);
+    let (mut seen, mut length) =
+        (Seen { id: String::new(), timestamp: String::new(), signatures: Vec::new(), body: String::new() }, 0);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    if !line.starts_with("POST /hook ") {
+        return Ok(());
+    }
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "webhook-id" => seen.id = value.to_owned(),
+            "webhook-timestamp" => seen.timestamp = value.to_owned(),
+            "webhook-signature" => seen.signatures = value.split(' ').map(str::to_owned).collect(),
+            "content-length" => length = value.parse().unwrap(),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    seen.body = String::from_utf8(body).unwrap();
+    let how = of.how.lock().unwrap().clone().unwrap_or(How::Takes);
+    of.seen.lock().unwrap().push(seen);
+    match how {
+        How::Takes => to.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        How::Answers(status) => write!(to, "HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        How::Leads(to_there) => {
+            write!(to, "HTTP/1.1 302 Found\r\nlocation: {to_there}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        }
+        How::Hangs => reader.read_to_end(&mut Vec::new()).map(drop),
+        How::NeverEnds => {
+            to.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
+            loop {
+                to.write_all(&[b'x'; 1 << 16])?;
+                *of.sent.lock().unwrap() += 1 << 16;
+            }
+        }
+    }
+}

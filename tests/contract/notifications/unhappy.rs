@@ -1,0 +1,172 @@
+//! Receivers that hang, lead elsewhere, never end, are down, or are where nobody may call.
+
+use std::time::{Duration, Instant};
+
+use orderledger_tests::client::{Client, until};
+use orderledger_tests::ports::free_port;
+use orderledger_tests::server::Home;
+use serde_json::{Value, json};
+
+use super::receiver::{How, Receiver};
+use super::{QUICK, register};
+
+fn dead_letters(client: &Client, webhook: &Value, count: usize) -> Vec<Value> {
+    let path = format!("/v1/webhooks/{}/dead-letters", webhook["webhookId"].as_str().unwrap());
+    let all = || client.get(path.clone()).expect(200)["data"].as_array().unwrap().clone();
+    let found = until(all, |all| all.len() >= count);
+    assert_eq!(found.len(), count, "{found:?}");
+    found
+}
+
+#[test]
+fn one_that_hangs_holds_up_nobody_and_what_it_never_takes_becomes_a_dead_letter() {
+    let (home, hangs, takes) = (Home::new(), Receiver::start(), Receiver::start());
+    hangs.behaves(How::Hangs);
+    let server = home.serve_with(&QUICK);
+    let client = &server.client;
+    let (slow, _) = (register(client, &hangs.url()), register(client, &takes.url()));
+    let begun = Instant::now();
+    let at = client.deposit("ann", "USD", "1").clone();
+    assert!(begun.elapsed() < Duration::from_secs(20), "nobody waits for it");
+    assert_eq!(takes.until(1)[0].position(), at.as_str().unwrap());
+    let dead = dead_letters(client, &slow, 1);
+    assert_eq!((&dead[0]["position"], &dead[0]["userId"], &dead[0]["attempts"]), (&at, &json!("ann"), &json!(4)));
+    assert!(dead[0]["error"].as_str().unwrap().contains("timeout"), "{dead:?}");
+    let tried = hangs.seen();
+    assert_eq!(tried.len(), 4);
+    assert!(tried.iter().all(|seen| seen.id == tried[0].id), "each attempt has the same id");
+
+    // It is well again: what was given up is sent again when somebody asks for it, and is a dead letter no more.
+    hangs.behaves(How::Takes);
+    let path = format!("/v1/webhooks/{}", slow["webhookId"].as_str().unwrap());
+    client.post(format!("{path}/resend"), &json!({"from": at})).send().expect(202);
+    assert_eq!(hangs.until(5)[4].id, tried[0].id);
+    dead_letters(client, &slow, 0);
+    let shown = until(|| client.get(path.clone()).expect(200), |shown| shown["state"] == "active");
+    assert_eq!((&shown["state"], &shown["error"], &shown["sent"]), (&json!("active"), &Value::Null, &json!(1)));
+    assert!(shown.get("secret").is_none(), "it is shown once: {shown}");
+    let ready = client.get("/readyz");
+    assert_eq!(ready.status, 200);
+    server.stop();
+    home.verify();
+}
+
+#[test]
+fn one_that_was_down_is_told_all_of_it_in_order_once_it_is_up() {
+    let (home, port) = (Home::new(), free_port());
+    let patient = [&QUICK[..4], &["--webhooks-attempts=100", "--webhooks-timeout-ms=1000"]].concat();
+    let server = home.serve_with(&patient);
+    let client = &server.client;
+    let webhook = register(client, &format!("http://127.0.0.1:{port}/hook"));
+    let told: Vec<String> =
+        (1..=5).map(|amount| client.deposit("ann", "USD", &amount.to_string()).as_str().unwrap().to_owned()).collect();
+    let path = format!("/v1/webhooks/{}", webhook["webhookId"].as_str().unwrap());
+    let waits =
+        until(|| client.get(path.clone()).expect(200), |shown| shown["waiting"] == 5 && shown["state"] == "retrying");
+    assert_eq!((&waits["waiting"], &waits["state"]), (&json!(5), &json!("retrying")), "{waits}");
+    // It stays what it waits for through a restart.
+    server.stop();
+    let receiver = Receiver::up(port);
+    let server = home.serve_with(&patient);
+    let seen = receiver.until(5);
+    let positions: Vec<String> = seen.iter().map(super::receiver::Seen::position).collect();
+    assert_eq!(positions, told);
+    server.stop();
+}
+
+#[test]
+fn nobody_is_followed_elsewhere_and_an_answer_without_end_is_not_read() {
+    let (home, leads, elsewhere) = (Home::new(), Receiver::start(), Receiver::start());
+    leads.behaves(How::Leads(elsewhere.url()));
+    let server = home.serve_with(&QUICK);
+    let client = &server.client;
+    let webhook = register(client, &leads.url());
+    client.deposit("ann", "USD", "1");
+    let dead = dead_letters(client, &webhook, 1);
+    assert!(dead[0]["error"].as_str().unwrap().contains("302"), "{dead:?}");
+    assert_eq!((leads.seen().len(), elsewhere.seen().len()), (4, 0));
+    leads.behaves(How::NeverEnds);
+    client.deposit("ann", "USD", "2");
+    leads.until(5);
+    leads.behaves(How::Takes);
+    client.deposit("ann", "USD", "3");
+    let seen = leads.until(6);
+    assert_eq!((seen.len(), seen[5].json()["data"]["amount"].clone()), (6, json!(3)), "its status was enough");
+    assert!(leads.sent() < 64 << 20, "{} bytes", leads.sent());
+    leads.behaves(How::Answers(500));
+    client.deposit("ann", "USD", "4");
+    assert!(dead_letters(client, &webhook, 2)[1]["error"].as_str().unwrap().contains("500"));
+    server.stop();
+}
+
+#[test]
+fn private_addresses_are_called_only_where_that_is_allowed() {
+    let (home, receiver) = (Home::new(), Receiver::start());
+    let strict = ["--partitions", "1", "--webhooks-retry-ms=50", "--webhooks-attempts=2"];
+    let server = home.serve_with(&strict);
+    let client = &server.client;
+    let port = receiver.url().rsplit(':').next().unwrap().to_owned();
+    for url in [
+        receiver.url(),
+        format!("https://127.0.0.1:{port}"),
+        format!("https://localhost:{port}"),
+        format!("https://[::ffff:127.0.0.1]:{port}"),
+        "https://169.254.169.254/latest/meta-data".to_owned(),
+        "https://ann:secret@example.com/".to_owned(),
+        "file:///etc/passwd".to_owned(),
+        String::new(),
+    ] {
+        let problem = client.post("/v1/webhooks", &json!({"url": url})).send().expect_problem(422, "invalid-request");
+        assert_eq!(problem["errors"][0]["pointer"], "/url", "{problem}");
+    }
+    server.stop();
+    // One that was registered while it was allowed is looked at again for each connection.
+    let server = home.serve_with(&QUICK);
+    let webhook = register(&server.client, &receiver.url());
+    server.stop();
+    let server = home.serve_with(&strict);
+    server.client.deposit("ann", "USD", "1");
+    let dead = dead_letters(&server.client, &webhook, 1);
+    assert!(dead[0]["error"].as_str().unwrap().contains("private"), "{dead:?}");
+    assert_eq!(receiver.seen().len(), 0);
+    server.stop();
+}
+
+#[test]
+fn a_secret_is_rotated_with_both_signing_and_a_webhook_is_deleted_for_good() {
+    let (home, receiver) = (Home::new(), Receiver::start());
+    let server = home.serve_with(&QUICK);
+    let client = &server.client;
+    let body = json!({"url": receiver.url(), "userId": "ann", "eventTypes": ["AccountCredited"]});
+    let register = |body: &Value| client.request("POST", "/v1/webhooks").key("hook").json(body).send();
+    let first = register(&body).expect(201);
+    let again = register(&body);
+    assert_eq!((again.headers["idempotency-replayed"].as_str(), &again.json()["secret"]), ("true", &first["secret"]));
+    register(&json!({"url": receiver.url()})).expect_problem(422, "idempotency-key-reused");
+    let path = format!("/v1/webhooks/{}", first["webhookId"].as_str().unwrap());
+    let second = client.request("POST", format!("{path}/rotate")).key("turn").send().expect(200);
+    assert!(second["secret"] != first["secret"] && second["secretVersion"] == 2, "{second}");
+    client.deposit("bob", "USD", "1");
+    client.deposit("ann", "USD", "2");
+    let seen = receiver.until(1);
+    assert_eq!((seen.len(), seen[0].signatures.len()), (1, 2), "of ann alone");
+    assert!([&first, &second].into_iter().all(|one| seen[0].is_signed_with(one["secret"].as_str().unwrap())));
+    assert_eq!(client.get("/v1/webhooks").expect(200)["data"].as_array().unwrap().len(), 1);
+    client.request("DELETE", path.clone()).key("gone").send().expect(200);
+    assert_eq!(client.request("DELETE", path.clone()).key("gone").send().headers["idempotency-replayed"], "true");
+    client.request("DELETE", path.clone()).key("gone-2").send().expect_problem(404, "unknown-webhook");
+    client.get(path.clone()).expect_problem(404, "unknown-webhook");
+    client.get("/v1/webhooks/nothing").expect_problem(422, "invalid-request");
+    register(&body).expect_problem(422, "idempotency-key-reused");
+    client.deposit("ann", "USD", "3");
+    let other = client.post("/v1/webhooks", &json!({"url": receiver.url()})).send().expect(201);
+    let at = client.deposit("ann", "USD", "4").clone();
+    let seen = receiver.until(2);
+    assert_eq!(
+        (seen.len(), seen[1].position()),
+        (2, at.as_str().unwrap().to_owned()),
+        "one that is gone is told nothing"
+    );
+    assert!(seen[1].is_signed_with(other["secret"].as_str().unwrap()));
+    server.stop();
+}
