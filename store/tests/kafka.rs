@@ -3,6 +3,9 @@
 //! `$ORDERLEDGER_KAFKA` names a broker; without it every test says `skipped` and passes. Each test has topics of its own.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "kafka/restoring.rs"]
+mod restoring;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

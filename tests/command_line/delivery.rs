@@ -77,10 +77,12 @@ fn what_is_delivered_names_only_what_the_program_has() {
         }
     }
     assert!(commands >= 6, "only {commands} command lines were found");
-    let shown = place.json(&["config", "show", "--json"], &[]).to_string();
-    let mut known = variables(&shown);
+    let shown = place.json(&["config", "show", "--json"], &[]);
+    let options = shown["options"].as_array().unwrap().iter();
+    let mut known: BTreeSet<String> =
+        options.map(|row| format!("ORDERLEDGER_{}", row["option"].as_str().unwrap().to_uppercase())).collect();
     known.extend(["ORDERLEDGER_LOG_LEVEL", "ORDERLEDGER_KAFKA_PROPERTIES"].map(str::to_owned));
-    // These are the scripts' own.
+    // This is the scripts' own.
     known.insert("ORDERLEDGER_BIN".to_owned());
     for path in DELIVERED {
         let unknown: Vec<String> = variables(&text(path)).difference(&known).cloned().collect();

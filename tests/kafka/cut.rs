@@ -47,6 +47,9 @@ fn records_that_are_deleted_are_missed_only_by_those_who_need_them() {
         assert!(said.contains("first offset") || said.contains("begins at offset"), "{what}: {said}");
     };
     refused("rebuild", home.run(&["rebuild", "all"]));
+    let backups = home.data().with_file_name("backups");
+    refused("a backup", home.run(&["backup", "--to", backups.to_str().unwrap()]));
+    assert_eq!(std::fs::read_dir(backups).unwrap().count(), 0);
     // Views alone are gone: they need every record.
     let views = home.data().join("views");
     std::fs::rename(&views, home.data().with_file_name("views")).unwrap();

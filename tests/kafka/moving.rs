@@ -1,36 +1,15 @@
 //! A log that moves: from the embedded one to Kafka, and from topics to other topics through a file.
 
 use orderledger_domain::position::Topic;
-use orderledger_store::event_log::kafka::topics::{create_to_restore, delete};
-use orderledger_store::event_log::kafka::{KafkaRestoring, KafkaSettings};
+use orderledger_store::event_log::kafka::KafkaRestoring;
+use orderledger_store::event_log::kafka::topics::create_to_restore;
 use orderledger_store::event_log::{Record, Restoring};
 use orderledger_tests::client::{Client, until};
-use orderledger_tests::kafka;
 use orderledger_tests::server::Home;
 use serde_json::Value;
 
+use crate::change::Topics;
 use crate::flow;
-
-/// Topics that nobody has made yet; they go with the test.
-struct Elsewhere(KafkaSettings);
-
-impl Elsewhere {
-    fn new() -> Option<Elsewhere> {
-        let prefix = kafka::unique_prefix("moved");
-        Some(Elsewhere(KafkaSettings { brokers: kafka::shared()?, prefix, ..KafkaSettings::default() }))
-    }
-
-    fn options(&self) -> [&str; 4] {
-        ["--kafka-brokers", &self.0.brokers, "--topic-prefix", &self.0.prefix]
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        // The broker goes soon; until then it has less to look after.
-        let _ = delete(&self.0);
-    }
-}
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = orderledger_tests::run(arguments).unwrap();
@@ -63,7 +42,7 @@ fn digests(client: &Client) -> Vec<(Value, Value)> {
 
 #[test]
 fn an_embedded_log_stands_on_kafka_at_the_same_offsets_with_the_same_times_and_digests() {
-    let Some(elsewhere) = Elsewhere::new() else { return };
+    let Some(elsewhere) = Topics::missing("moved") else { return };
     let home = Home::embedded();
     let server = home.serve_with(&["--partitions", "3"]);
     let judged = flow::run(&server.client, |flow| flow.wait_judged(60));
@@ -102,7 +81,7 @@ fn an_embedded_log_stands_on_kafka_at_the_same_offsets_with_the_same_times_and_d
 
 #[test]
 fn topics_come_back_from_a_file_that_was_written_while_orders_came() {
-    let (Some((home, settings)), Some(elsewhere)) = (Home::on_kafka(), Elsewhere::new()) else { return };
+    let (Some((home, settings)), Some(elsewhere)) = (Home::on_kafka(), Topics::missing("moved")) else { return };
     let server = home.serve();
     let file = home.data().with_file_name("whole.jsonl");
     let file = file.to_str().unwrap();
@@ -126,7 +105,7 @@ fn topics_come_back_from_a_file_that_was_written_while_orders_came() {
 
 #[test]
 fn topics_that_were_filled_half_are_no_log() {
-    let Some(elsewhere) = Elsewhere::new() else { return };
+    let Some(elsewhere) = Topics::missing("moved") else { return };
     create_to_restore(&elsewhere.0, 2, None).unwrap();
     let mut restoring = KafkaRestoring::start(&elsewhere.0).unwrap();
     let record = Record { offset: 0, recorded_at_ms: 1_736_937_000_000, key: None, value: None, headers: Vec::new() };

@@ -51,12 +51,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     unfinished.as_file().sync_all().map_err(wrong)?;
     // What was read back, and not what was sent, is the backup.
     let checked = check_file(unfinished.path(), &Saved::default())?;
+    if let Some(broken) = &checked.broken {
+        return Err(Failure::difference(format!(
+            "what was written is not what was sent (line {}: {}); nothing is left of it; try again, on another disk",
+            broken.line, broken.detail
+        )));
+    }
     if checked.state != State::Intact || !checked.holds_every_partition() {
-        let why = checked.broken.map_or_else(
-            || "the log no longer begins at its first record".to_owned(),
-            |broken| format!("line {}: {}", broken.line, broken.detail),
-        );
-        return Err(Failure::difference(format!("what was written is no whole log ({why}); nothing is left of it")));
+        return Err(Failure::refused(
+            "the log's first offset is gone, and without it nothing can be derived from a backup; keep what is left with \
+             `orderledger log export`",
+        ));
     }
     settle(unfinished, &path)?;
     let (file, records, parts) = (path.display(), checked.records, checked.parts.len());

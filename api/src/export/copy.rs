@@ -71,3 +71,6 @@ fn difference(expected: Option<&Record>, found: Option<&Record>) -> &'static str
         _ => "the copy has a record here that was never copied: somebody else writes to it",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,5 +112,4 @@ fn include(cut: &mut Ends, most: &Ends, at: Position) {
 }
 
 #[cfg(test)]
-#[path = "cut_tests.rs"]
 mod tests;

@@ -24,6 +24,8 @@ use crate::event_log::{AppenderKind, Record, Restoring};
 
 /// How long one answer of the cluster is waited for; longer than a record may be on its way.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long a transaction may be open: as long as `topics check` lets brokers allow it (`transaction.max.timeout.ms`).
+const TRANSACTION_MAX_MS: &str = "10000";
 /// How long a full queue is waited for before it is tried again.
 const ROOM_WITHIN: Duration = Duration::from_millis(50);
 /// Offsets that one aborted transaction takes at most, beside its marker.
@@ -91,6 +93,7 @@ impl KafkaRestoring {
             None => {
                 let mut config = self.settings.producer(AppenderKind::Client);
                 config.set("transactional.id", self.settings.group("restore"));
+                config.set("transaction.timeout.ms", TRANSACTION_MAX_MS).set("message.timeout.ms", TRANSACTION_MAX_MS);
                 let producer: BaseProducer<Landing> = config.create_with_context(Landing::default()).map_err(wrong)?;
                 producer.init_transactions(ANSWER_WITHIN).map_err(wrong)?;
                 self.transactional.insert(producer)

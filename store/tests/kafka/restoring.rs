@@ -1,29 +1,18 @@
 //! Topics that are filled from another log have its records where they stood, holes included, with the times of then.
-//!
-//! `$ORDERLEDGER_KAFKA` names a broker; without it the tests say `skipped` and pass.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_store::Error;
+use orderledger_store::event_log::contract::{append_and_wait, record as new_record};
 use orderledger_store::event_log::kafka::topics::{self, Severity, create_to_restore, finish_restored};
 use orderledger_store::event_log::kafka::{KafkaLog, KafkaRestoring, KafkaSettings};
-use orderledger_store::event_log::{EventLog, Record, Restoring};
+use orderledger_store::event_log::{EventLog, Record, Restoring, system_clock};
+
+use super::settings;
 
 const OF: TopicPartition = TopicPartition { topic: Topic::Orders, partition: 1 };
 /// 2025-01-15T10:30:00Z.
 const THEN: i64 = 1_736_937_000_000;
-
-fn settings(name: &str) -> Option<KafkaSettings> {
-    let Ok(brokers) = std::env::var("ORDERLEDGER_KAFKA") else {
-        use std::io::Write;
-        // Nobody reads it if stderr is gone.
-        let _ = writeln!(std::io::stderr(), "skipped: no Kafka in $ORDERLEDGER_KAFKA");
-        return None;
-    };
-    let prefix = format!("restoring-{name}-{}-", std::process::id());
-    Some(KafkaSettings { brokers, prefix, ..KafkaSettings::default() })
-}
 
 fn record(offset: u64) -> Record {
     let payload = |text: &str| Some(Bytes::from(format!("{text} {offset}")));
@@ -49,7 +38,7 @@ fn fill(settings: &KafkaSettings, offsets: &[u64], end: u64) -> Result<(), Error
 
 #[test]
 fn records_stand_where_they_stood_with_the_times_of_then() {
-    let Some(settings) = settings("holes") else { return };
+    let Some(settings) = settings() else { return };
     create_to_restore(&settings, 2, None).unwrap();
     // Holes of two at the beginning, of one, one and five behind records, and of two at the end.
     let offsets = [2, 3, 5, 7, 8, 14, 15, 16];
@@ -63,8 +52,8 @@ fn records_stand_where_they_stood_with_the_times_of_then() {
     assert_eq!(log.read(OF, 0, 100).unwrap(), expected);
     assert_eq!(log.end_offset(OF).unwrap(), 19);
     assert_eq!(log.end_offset(Topic::Trades.at(0)).unwrap(), 0);
-    let new = orderledger_store::event_log::contract::record(OF, "k", "new");
-    let (before, offset) = (now(), orderledger_store::event_log::contract::append_and_wait(&log, vec![new])[0]);
+    let new = new_record(OF, "k", "new");
+    let (before, offset) = (system_clock()(), append_and_wait(&log, vec![new])[0]);
     assert_eq!(offset, 19);
     // The broker's clock is this machine's.
     assert!(log.read(OF, 19, 1).unwrap()[0].recorded_at_ms >= before - 1_000);
@@ -73,13 +62,9 @@ fn records_stand_where_they_stood_with_the_times_of_then() {
     topics::delete(&settings).unwrap();
 }
 
-fn now() -> i64 {
-    (orderledger_store::event_log::system_clock())()
-}
-
 #[test]
 fn what_can_t_stand_there_is_refused_where_it_is() {
-    let Some(settings) = settings("refused") else { return };
+    let Some(settings) = settings() else { return };
     topics::create(&settings, 2, None).unwrap();
     let stamps = create_to_restore(&settings, 2, None).unwrap_err();
     assert!(stamps.to_string().contains("stamps records itself"), "{stamps}");

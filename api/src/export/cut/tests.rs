@@ -1,3 +1,4 @@
+//! A log that grows between any two questions, and what the ends of it leave out.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::Mutex;
