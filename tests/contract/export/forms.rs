@@ -128,13 +128,15 @@ fn lines_and_tables_are_the_rows_of_the_pages_in_both_directions() {
     }
     let orders = stream(client, "/v1/accounts/buyer/orders", TABLE);
     assert!(orders.contains("'=HYPERLINK") && orders.contains("'-2+3") && orders.contains("\"-7\""), "{orders}");
-    // Every list that the document has in other forms is among those above.
+    // Every list that the document has in other forms is among those above; a statement and a copy of the log are no lists.
+    let elsewhere = ["/v1/accounts/{userId}/statement", "/v1/log/export"];
     let document = client.get("/openapi.json").expect(200);
     let streamed = document["paths"]
         .as_object()
         .unwrap()
         .iter()
-        .filter(|(_, path)| path["get"]["responses"]["200"]["content"].get(LINES).is_some());
+        .filter(|(_, path)| path["get"]["responses"]["200"]["content"].get(LINES).is_some())
+        .filter(|(path, _)| !elsewhere.contains(&path.as_str()));
     assert_eq!(streamed.count(), 8);
 }
 
