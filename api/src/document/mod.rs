@@ -12,3 +12,4 @@ pub(crate) mod schemas;
 mod fields;
 mod kinds;
 mod names;
+mod shape_of;

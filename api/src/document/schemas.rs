@@ -4,84 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{self, Presence};
 use super::kinds;
+use super::shape_of::{ANSWERS, BODIES, ROWS};
 use crate::http::calls::calls;
 use crate::http::codes::CODES;
 use crate::http::routes::Call;
 use crate::http::shapes::{DEAD_LETTER, DECIDED, MARKET, NEW_ORDER, NOTIFICATION, ORDER, REBUILD, RECORD, WEBHOOK};
-
-/// What a list's row is, by call.
-const ROWS: &[(&str, &str)] = &[
-    ("withdrawals", "Withdrawal"),
-    ("orders", "Order"),
-    ("balances", "Balance"),
-    ("fills", "Fill"),
-    ("postings", "Posting"),
-    ("transactions", "Transaction"),
-    ("notifications", "Notification"),
-    ("webhooks", "Webhook"),
-    ("webhookDeadLetters", "DeadLetter"),
-    ("orderTransactions", "Transaction"),
-    ("markets", "Market"),
-    ("sessions", "ClosedSession"),
-    ("trades", "Trade"),
-    ("candles", "Candle"),
-    ("auditEvents", "AuditEvent"),
-    ("auditProof", "ChainHead"),
-    ("parked", "ParkedEntity"),
-    ("parkedEntity", "WaitingRecord"),
-    ("marketTransactions", "AuditEvent"),
-    ("auditCheckpoints", "ChainHead"),
-    ("projections", "Projection"),
-    ("generations", "Generation"),
-];
-
-/// What an answer is, by call and status; an empty status is any.
-const ANSWERS: &[(&str, &str, &str)] = &[
-    ("deposit", "", "DepositAnswer"),
-    ("withdraw", "", "WithdrawalAnswer"),
-    ("placeOrder", "202", "OrderAcknowledged"),
-    ("placeOrder", "200", "PlacedOrTried"),
-    ("placeOrders", "", "BulkAnswer"),
-    ("cancelAllOrders", "", "CanceledAll"),
-    ("explainBalance", "", "Explanation"),
-    ("statement", "", "Statement"),
-    ("auditEventProof", "", "Inclusion"),
-    ("auditConsistency", "", "Consistency"),
-    ("amendOrder", "202", "ChangeAcknowledged"),
-    ("amendOrder", "200", "ChangedOrder"),
-    ("cancelOrder", "202", "ChangeAcknowledged"),
-    ("cancelOrder", "200", "ChangedOrder"),
-    ("accountOrder", "", "OrderView"),
-    ("order", "", "OrderView"),
-    ("market", "", "MarketView"),
-    ("book", "", "BookView"),
-    ("auditEvent", "", "AuditEventView"),
-    ("webhook", "", "WebhookView"),
-    ("retryParked", "200", "Trial"),
-    ("retryParked", "202", "Decided"),
-    ("discardParked", "", "Decided"),
-    ("rebuild", "", "RebuildBegun"),
-    ("rebuildProgress", "", "Rebuild"),
-    ("livez", "", "Health"),
-    ("readyz", "", "Health"),
-    ("openapi", "", "Document"),
-];
-
-/// What a body is, by call.
-const BODIES: &[(&str, &str)] = &[
-    ("deposit", "Movement"),
-    ("withdraw", "Movement"),
-    ("placeOrder", "NewOrder"),
-    ("placeOrders", "BulkOrders"),
-    ("amendOrder", "Amendment"),
-    ("setFees", "FeeRates"),
-    ("setRules", "RulesVersion"),
-    ("setStreamKey", "StreamKeyId"),
-    ("closeSession", "Session"),
-    ("retryParked", "ParkedDecision"),
-    ("discardParked", "ParkedDecision"),
-    ("rebuild", "RebuildRequest"),
-];
 
 /// The fields of each shape. A shape whose name ends in `View` is the one before, and what it rests on.
 const SHAPES: &[(&str, &[&str])] = &[
