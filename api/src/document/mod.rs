@@ -1,7 +1,7 @@
 //! What the program says of itself: the OpenAPI document and the pages, both made from the routes and the codes.
 //!
 //! - `kinds`, `names`, `fields`: what a parameter or field may be, and what it means
-//! - `schemas`: the named shapes of bodies and answers
+//! - `schemas`, `shape_of`: the named shapes of bodies and answers, and which of them a call has
 //! - `operations`: one call with its parameters, body, answers and problems
 //! - `pages`: what people read
 
