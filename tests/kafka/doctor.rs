@@ -1,5 +1,6 @@
 //! `doctor` on a cluster: one line each for brokers, topics, retention and replicas.
 
+use orderledger_tests::client::until;
 use orderledger_tests::{kafka, run};
 use serde_json::Value;
 
@@ -37,7 +38,8 @@ fn a_finite_retention_fails_and_a_lone_broker_is_a_warning() {
     if !change(&kafka::shared().unwrap(), &[step.to_vec()]) {
         return;
     }
-    let (code, found) = examined(&topics);
+    // A broker tells of a change a moment after it was made.
+    let (code, found) = until(|| examined(&topics), |(code, _)| *code == Some(3));
     let line = line(&found, "retention");
     assert_eq!((code, &line["state"]), (Some(3), &"failed".into()), "{found}");
     assert!(line["detail"].as_str().unwrap().contains("books: retention.ms is 604800000"), "{found}");

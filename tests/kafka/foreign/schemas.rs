@@ -28,7 +28,10 @@ fn check(order_id: &str, write: impl Fn(&Writer) -> String) {
         (&order["status"], &order["timeInForce"], &order["price"]),
         (&json!("new"), &json!("day"), &json!("150.25"))
     );
-    let rows = client.get(format!("/v1/orders/{order_id}/transactions?order=asc")).json()["data"].clone();
+    let rows = until(
+        || client.get(format!("/v1/orders/{order_id}/transactions?order=asc")).json()["data"].clone(),
+        |rows| rows.as_array().is_some_and(|rows| rows.len() == 2),
+    );
     assert_eq!(rows[0]["position"], position, "{rows}");
     let carried = |row: &Value| {
         let metadata = &row["event"]["metadata"];
