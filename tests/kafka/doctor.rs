@@ -33,7 +33,7 @@ fn a_finite_retention_fails_and_a_lone_broker_is_a_warning() {
     {
         assert_eq!(line(&found, check)["state"], state, "{found}");
     }
-    assert!(line(&found, "topics")["detail"].as_str().unwrap().contains("4 topics of 3 partitions"), "{found}");
+    assert!(line(&found, "topics")["detail"].as_str().unwrap().contains("5 topics of 3 partitions"), "{found}");
     let step = ["set", &topics.name("books"), "retention.ms", "604800000"].map(str::to_owned);
     if !change(&kafka::shared().unwrap(), &[step.to_vec()]) {
         return;

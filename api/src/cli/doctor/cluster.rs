@@ -80,7 +80,12 @@ fn fine(name: &str, findings: &[&Finding]) -> String {
         findings.iter().find(|finding| finding.property == property).map_or("?", |finding| &finding.is)
     };
     match name {
-        "topics" => format!("4 topics of {} partitions, each from offset {} on", is("partitions"), is("first offset")),
+        "topics" => format!(
+            "{} topics of {} partitions, each from offset {} on",
+            Topic::ALL.len(),
+            is("partitions"),
+            is("first offset")
+        ),
         "retention" => "for ever".to_owned(),
         _ => {
             format!("{} of each partition, {} in sync before a write counts", is("replicas"), is("min.insync.replicas"))
@@ -143,7 +148,7 @@ mod tests {
         let lines = lines(&KafkaSettings { brokers: "h:1".to_owned(), ..KafkaSettings::default() }, &findings);
         insta::assert_snapshot!(lines.iter().map(super::super::line).collect::<String>(), @r"
         ok       brokers        1 broker answers at h:1
-        ok       topics         4 topics of 12 partitions, each from offset 0 on
+        ok       topics         5 topics of 12 partitions, each from offset 0 on
         failed   retention      orders, books: retention.ms is 1, should be right; set retention.ms of orders; set retention.ms of books
         warning  replicas       orders: replicas is 1, should be right; set replicas of orders
         ");

@@ -90,7 +90,7 @@ async fn export(
 }
 
 pub(super) fn topic(text: &str) -> Result<Topic, &'static str> {
-    text.parse().map_err(|_| "must be orders, books, trades or dead-letters")
+    text.parse().map_err(|_| "must be orders, books, trades, dead-letters or notifications")
 }
 
 /// A whole number of the path.

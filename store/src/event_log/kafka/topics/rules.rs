@@ -78,7 +78,7 @@ impl Rules<'_> {
                 "a topic's partitions can't be changed without moving its keys: use --partitions {count} with a new data \
                  directory, or fresh topics with {should} partitions and another --topic-prefix"
             ),
-            None => "all four topics need the same count: make fresh topics with another --topic-prefix".to_owned(),
+            None => "all topics need the same count: make fresh topics with another --topic-prefix".to_owned(),
         };
         let severity = if count == should { Severity::Fine } else { Severity::Refused };
         finding(name, "partitions", count.to_string(), should.to_string(), severity, todo)

@@ -7,7 +7,7 @@ fn settings() -> KafkaSettings {
     KafkaSettings { brokers: "b:9092".to_owned(), prefix: "p-".to_owned(), ..KafkaSettings::default() }
 }
 
-/// Three brokers, four topics of two partitions, everything as it should be.
+/// Three brokers, five topics of two partitions, everything as it should be.
 fn cluster() -> Cluster {
     let config = |pairs: &[(&str, &str)]| -> Config {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
