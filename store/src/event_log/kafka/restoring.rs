@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use backon::{BlockingRetryable, ExponentialBuilder};
 use orderledger_domain::position::TopicPartition;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -104,7 +105,9 @@ impl KafkaRestoring {
         // An abort would take back what is not sent yet, and leave no hole.
         landed(producer)?;
         if commits { producer.commit_transaction(ANSWER_WITHIN) } else { producer.abort_transaction(ANSWER_WITHIN) }
-            .map_err(wrong)
+            .map_err(wrong)?;
+        let marker = records.last().map_or(0, |record| record.offset.saturating_add(1));
+        stands(producer, &self.settings, of, marker)
     }
 }
 
@@ -129,6 +132,32 @@ impl Restoring for KafkaRestoring {
     fn sync(&mut self) -> Result<(), Error> {
         landed(&self.plain)
     }
+}
+
+/// Waits until this offset is taken. The coordinator answers the end of a transaction before its marker is in the partition
+/// (KIP-98), and a record of another producer could come in between.
+fn stands(
+    producer: &BaseProducer<Landing>,
+    settings: &KafkaSettings,
+    of: TopicPartition,
+    offset: u64,
+) -> Result<(), Error> {
+    let partition = i32::try_from(of.partition).unwrap_or(i32::MAX);
+    let topic = settings.topic(of.topic);
+    let asked = || match producer.client().fetch_watermarks(&topic, partition, ANSWER_WITHIN) {
+        Ok((_, end)) if u64::try_from(end).is_ok_and(|end| end > offset) => Ok(()),
+        Ok((_, end)) => {
+            let what = format!("the end of a transaction is not in the partition yet: it ends at {end}; try again");
+            Err(Error::unavailable(of.offset(offset), what))
+        }
+        Err(error) => Err(translated(of, error)),
+    };
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(1))
+        .with_max_delay(Duration::from_millis(100))
+        .without_max_times()
+        .with_total_delay(Some(ANSWER_WITHIN));
+    asked.retry(pauses).when(|error| matches!(error, Error::Unavailable { .. })).call()
 }
 
 /// What stands in a hole; nobody ever reads it.
