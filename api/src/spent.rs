@@ -1,6 +1,7 @@
 //! What this process spends: processor time, and the most memory that it held.
 
 use std::fs;
+use std::path::Path;
 
 /// A page of `/proc/self/stat`'s clock: it counts in hundredths of a second.
 const MILLIS_PER_TICK: u64 = 10;
@@ -54,13 +55,34 @@ pub(crate) fn held_bytes() -> u64 {
 
 /// The threads of this process; 0 where the system doesn't tell.
 pub(crate) fn threads() -> u64 {
-    entries("/proc/self/task")
+    threads_of(std::process::id())
+}
+
+/// The threads of another process of this user.
+pub(crate) fn threads_of(process: u32) -> u64 {
+    entries(&format!("/proc/{process}/task"))
 }
 
 /// The files and sockets that this process has open; 0 where the system doesn't tell.
 pub(crate) fn open_files() -> u64 {
     // The directory that is being read is one of them.
     entries("/proc/self/fd").saturating_sub(1)
+}
+
+/// The same of another process of this user.
+pub(crate) fn open_files_of(process: u32) -> u64 {
+    entries(&format!("/proc/{process}/fd"))
+}
+
+/// The bytes of all files below a directory; what goes away meanwhile counts nothing.
+pub(crate) fn file_bytes_below(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => file_bytes_below(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 fn entries(of: &str) -> u64 {

@@ -43,3 +43,18 @@ fn orders_measures_a_server_of_its_own_and_counts_what_it_accepted() {
     assert!(["answered", "decided", "visible"].iter().all(|name| is_positive(&said[*name]["p99Us"])));
     assert!(["fsync", "hop", "call"].iter().all(|name| is_positive(&said["bare"][*name]["p50Us"])));
 }
+
+#[test]
+fn soak_looks_at_the_server_while_the_demo_s_day_goes_on_and_verifies_it() {
+    let tiny = ["--seconds", "2", "--rate", "100", "--users", "12", "--reads", "20", "--every", "1", "--json"];
+    let said = run_json(&[&["benchmark", "soak"][..], &tiny].concat()).unwrap();
+    assert!(is_positive(&said["accepted"]));
+    assert_eq!(
+        (&said["accepted"], &said["failed"], &said["verify"]["equal"]),
+        (&said["acceptedInLog"], &0.into(), &true.into())
+    );
+    let samples = said["samples"].as_array().unwrap();
+    let figures = ["records", "residentBytes", "openFiles", "threads", "diskBytes"];
+    assert!(samples.iter().all(|sample| figures.iter().all(|figure| is_positive(&sample[figure]))));
+    assert_eq!(said["trends"].as_array().unwrap().len(), 8);
+}

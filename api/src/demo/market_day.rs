@@ -18,7 +18,7 @@ use super::floor::{Flaw, Floor};
 use super::step::{Ask, Draft, Names};
 
 /// What is traded, and where it opens in cents.
-const SYMBOLS: [(&str, i64); 6] =
+pub(crate) const SYMBOLS: [(&str, i64); 6] =
     [("AAPL", 15_025), ("MSFT", 41_450), ("NVDA", 13_610), ("AMZN", 22_040), ("TSLA", 40_320), ("KO", 6_215)];
 const SYMBOLS_PER_DESK: usize = 2;
 /// 2025-01-15, 14:30 UTC: the bell in New York, in microseconds since 1970.
@@ -104,6 +104,21 @@ impl MarketDay {
     /// Everything from the bell on.
     pub fn session(&self) -> impl Iterator<Item = NewRecord> + '_ {
         self.records(&self.session, OPEN, self.opening.len())
+    }
+
+    /// What [`MarketDay::opening`] asks for, and who; nobody where an operator asks.
+    pub fn needed(&self) -> impl Iterator<Item = (Option<UserId>, Event)> + '_ {
+        self.events(&self.opening)
+    }
+
+    /// What [`MarketDay::session`] asks for, but what is no event.
+    pub fn asked(&self) -> impl Iterator<Item = (Option<UserId>, Event)> + '_ {
+        self.events(&self.session)
+    }
+
+    fn events<'a>(&'a self, asks: &'a [Ask]) -> impl Iterator<Item = (Option<UserId>, Event)> + 'a {
+        let names = Names { users: &self.users, orders: &self.drafts };
+        asks.iter().filter_map(move |ask| Some((names.user(ask).cloned(), names.event(ask)?)))
     }
 
     /// The close: day orders expire.

@@ -47,8 +47,20 @@ impl Connection {
 
     /// Writes; `waits`: until it is decided.
     pub(super) async fn post(&mut self, path: &str, key: &str, waits: bool, body: String) -> Result<Answer, Failure> {
+        self.write(Method::POST, path, key, waits, body).await
+    }
+
+    /// The same by any method.
+    pub(super) async fn write(
+        &mut self,
+        method: Method,
+        path: &str,
+        key: &str,
+        waits: bool,
+        body: String,
+    ) -> Result<Answer, Failure> {
         let mut request = Request::builder()
-            .method(Method::POST)
+            .method(method)
             .uri(path)
             .header(header::HOST, &self.host)
             .header(header::CONTENT_TYPE, "application/json")

@@ -10,6 +10,7 @@ mod pacer;
 mod reads;
 mod rebuild;
 mod server;
+mod soak;
 
 use clap::Subcommand;
 
@@ -32,6 +33,9 @@ pub(super) enum Benchmark {
     /// Lists that go out whole: a partition and single users, beside a loop that only reads the same log.
     #[command(long_about = history::ABOUT)]
     History(history::Args),
+    /// The demo's flow for hours: does memory, disk, files or lag grow that should not?
+    #[command(long_about = soak::ABOUT)]
+    Soak(soak::Args),
 }
 
 pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
@@ -41,6 +45,7 @@ pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
         Benchmark::Rebuild(args) => rebuild::run(&args),
         Benchmark::Reads(args) => reads::run(&args),
         Benchmark::History(args) => history::run(&args),
+        Benchmark::Soak(args) => soak::run(&args),
     }
 }
 

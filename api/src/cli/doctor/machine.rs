@@ -12,6 +12,7 @@ use crate::cli::server::ServerArgs;
 use crate::http::server::open_files as files;
 use crate::ledger::now;
 use crate::ledger::rebuild::room::{Room, room};
+use crate::spent::file_bytes_below;
 
 /// What may be between two clocks that both are right.
 const SKEW_MAX_MS: i64 = 2000;
@@ -32,7 +33,7 @@ pub(super) fn disk(data: &Path) -> Check {
         Ok(room) => room,
         Err(error) => return Check::of(CHECK, error),
     };
-    let views = size_of(&data.join("views"));
+    let views = file_bytes_below(&data.join("views"));
     let detail = format!("{} are free, the views have {}", ByteSize(free), ByteSize(views));
     let to_do = "make room, or move the data directory to a larger disk";
     if free < least {
@@ -46,17 +47,6 @@ pub(super) fn disk(data: &Path) -> Check {
         return Check::warning(CHECK, format!("{detail}: not enough to rebuild them all"), to_do);
     }
     Check::ok(CHECK, detail)
-}
-
-/// The bytes of all files below a directory; what goes away meanwhile counts nothing.
-fn size_of(dir: &Path) -> u64 {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(found) if found.is_dir() => size_of(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }
 
 pub(super) fn open_files() -> Check {
