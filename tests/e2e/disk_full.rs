@@ -109,7 +109,7 @@ fn a_rebuild_that_finds_no_room_leaves_the_live_view() {
     if asked.status == 202 {
         let state = ended();
         let error = state["error"].as_str().unwrap();
-        assert!(state["phase"] == "failed" && error.contains("make room and rebuild again"), "{state}");
+        assert!(state["phase"] == "failed" && error.contains("make room, and"), "{state}");
     } else {
         asked.expect_problem(503, "store-unavailable");
     }

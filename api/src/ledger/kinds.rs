@@ -73,7 +73,7 @@ impl Kind {
     /// one is there in its place.
     pub(crate) fn open(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Box<dyn AnyFolding>, Error> {
         let open = || {
-            let view = Arc::new(View::open(path, self.schema, Options::default())?);
+            let view = Arc::new(View::open(path, self.schema, Options { room: check_room, ..Options::default() })?);
             let taken_up = (self.resume)(Arc::clone(&view), log, key, &path.display().to_string());
             taken_up.map_err(|error| if is_the_views(&error) { view.condemn(error) } else { error })
         };
@@ -107,7 +107,7 @@ impl Kind {
         let mut written = 0;
         let rows = reader.scan(all, Direction::Ascending).map(|row| {
             if written % ROWS_BETWEEN_LOOKS == 0 {
-                check_room(path)?;
+                check_room(path, 0)?;
             }
             before(written)?;
             written += 1;

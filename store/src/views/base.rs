@@ -85,7 +85,16 @@ impl Base {
     pub(super) fn sync(&self) -> Result<(), Error> {
         self.call(|db| db.flush())?;
         let failed = |cause| Error::unavailable(&self.dir, "the view could not be synced").with_source(cause);
-        File::open(self.dir.join("db")).and_then(|file| file.sync_all()).map_err(failed)
+        File::open(self.dir.join("db")).and_then(|file| file.sync_all()).map_err(failed)?;
+        // Large pages lie in files of their own (sled 0.34's `blobs`).
+        let blobs = self.dir.join("blobs");
+        let synced = blobs.is_dir().then(|| {
+            for blob in fs::read_dir(&blobs)? {
+                File::open(blob?.path())?.sync_all()?;
+            }
+            File::open(&blobs)?.sync_all()
+        });
+        synced.unwrap_or(Ok(())).map_err(failed)
     }
 
     /// Bytes on disk.

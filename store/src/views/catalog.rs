@@ -68,6 +68,16 @@ impl Catalog {
         number
     }
 
+    /// Whether the catalog on the disk names that file, or can't be read and might: a write that failed may have been done.
+    pub(super) fn names(&self, number: u64) -> bool {
+        let path = self.dir.join(NAME);
+        match std::fs::read(&path) {
+            Ok(frame) => codec::decode_at::<Stored>(&At::from(path.as_path()), CATALOG_SCHEMA, &frame)
+                .map_or(true, |stored| stored.files.contains(&number)),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        }
+    }
+
     /// From here on these files count, and the head and digest are these; what is on the disk when this returns survives a power
     /// loss, as far as the files themselves are synced.
     pub(super) fn write(&self, at: &DigestAt, files: &[Arc<Sorted>]) -> Result<(), Error> {

@@ -133,7 +133,13 @@ impl Inner {
         pending.bytes = runs.iter().map(|run| run.bytes()).sum();
         let mut files = now.files.clone();
         if let Some(spill) = self.spill.as_ref().filter(|spill| pending.bytes > spill.budget) {
-            files = spill.take(&files, &runs).map_err(|error| self.fail(error))?;
+            files = match spill.take(&files, &runs) {
+                Ok(files) => files,
+                Err(error) => {
+                    drop(pending);
+                    return Err(self.fail(error));
+                }
+            };
             runs.clear();
             (pending.rows, pending.bytes) = (0, 0);
         }
@@ -156,7 +162,8 @@ impl Inner {
         Err(self.failure.get().cloned().unwrap_or_else(|| Error::closed(self.at.clone(), "the view has failed")))
     }
 
-    /// From here on everything fails with the first failure. A damaged directory is put aside at the next open.
+    /// From here on everything fails with the first failure. A damaged directory is put aside at the next open. It locks what
+    /// [`Inner::lock`] gives.
     pub(super) fn fail(&self, error: Error) -> Error {
         let first = self.failure.get_or_init(|| {
             tracing::error!(view = %self.dir.display(), %error, "the view has failed");

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -79,8 +80,11 @@ fn pause(inner: &Inner) {
 fn merge(inner: &Inner, disk: &Disk, layers: &Layers, due: Range<usize>) -> Result<(), Error> {
     let old = layers.files.get(due.clone()).unwrap_or_default();
     let keep_deletions = due.start > 0 || !disk.base_is_empty;
-    let go_on = |_: &std::path::Path| {
-        if inner.lock().closing { Err(Error::closed(inner.at.clone(), "the view is closing")) } else { Ok(()) }
+    let room = inner.options.room;
+    room(&inner.dir, old.iter().map(|file| file.bytes).sum())?;
+    let go_on = |dir: &Path| match inner.lock().closing {
+        true => Err(Error::closed(inner.at.clone(), "the view is closing")),
+        false => room(dir, 0),
     };
     let number = disk.catalog().number();
     let rows_max = old.iter().map(|file| file.rows).sum();
@@ -92,17 +96,25 @@ fn merge(inner: &Inner, disk: &Disk, layers: &Layers, due: Range<usize>) -> Resu
     files.splice(due, [merged]);
     let durable = inner.lock().durable.clone();
     faults::point("view.before-merge");
-    catalog.write(&durable, &files)?;
+    if let Err(error) = catalog.write(&durable, &files) {
+        if !catalog.names(number) {
+            remove(inner, number);
+        }
+        return Err(error);
+    }
     faults::point("view.after-merge");
     let pending = inner.lock();
     let now = inner.layers.load();
     inner.layers.store(Arc::new(Layers { runs: now.runs.clone(), files, head: now.head.clone() }));
     drop((pending, catalog));
-    for file in old {
-        let path = sorted::path(&inner.dir, file.number);
-        if let Err(error) = std::fs::remove_file(&path) {
-            tracing::warn!(file = %path.display(), %error, "a merged file is removed at the next start");
-        }
-    }
+    old.iter().for_each(|file| remove(inner, file.number));
     Ok(())
+}
+
+/// Removes a file that counts no longer, or never did.
+fn remove(inner: &Inner, number: u64) {
+    let path = sorted::path(&inner.dir, number);
+    if let Err(error) = std::fs::remove_file(&path) {
+        tracing::warn!(file = %path.display(), %error, "a file of rows that counts no more is removed at the next start");
+    }
 }

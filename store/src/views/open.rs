@@ -33,8 +33,8 @@ pub(super) struct Opened {
     pub(super) is_incomplete: bool,
 }
 
-/// Opens the directory, or puts it aside and makes a fresh one, whatever is wrong with it. [`Error::InUse`] is nothing
-/// wrong with it; [`Error::Unavailable`] if even a fresh one can't be made.
+/// Opens the directory, or puts it aside and makes a fresh one, whatever is wrong with what is in it. [`Error::InUse`] is nothing
+/// wrong with it, nor is [`Error::Unavailable`]: what can't be read now (no right to, too many open files, a full disk) may be whole.
 pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
     let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
     if !has_entries(dir).map_err(unavailable)? {
@@ -43,7 +43,7 @@ pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opene
     }
     match open_existing(dir, schema, cache_bytes) {
         Ok(opened) => Ok(opened),
-        Err(in_use @ Error::InUse { .. }) => Err(in_use),
+        Err(passing @ (Error::InUse { .. } | Error::Unavailable { .. })) => Err(passing),
         Err(reason) => {
             let aside = put_aside(dir).map_err(unavailable)?;
             let cause = std::error::Error::source(&reason).map(ToString::to_string).unwrap_or_default();
@@ -130,6 +130,9 @@ fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened,
     let rows = base.rows_up_to_two()?;
     if rows == 0 {
         return Err(Error::corrupt(dir, "its head can't be found by a scan"));
+    }
+    if rows > 1 && in_sled.head.is_empty() {
+        return Err(Error::corrupt(dir, "it has rows that no fold has put there"));
     }
     let blocks = Arc::new(BlockCache::new(cache_bytes));
     let (catalog, found) = Catalog::open(dir, schema, &blocks)?;

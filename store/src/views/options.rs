@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::View;
+use super::{Guard, View};
 
 /// When commits go to the disk and how much memory they may take until then. A view's memory is at most about
 /// twice `cache_bytes` + `pending_bytes_max` + one commit, what is known of its files (some 3 bytes a row in them), and what
 /// readers hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// sled's page cache, and as much again for blocks of sorted files. sled's accounting is approximate: expect up to twice as much.
     pub cache_bytes: u64,
@@ -22,6 +22,8 @@ pub struct Options {
     pub pending_rows_max: usize,
     /// With this many bytes waiting, the next commit blocks until a flush has made room.
     pub pending_bytes_max: usize,
+    /// Asked before files are merged, and meanwhile: what they take is not worth the last room on the disk.
+    pub room: Guard,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             flush_interval,
             pending_rows_max: 200_000,
             pending_bytes_max: 64 << 20,
+            room: |_, _| Ok(()),
         }
     }
 }

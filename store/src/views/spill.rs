@@ -8,8 +8,9 @@ use super::run::Run;
 use super::sorted::Sorted;
 use crate::Error;
 
-/// Asked again and again while rows are written to files: an error ends that.
-pub type Guard = fn(&Path) -> Result<(), Error>;
+/// Whether so many bytes more may be written to that directory's disk. It is asked again and again while rows are written to files,
+/// each time for what is written next (little, and then it is 0): an error ends that.
+pub type Guard = fn(&Path, u64) -> Result<(), Error>;
 
 /// Where rows go, and when.
 #[derive(Clone, Debug)]
@@ -23,18 +24,19 @@ pub(super) struct Spill {
 impl Spill {
     /// The files, oldest first, after these runs went into one.
     pub(super) fn take(&self, files: &[Arc<Sorted>], runs: &[Arc<Run>]) -> Result<Vec<Arc<Sorted>>, Error> {
+        let go_on = |dir: &Path| (self.guard)(dir, 0);
         let mut files = files.to_vec();
         if let Some(all) = Run::merge_all(runs) {
             let keep_deletions = !files.is_empty();
             let rows = all.rows().iter().filter(|row| keep_deletions || row.1.is_some()).cloned().map(Ok);
-            files.push(Arc::new(Sorted::nameless(&self.dir, &self.guard, all.len(), rows)?));
+            files.push(Arc::new(Sorted::nameless(&self.dir, &go_on, all.len(), rows)?));
         }
         let unit = u64::try_from(self.budget).unwrap_or(u64::MAX);
         while let Some(due) = merge::due(&files, unit) {
             let newest = files.split_off(due.start);
             let rows_max = newest.iter().map(|file| file.rows).sum();
             let merged = Merge::new(&newest, !files.is_empty());
-            files.push(Arc::new(Sorted::nameless(&self.dir, &self.guard, rows_max, merged)?));
+            files.push(Arc::new(Sorted::nameless(&self.dir, &go_on, rows_max, merged)?));
         }
         Ok(files)
     }

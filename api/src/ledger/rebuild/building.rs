@@ -70,7 +70,7 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
             return Ok(());
         }
         if let Some(one) = ones.first() {
-            check_room(one.handle.seat().generations.dir())?;
+            check_room(one.handle.seat().generations.dir(), 0)?;
         }
         let begun = Instant::now();
         let is_there = pass.step(&mut foldings, &ends)?;
@@ -141,7 +141,7 @@ fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failur
 /// The folding on the view in that directory.
 pub(super) fn taken_up(ledger: &Ledger, one: &One, path: &std::path::Path) -> Result<Folding, Failure> {
     let kind = &one.handle.kind;
-    let view = View::open(path, kind.schema, Options::default())?;
+    let view = View::open(path, kind.schema, Options { room: check_room, ..Options::default() })?;
     if view.quarantined().is_some() {
         // A fresh one is no generation to go back to.
         view.close()?;

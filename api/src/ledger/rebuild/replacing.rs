@@ -98,7 +98,7 @@ fn catch_up(ledger: &Ledger, one: &One, pass: &mut Pass, foldings: &mut [Folding
             if is_called_off(ledger, one) {
                 return Ok(false);
             }
-            check_room(one.handle.seat().generations.dir())?;
+            check_room(one.handle.seat().generations.dir(), 0)?;
             let begun = Instant::now();
             let is_there = pass.step(foldings, &ends)?;
             one.job.passed(before, pass.passed());

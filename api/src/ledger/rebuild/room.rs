@@ -1,4 +1,5 @@
-//! Room on the disk: a rebuild ends itself before it takes the last of what the live views, the log and the stages write to.
+//! Room on the disk: a rebuild, and a merge of files of rows, ends itself before it takes the last of what the live views, the log
+//! and the stages write to.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ const LEFT_FREE: u64 = 256 << 20;
 pub(crate) struct Room {
     /// What is free.
     pub(crate) free: u64,
-    /// What a rebuild leaves to the live views.
+    /// What rebuilds and merges leave to the log and the live views.
     pub(crate) least: u64,
 }
 
@@ -26,14 +27,15 @@ pub(crate) fn room(dir: &Path) -> Result<Room, Error> {
     Ok(Room { free, least })
 }
 
-/// [`Error::Unavailable`] if less than that is free where this directory is.
-pub(crate) fn check_room(dir: &Path) -> Result<(), Error> {
+/// [`Error::Unavailable`] if less than that would be free where this directory is once so many bytes more are written.
+pub(crate) fn check_room(dir: &Path, bytes: u64) -> Result<(), Error> {
     let Room { free, least } = room(dir)?;
-    if free >= least {
+    if free >= least.saturating_add(bytes) {
         return Ok(());
     }
     let what = format!(
-        "{} MiB are free on the disk, and a rebuild leaves {} MiB to the live views: make room and rebuild again",
+        "{} MiB are free on the disk, of which {} MiB are left to the log and the live views; make room, and what was begun here \
+         can be begun again",
         free >> 20,
         least >> 20
     );

@@ -29,6 +29,8 @@ pub(super) use cursor::Cursor;
 const BLOCK_BYTES: usize = 8 << 10;
 /// After so many blocks it is looked whether to go on.
 const BLOCKS_BETWEEN_LOOKS: usize = 256;
+/// After so many bytes they are synced, so that the end of a large file is no long wait for others on the same disk.
+const SYNCED_AT_ONCE: u64 = 32 << 20;
 /// Bits of the filter for each key: about one of a hundred absent keys is looked for in vain.
 pub(super) const BITS_PER_KEY: usize = 10;
 /// What the names of files begin with; a number follows.
@@ -72,7 +74,7 @@ impl Sorted {
     ) -> Result<Sorted, Error> {
         let failed = |cause| Error::unavailable(dir, "rows could not be written").with_source(cause);
         let file = tempfile::tempfile_in(dir).map_err(failed)?;
-        Sorted::write(file, (dir, go_on), rows_max, rows)
+        Sorted::write(file, (dir, go_on), None, rows_max, rows)
     }
 
     /// Writes them to the file of that number and syncs it. What is left of a file that could not be written to its end is removed.
@@ -86,7 +88,7 @@ impl Sorted {
         let path = path(dir, number);
         let failed = |cause| Error::unavailable(dir, "rows could not be written").with_source(cause);
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).map_err(failed)?;
-        let written = Sorted::write(file, (dir, go_on), rows_max, rows).and_then(|sorted| {
+        let written = Sorted::write(file, (dir, go_on), Some(SYNCED_AT_ONCE), rows_max, rows).and_then(|sorted| {
             let bytes = footer::append(&sorted.file, sorted.bytes, sorted.rows, &sorted.blocks, &sorted.keys);
             Ok(Sorted { number, bytes: bytes.map_err(failed)?, cache: Some(cache.of_a_file()), ..sorted })
         });
@@ -113,6 +115,7 @@ impl Sorted {
     fn write(
         file: File,
         (dir, go_on): (&Path, GoOn<'_>),
+        sync_every: Option<u64>,
         rows_max: usize,
         rows: impl Iterator<Item = Result<Change, Error>>,
     ) -> Result<Sorted, Error> {
@@ -121,7 +124,7 @@ impl Sorted {
         let mut keys = BloomFilter::with_num_bits(bits).seed(&0).expected_items(rows_max.max(64));
         let mut writer = BufWriter::with_capacity(1 << 20, file);
         let (mut blocks, mut block, mut first) = (Vec::new(), Vec::with_capacity(BLOCK_BYTES * 2), None::<Bytes>);
-        let (mut offset, mut count) = (0_u64, 0_usize);
+        let (mut offset, mut count, mut synced) = (0_u64, 0_usize, 0_u64);
         for row in rows {
             let (key, value) = row?;
             keys.insert(key.as_ref());
@@ -134,6 +137,10 @@ impl Sorted {
                     go_on(dir)?;
                 }
                 close(&mut writer, &mut blocks, &mut block, &mut first, &mut offset).map_err(failed)?;
+                if sync_every.is_some_and(|every| offset.saturating_sub(synced) >= every) {
+                    writer.flush().and_then(|()| writer.get_ref().sync_data()).map_err(failed)?;
+                    synced = offset;
+                }
             }
         }
         close(&mut writer, &mut blocks, &mut block, &mut first, &mut offset).map_err(failed)?;

@@ -102,7 +102,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         run(&open(dir.path(), if eagerly { eager() } else { lazy() }), &steps, &ranges);
         run(&View::in_memory(SCHEMA), &steps, &ranges);
-        run(&View::in_bounded_memory(SCHEMA, dir.path(), 300, |_| Ok(())), &steps, &ranges);
+        run(&View::in_bounded_memory(SCHEMA, dir.path(), 300, |_, _| Ok(())), &steps, &ranges);
     }
 }
 
@@ -142,7 +142,7 @@ fn long_scans_hold_their_moment_while_everything_is_replaced() {
 #[test]
 fn what_does_not_fit_into_memory_is_read_from_files() {
     let dir = tempfile::tempdir().unwrap();
-    let view = View::in_bounded_memory(SCHEMA, dir.path(), 20_000, |_| Ok(()));
+    let view = View::in_bounded_memory(SCHEMA, dir.path(), 20_000, |_, _| Ok(()));
     let mut rows = Rows::new();
     let mut state = 7_u32;
     for commit in 0..900_u32 {

@@ -52,3 +52,28 @@ fn a_failure_of_the_flusher_fails_whoever_waits_for_it() {
     assert!(matches!(view.close(), Err(Error::Unavailable { .. })));
     assert!(!dir.path().join("condemned").exists());
 }
+
+#[test]
+fn without_room_to_spill_a_view_in_bounded_memory_fails_and_waits_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = View::in_bounded_memory(SCHEMA, dir.path(), 300, |dir, _| Err(Error::unavailable(dir, "no room")));
+    view.commit(changes(&[("a", "1")]), "one").unwrap();
+    let refused = view.commit(changes(&[("b", &"x".repeat(20_000))]), "two").unwrap_err();
+    assert!(refused.to_string().contains("no room"), "{refused}");
+    assert!(view.failure().is_some() && view.commit(changes(&[("c", "1")]), "three").is_err());
+}
+
+#[test]
+fn without_room_to_merge_files_stay_as_they_are_and_everything_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = open(dir.path(), Options { room: |dir, _| Err(Error::unavailable(dir, "no room")), ..lazy() });
+    for n in 0..20_u32 {
+        view.commit(changes(&[(&format!("k{n}"), "1")]), n.to_string()).unwrap();
+        view.flush_and_sync().unwrap();
+    }
+    let files = std::fs::read_dir(dir.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("rows-"));
+    assert_eq!((files.count(), view.failure().is_none()), (20, true));
+    view.close().unwrap();
+}

@@ -114,3 +114,30 @@ fn another_schema_is_put_aside_and_only_the_newest_two_are_kept() {
     names.sort();
     assert_eq!(names, ["gen-000001", "gen-000001.quarantine-3", "gen-000001.quarantine-4"]);
 }
+
+#[test]
+fn what_can_t_be_read_now_is_not_put_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("view");
+    let moments = filled(&at);
+    let catalog = at.join("catalog");
+    fs::rename(&catalog, dir.path().join("kept")).unwrap();
+    fs::create_dir(&catalog).unwrap();
+    assert!(matches!(View::open(&at, SCHEMA, lazy()), Err(Error::Unavailable { .. })));
+    fs::remove_dir(&catalog).unwrap();
+    fs::rename(dir.path().join("kept"), &catalog).unwrap();
+    let view = View::open(&at, SCHEMA, lazy()).unwrap();
+    assert_eq!((view.quarantined(), &view.compute_digest().unwrap()), (None, moments.last().unwrap()));
+}
+
+#[test]
+fn rows_of_a_base_whose_end_was_lost_are_no_view() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("view");
+    // As sled finds a directory that was cut behind its first rows: the head is the one from its beginning.
+    let base = crate::views::open::create_to_load(&at, SCHEMA, 1 << 20).unwrap();
+    base.insert(b"ra", b"a row").unwrap();
+    base.sync().unwrap();
+    drop(base);
+    assert!(open(&at, lazy()).quarantined().is_some());
+}
