@@ -21,6 +21,8 @@ const LOCK: &str = "LOCK";
 const META: &str = "meta";
 const LOG: &str = "log.redb";
 const META_UNFINISHED: &str = "meta.tmp";
+const SERVER: &str = "server";
+const LOG_UNFINISHED: &str = "log.redb.unfinished";
 /// What may stand in a directory that isn't one of ours yet.
 const STRANGERS_ALLOWED: [&str; 3] = [LOCK, META_UNFINISHED, "lost+found"];
 
@@ -57,9 +59,18 @@ impl DataDir {
     /// Opens the directory, creating it for its owner alone when it is missing. [`Error::InUse`] when another process has
     /// it, [`Error::Refused`] when it holds something else.
     pub fn open(path: &Path) -> Result<DataDir, Error> {
-        let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        created.map_err(|error| Error::unavailable(path, "can't create the data directory").with_source(error))?;
-        DataDir::lock(path)
+        create(path)?;
+        DataDir::lock(path, &STRANGERS_ALLOWED)
+    }
+
+    /// The same for a log that is to be made there as [`DataDir::unfinished_log_path`]. What an attempt before left of it is removed.
+    pub fn open_to_restore(path: &Path) -> Result<DataDir, Error> {
+        create(path)?;
+        let data = DataDir::lock(path, &[&STRANGERS_ALLOWED[..], &[LOG_UNFINISHED]].concat())?;
+        if data.meta.is_none() {
+            remove(&data.unfinished_log_path())?;
+        }
+        Ok(data)
     }
 
     /// Opens a directory that must be there with its partition count pinned.
@@ -70,7 +81,7 @@ impl DataDir {
                 "there is no data directory of orderledger; name another one with --data",
             ));
         }
-        DataDir::lock(path)
+        DataDir::lock(path, &STRANGERS_ALLOWED)
     }
 
     /// Pins the partition count and the log of a new directory for ever, synced; [`Error::Refused`] when it has others.
@@ -138,17 +149,28 @@ impl DataDir {
 
     /// The file in which a log is made that is to become the directory's. While it is there the directory is nobody's.
     pub fn unfinished_log_path(&self) -> PathBuf {
-        self.path.join(format!("{LOG}.unfinished"))
+        self.path.join(LOG_UNFINISHED)
     }
 
-    /// Makes that file the log of this new directory, with its partition count, for ever.
+    /// Makes that file, which is complete and synced, the log of this new directory, with its partition count, for ever.
     pub fn adopt_log(&mut self, partitions: u32) -> Result<(), Error> {
-        self.check(Some(partitions), &LogIdentity::Embedded)?;
-        let path = self.log_path();
-        let moved =
-            fs::rename(self.unfinished_log_path(), &path).and_then(|()| atomic_file::sync_dir(Some(&self.path)));
-        moved.map_err(|error| Error::unavailable(&path, "can't give the log its name").with_source(error))?;
-        self.pin(partitions, &LogIdentity::Embedded)
+        self.pin(partitions, &LogIdentity::Embedded)?;
+        self.name_log()
+    }
+
+    /// Gives the complete log of a pinned directory its name, where a kill came before that.
+    fn name_log(&self) -> Result<(), Error> {
+        let (unfinished, path) = (self.unfinished_log_path(), self.log_path());
+        if path.exists() || !unfinished.exists() {
+            return Ok(());
+        }
+        let moved = fs::rename(&unfinished, &path).and_then(|()| atomic_file::sync_dir(Some(&self.path)));
+        moved.map_err(|error| Error::unavailable(&path, "can't give the log its name").with_source(error))
+    }
+
+    /// The file in which the server that has the directory says where it listens. Whoever takes the directory removes it.
+    pub fn server_path(&self) -> PathBuf {
+        self.path.join(SERVER)
     }
 
     /// The file that says where and when the topics on Kafka began.
@@ -176,10 +198,11 @@ impl DataDir {
         self.path.join("stages")
     }
 
-    fn lock(path: &Path) -> Result<DataDir, Error> {
+    /// In a directory that isn't one of ours yet only those names may stand.
+    fn lock(path: &Path, allowed: &[&str]) -> Result<DataDir, Error> {
         let lock_path = path.join(LOCK);
         if !path.join(META).exists() {
-            check_not_foreign(path)?;
+            check_not_foreign(path, allowed)?;
         }
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
         let lock = lock.map_err(|error| Error::unavailable(&lock_path, "can't open it").with_source(error))?;
@@ -188,7 +211,13 @@ impl DataDir {
             Err(Errno::WOULDBLOCK) => return Err(Error::in_use(path)),
             Err(error) => return Err(Error::unavailable(&lock_path, "can't lock it").with_source(error)),
         }
-        Ok(DataDir { path: path.to_owned(), meta: read_meta(&path.join(META))?, _lock: lock })
+        let data = DataDir { path: path.to_owned(), meta: read_meta(&path.join(META))?, _lock: lock };
+        if data.meta.is_some() {
+            data.name_log()?;
+        }
+        // Who had the directory before listens no more, or not for it.
+        remove(&data.server_path())?;
+        Ok(data)
     }
 }
 
@@ -262,12 +291,27 @@ fn unreadable(path: &Path) -> Error {
     Error::refused(path, "it can't be understood; restore it from a copy, or name a new directory with --data")
 }
 
+/// The directory, for its owner alone.
+fn create(path: &Path) -> Result<(), Error> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    created.map_err(|error| Error::unavailable(path, "can't create the data directory").with_source(error))
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::unavailable(path, "can't remove it").with_source(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A directory without our meta file may hold nothing that could be somebody's.
-fn check_not_foreign(path: &Path) -> Result<(), Error> {
+fn check_not_foreign(path: &Path, allowed: &[&str]) -> Result<(), Error> {
     let unlisted = |error| Error::unavailable(path, "can't list it").with_source(error);
     for entry in fs::read_dir(path).map_err(unlisted)? {
         let name = entry.map_err(unlisted)?.file_name();
-        if !STRANGERS_ALLOWED.iter().any(|allowed| name == *allowed) {
+        if !allowed.iter().any(|allowed| name == *allowed) {
             let what = "it holds files but is no data directory of orderledger; name an empty or a new one with --data";
             return Err(Error::refused(path, what));
         }

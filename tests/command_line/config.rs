@@ -84,6 +84,10 @@ fn what_is_wrong_is_named_with_what_to_do() {
         ("answer_timeout_ms = \"5 s\"", "orderledger.toml: answer_timeout_ms can't be \"5 s\": invalid digit"),
         ("quiet_hours = \"25-3\"", "orderledger.toml: quiet_hours can't be \"25-3\": "),
         ("log = \"kafak\"", "orderledger.toml: log can't be \"kafak\": it must be one of embedded, kafka"),
+        (
+            "kafka_property = [\"sasl.password=x\"]",
+            "orderledger.toml: kafka_property is no key of the file; write properties",
+        ),
         ("data = 1.5", "orderledger.toml: data must be a string, an integer or true/false"),
         ("data = ", "orderledger.toml: line 1: "),
     ] {

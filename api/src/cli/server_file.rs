@@ -18,7 +18,7 @@ pub(super) fn write(data: &Path, address: SocketAddr, encrypted: bool) {
     }
 }
 
-/// What the last server said. It holds only while the directory is in use.
+/// What the server said that has the directory. Whoever takes a directory removes what was said before (`DataDir`).
 pub(super) fn read(data: &Path) -> Option<String> {
     let text = std::fs::read_to_string(data.join(FILE)).ok()?;
     Some(text.trim().to_owned()).filter(|url| !url.is_empty())

@@ -82,17 +82,20 @@ fn cause(record: &Record) -> Option<Position> {
 fn grow(cut: &mut Ends, most: &Ends, derived: &[Derived]) {
     loop {
         let before = cut.clone();
+        // The newest cause of each partition that `books` holds something of.
+        let mut passed_on = Ends::new();
         for record in derived.iter().filter(|record| is_below(&before, record.at)) {
             include(cut, most, record.cause);
             if record.at.topic == Topic::Books {
-                let same = |other: &&Derived| {
-                    other.at.topic == Topic::Orders
-                        && other.cause.topic_partition() == record.cause.topic_partition()
-                        && other.cause.offset <= record.cause.offset
-                };
-                derived.iter().filter(same).for_each(|other| include(cut, most, other.at));
+                let newest = passed_on.entry(record.cause.topic_partition()).or_default();
+                *newest = record.cause.offset.max(*newest);
             }
         }
+        let said_before = |other: &&Derived| {
+            let newest = passed_on.get(&other.cause.topic_partition());
+            other.at.topic == Topic::Orders && newest.is_some_and(|newest| other.cause.offset <= *newest)
+        };
+        derived.iter().filter(said_before).for_each(|other| include(cut, most, other.at));
         if *cut == before {
             return;
         }

@@ -59,6 +59,10 @@ pub(super) struct Call {
     parent: Option<SpanId>,
 }
 
+/// A caller's words are held as long as the span is, also of a call that is refused.
+const PATH_BYTES_MAX: usize = 256;
+const METHOD_BYTES_MAX: usize = 16;
+
 impl Call {
     /// A span of the caller's trace; of a new trace where the caller names none, or none that can be read.
     pub(super) fn of(headers: &HeaderMap) -> Call {
@@ -78,8 +82,8 @@ impl Call {
         tracing::error_span!(
             "call",
             request = id.to_str().unwrap_or_default(),
-            method = %request.method(),
-            path = request.uri().path(),
+            method = cut(request.method().as_str(), METHOD_BYTES_MAX),
+            path = told(request.uri().path(), route),
             route = route.unwrap_or("none"),
             trace_id = %self.own.trace,
             span_id = %self.own.span,
@@ -105,6 +109,16 @@ impl Call {
     pub(super) async fn scope<T>(self, work: impl Future<Output = T>) -> T {
         CURRENT.scope(self.own, work).await
     }
+}
+
+/// The path, unless it names an account: who reads logs and traces needs no user's name, and the route says the rest.
+fn told<'a>(path: &'a str, route: Option<&str>) -> Option<&'a str> {
+    route.is_none_or(|route| !route.contains("{userId}")).then(|| cut(path, PATH_BYTES_MAX))
+}
+
+/// As much of it as a span holds.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..bytes_max).unwrap_or(text)
 }
 
 /// Spawns what goes on in the trace and the span of this call.

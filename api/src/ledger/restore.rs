@@ -31,7 +31,7 @@ pub(crate) fn restore_embedded(
     from: &Origin<'_>,
     told: Told<'_>,
 ) -> Result<usize, Error> {
-    let mut data = DataDir::open(path)?;
+    let mut data = DataDir::open_to_restore(path)?;
     if data.partitions().is_some() {
         let what =
             "it holds a ledger already, and a log is restored into a new directory alone; name another with --data";

@@ -182,10 +182,14 @@ impl OwnRecords<'_> {
         let mut stands = self.read.contains(&(previous, stamp.prev));
         while !stands && to > 0 {
             let from = to.saturating_sub(SCAN_OFFSETS);
-            let records = self.log.read(self.partition, from, SCAN_RECORDS)?;
-            let own = records.into_iter().filter(|record| record.offset < to).filter_map(|record| self.own(record));
-            let is_previous = |read: &Read| read.stamp.is_some_and(|found| found.sequence == previous);
-            stands = own.into_iter().any(|read| is_previous(&read) && read.digest == stamp.prev);
+            let mut next = from;
+            while !stands && next < to {
+                let records = self.log.read(self.partition, next, SCAN_RECORDS)?;
+                next = records.last().map_or(to, |last| last.offset.saturating_add(1));
+                let own = records.into_iter().filter(|record| record.offset < to).filter_map(|record| self.own(record));
+                let is_previous = |read: &Read| read.stamp.is_some_and(|found| found.sequence == previous);
+                stands = own.into_iter().any(|read| is_previous(&read) && read.digest == stamp.prev);
+            }
             to = from;
         }
         Ok(stands)

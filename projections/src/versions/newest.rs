@@ -12,8 +12,9 @@ const OFFSETS: u64 = 256;
 const WITHIN: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Refuses a log whose newest records hold one that a newer program's stage wrote and that this one can't read. Only a record
-/// whose predecessor in its stream is there too counts: nobody makes its digest without the key.
+/// Refuses a log whose newest records hold one that a newer program's stage wrote and that this one can't read. Only the first record
+/// behind its predecessor in a stream counts: nobody makes that one's digest without the key, and who reads it from the record that
+/// follows comes too late.
 ///
 /// # Errors
 /// Refused at such a record, with what to do; those of reading the log.
@@ -32,6 +33,7 @@ pub fn check_newest(log: &dyn EventLog, key: &StreamKey) -> Result<(), Error> {
     }
     let (mut reader, begun) = (log.reader(&from, ReaderKind::Rebuild)?, Instant::now());
     let mut seen: BTreeMap<TopicPartition, BTreeSet<(StreamId, u64, u64)>> = BTreeMap::new();
+    let mut taken: BTreeSet<(TopicPartition, StreamId, u64)> = BTreeSet::new();
     while !left.is_empty() && begun.elapsed() < WITHIN {
         for fetched in reader.poll(POLL)? {
             let seen = seen.entry(fetched.from).or_default();
@@ -40,7 +42,8 @@ pub fn check_newest(log: &dyn EventLog, key: &StreamKey) -> Result<(), Error> {
                 let Some(stamp) = read.stamp else { continue };
                 let stream = StreamId::of(&stamp);
                 let previous = stamp.sequence.checked_sub(1).map(|sequence| (stream, sequence, stamp.prev));
-                let follows = previous.is_some_and(|previous| seen.contains(&previous));
+                let follows = previous.is_some_and(|previous| seen.contains(&previous))
+                    && taken.insert((fetched.from, stream, stamp.sequence));
                 if follows
                     && may_end_in(stream, fetched.from)
                     && let Some(why) = unreadable(&read)

@@ -100,6 +100,17 @@ fn what_outsiders_write_is_no_gap() {
 }
 
 #[test]
+fn a_copy_of_a_record_that_claims_a_newer_version_keeps_no_program_from_starting() {
+    let same = ("", "");
+    let mut values = stream(&[same, same, same]);
+    // Its predecessor's digest stands in the genuine one.
+    let copied = String::from_utf8(values[1].clone()).unwrap();
+    assert!(copied.contains("\"2.0\""));
+    values.push(copied.replace("\"2.0\"", "\"3.0\"").into_bytes());
+    assert_eq!(check(values), (0, None));
+}
+
+#[test]
 fn only_the_newest_records_are_looked_at_before_a_start() {
     let mut changes = vec![("", ""); 300];
     changes[10] = ("\"2.0\"", "\"3.0\"");

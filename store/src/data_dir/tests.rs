@@ -91,6 +91,26 @@ fn a_directory_of_something_else_is_left_alone() {
 }
 
 #[test]
+fn a_restore_that_was_killed_is_begun_again_and_one_that_was_complete_is_ended_by_the_next_start() {
+    let parent = tempfile::tempdir().unwrap();
+    let unfinished = parent.path().join("log.redb.unfinished");
+    fs::write(&unfinished, "half of it").unwrap();
+    let foreign = "it holds files but is no data directory of orderledger; name an empty or a new one with --data";
+    check_refused(DataDir::open(parent.path()), foreign);
+    let mut data = DataDir::open_to_restore(parent.path()).unwrap();
+    assert!(!unfinished.exists());
+    fs::write(&unfinished, "all of it").unwrap();
+    fs::write(data.server_path(), "http://127.0.0.1:8080").unwrap();
+    // As a kill behind the pin leaves it.
+    data.pin(3, &LogIdentity::Embedded).unwrap();
+    drop(data);
+    let data = DataDir::open(parent.path()).unwrap();
+    assert!(!data.server_path().exists(), "it named a server of another time");
+    assert_eq!((data.partitions(), fs::read(data.log_path()).unwrap()), (Some(3), b"all of it".to_vec()));
+    assert!(!unfinished.exists());
+}
+
+#[test]
 fn a_meta_file_that_was_changed_is_refused() {
     let damaged = "it can't be understood; restore it from a copy, or name a new directory with --data";
     let newer = "the directory has format 3, this binary knows 2; use the release that wrote it";

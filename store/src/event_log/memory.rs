@@ -11,7 +11,8 @@ use crate::Error;
 use crate::error::At;
 use crate::event_log::acknowledgement::Acknowledgement;
 use crate::event_log::{
-    Appender, AppenderKind, Clock, Delivered, EventLog, Fetched, NewRecord, Reader, ReaderKind, Record, system_clock,
+    Appender, AppenderKind, Clock, Delivered, EventLog, Fetched, NewRecord, READ_BYTES, Reader, ReaderKind, Record,
+    system_clock,
 };
 
 const MAX_POLL_RECORDS: usize = 2000;
@@ -259,7 +260,13 @@ impl Shared {
 impl Partition {
     fn records_from(&self, from: u64, max: usize) -> Vec<Record> {
         let skipped = self.records.partition_point(|record| record.offset < from);
-        self.records.iter().skip(skipped).take(max).cloned().collect()
+        let mut bytes = 0_usize;
+        let fits = |record: &&Record| {
+            let before = bytes;
+            bytes = bytes.saturating_add(record.bytes());
+            before < READ_BYTES
+        };
+        self.records.iter().skip(skipped).take(max).take_while(fits).cloned().collect()
     }
 }
 

@@ -54,6 +54,17 @@ pub struct Record {
     pub headers: Vec<Header>,
 }
 
+impl Record {
+    /// What it takes in memory and at most in a batch, near enough to bound a buffer.
+    pub(crate) fn bytes(&self) -> usize {
+        let headers =
+            self.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(40));
+        let payload = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let payloads = payload(&self.key).saturating_add(payload(&self.value));
+        headers.fold(payloads.saturating_add(24), usize::saturating_add)
+    }
+}
+
 /// Consecutive records of one partition, in offset order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
@@ -67,6 +78,9 @@ pub struct Fetched {
 /// (the outcome is then unknown). It runs on the log's own thread and must not block, so it must not append either:
 /// hand over to a thread of your own.
 pub type Delivered = Box<dyn FnOnce(Result<Vec<u64>, Error>) + Send>;
+
+/// So many bytes of keys, values and headers are read at once, and at least one record.
+pub const READ_BYTES: usize = 8 << 20;
 
 /// The time in milliseconds since 1970, injectable: append times come from it.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -143,7 +157,8 @@ pub trait EventLog: Send + Sync {
         Ok(())
     }
 
-    /// Up to `max` records of a partition from offset `from` on, without waiting; empty at the end and beyond it.
+    /// Up to `max` records of a partition from offset `from` on, without waiting; empty only at the end and beyond it. There are fewer
+    /// where they would come to more than about [`READ_BYTES`], so that whatever outsiders write needs no more memory than that.
     fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error>;
 
     /// Whether a batch over several partitions is visible as a whole or not at all. No stage may rely on it being true.

@@ -20,6 +20,11 @@ pub(super) fn file(command: &Command, file: &File) -> Result<(), Failure> {
 }
 
 pub(super) fn keys(command: &Command, values: &[Value], path: &Path) -> Result<(), Failure> {
+    if let Some(property) = values.iter().find(|value| value.option == options::PROPERTY) {
+        // Beside the table it would be no secret, and in no list.
+        let to_do = "write properties of librdkafka as a table [kafka], a line each";
+        return Err(Failure::usage(format!("{}: {} is no key of the file; {to_do}", path.display(), property.key)));
+    }
     let Some(unknown) = values.iter().find(|value| !options::knows(command, &value.option)) else { return Ok(()) };
     let known: Vec<String> = options::all(command).iter().map(|of| options::key(of.name)).collect();
     let meant = similar(&unknown.key, known.iter().map(String::as_str).chain([KAFKA]));

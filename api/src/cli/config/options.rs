@@ -12,7 +12,9 @@ pub(in crate::cli) const PREFIX: &str = "ORDERLEDGER_";
 
 /// Options that are variables of another name, or of none: the file's table is none itself, and each property stands in a line of
 /// its own variable.
-const OTHERWISE: [&str; 4] = [KAFKA, "kafka-property", "help", "version"];
+const OTHERWISE: [&str; 4] = [KAFKA, PROPERTY, "help", "version"];
+/// The option that gives one property of librdkafka.
+pub(super) const PROPERTY: &str = "kafka-property";
 
 /// An option of one command.
 pub(super) struct Of<'a> {

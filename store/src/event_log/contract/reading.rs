@@ -7,11 +7,12 @@ use orderledger_domain::position::{Topic, TopicPartition};
 
 use super::{PATIENCE, append, append_and_wait, check_ascending, read_up_to, record};
 use crate::Error;
-use crate::event_log::{AppenderKind, EventLog, NewRecord, ReaderKind};
+use crate::event_log::{AppenderKind, EventLog, NewRecord, READ_BYTES, ReaderKind};
 
 pub(super) fn check(make: &dyn Fn(u32) -> Box<dyn EventLog>) {
     check_ends(&*make(2));
     check_random_access(&*make(1));
+    check_large_records_come_in_pieces(&*make(1));
     check_consume_from_a_position(&*make(2));
     check_unreachable_positions(&*make(1));
     check_poll_waits(&*make(1));
@@ -49,6 +50,25 @@ fn check_random_access(log: &dyn EventLog) {
     assert_eq!(log.read(at, end, 10).unwrap(), []);
     assert_eq!(log.read(at, end + 100, 10).unwrap(), []);
     assert_eq!(log.read(at, u64::MAX, 10).unwrap(), []);
+}
+
+/// Of the largest that a broker takes by default (message.max.bytes).
+fn check_large_records_come_in_pieces(log: &dyn EventLog) {
+    const LARGE: usize = 1_000_000;
+    let at = Topic::Orders.at(0);
+    let mut offsets = Vec::new();
+    for _ in 0..20 {
+        offsets.extend(append_and_wait(log, vec![record(at, "k", "x".repeat(LARGE))]));
+    }
+    let (mut read, mut pieces, mut from) = (Vec::new(), 0, 0);
+    loop {
+        let records = log.read(at, from, 1_000).unwrap();
+        let Some(last) = records.last() else { break };
+        assert!(records.len() * LARGE <= READ_BYTES + 2 * LARGE, "{}", records.len());
+        (from, pieces) = (last.offset + 1, pieces + 1);
+        read.extend(records.iter().map(|record| record.offset));
+    }
+    assert_eq!((read, pieces > 1), (offsets, true));
 }
 
 fn check_consume_from_a_position(log: &dyn EventLog) {

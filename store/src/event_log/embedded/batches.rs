@@ -142,7 +142,7 @@ impl Scan<'_> {
             let (base, frame) = batch.map_err(|error| self.unreadable(error))?;
             let known = records.len();
             frame::decode(frame.value(), of.offset(base_of(base.value())), from, &mut records)?;
-            bytes += records.iter().skip(known).map(frame::record_bytes).sum::<usize>();
+            bytes += records.iter().skip(known).map(Record::bytes).sum::<usize>();
             if bytes >= max_bytes || records.len() >= max_records {
                 break;
             }

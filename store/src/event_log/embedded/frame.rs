@@ -36,7 +36,7 @@ pub(super) struct Head {
 pub(super) fn encode(records: &[Record]) -> Vec<u8> {
     let first_ms = records.first().map_or(0, |record| record.recorded_at_ms);
     let last_ms = records.last().map_or(0, |record| record.recorded_at_ms);
-    let mut raw = Vec::with_capacity(records.iter().map(record_bytes).sum());
+    let mut raw = Vec::with_capacity(records.iter().map(Record::bytes).sum());
     for record in records {
         write_record(&mut raw, record, first_ms);
     }
@@ -87,13 +87,6 @@ pub(super) fn decode(frame: &[u8], base: Position, from: u64, records: &mut Vec<
         }
     }
     if rest.at == raw.len() { Ok(()) } else { Err(damaged(base)) }
-}
-
-/// What a record takes in memory and at most in a batch, near enough to bound a buffer.
-pub(super) fn record_bytes(record: &Record) -> usize {
-    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len() + 40).sum();
-    let payload = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-    payload(&record.key) + payload(&record.value) + headers + 24
 }
 
 fn compressed(raw: Vec<u8>) -> (u8, Vec<u8>) {

@@ -25,7 +25,7 @@ use crate::Error;
 use crate::error::At;
 use crate::event_log::acknowledgement::Acknowledgement;
 use crate::event_log::{
-    Appender, AppenderKind, Clock, Delivered, EventLog, NewRecord, Reader, ReaderKind, Record, system_clock,
+    Appender, AppenderKind, Clock, Delivered, EventLog, NewRecord, READ_BYTES, Reader, ReaderKind, Record, system_clock,
 };
 
 use batches::{Batches, Bounds, all_partitions};
@@ -155,7 +155,7 @@ impl EventLog for EmbeddedLog {
         if from >= end || max == 0 {
             return Ok(Vec::new());
         }
-        self.core.batches.scan()?.records(of, from, end, usize::MAX, max)
+        self.core.batches.scan()?.records(of, from, end, READ_BYTES, max)
     }
 
     fn commits_batches_atomically(&self) -> bool {

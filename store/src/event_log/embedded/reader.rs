@@ -7,7 +7,6 @@ use orderledger_domain::position::TopicPartition;
 
 use crate::Error;
 use crate::event_log::embedded::Core;
-use crate::event_log::embedded::frame::record_bytes;
 use crate::event_log::embedded::tail::{Ready, Recent};
 use crate::event_log::{Fetched, Reader, ReaderKind, Record};
 
@@ -59,7 +58,7 @@ impl EmbeddedReader {
                 return Err(Error::corrupt(of.offset(*next), "records below the partition's end are missing"));
             };
             *next = last.offset.saturating_add(1);
-            bytes += records.iter().map(record_bytes).sum::<usize>();
+            bytes += records.iter().map(Record::bytes).sum::<usize>();
             self.turn = slot + 1;
             fetched.push(Fetched { from: *of, records });
         }
@@ -84,7 +83,7 @@ fn from_memory(recent: &[Arc<Recent>], from: u64, max_bytes: usize) -> Vec<Recor
     let mut bytes = 0;
     for batch in recent {
         for record in batch.records.iter().filter(|record| record.offset >= from) {
-            bytes += record_bytes(record);
+            bytes += record.bytes();
             records.push(record.clone());
         }
         if bytes >= max_bytes {

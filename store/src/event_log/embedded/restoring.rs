@@ -5,7 +5,7 @@ use std::path::Path;
 use orderledger_domain::position::TopicPartition;
 
 use super::batches::{Batches, Encoded};
-use super::frame::{self, record_bytes};
+use super::frame;
 use super::writer::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS};
 use super::{EmbeddedOptions, MAX_RECORD_BYTES};
 use crate::Error;
@@ -37,7 +37,7 @@ impl EmbeddedRestoring {
     }
 
     fn take_one(&mut self, of: TopicPartition, record: Record) -> Result<(), Error> {
-        let size = record_bytes(&record);
+        let size = record.bytes();
         if size > MAX_RECORD_BYTES {
             let what = format!("it is larger than the {MAX_RECORD_BYTES} bytes that an embedded log takes");
             return Err(Error::refused(of.offset(record.offset), what));

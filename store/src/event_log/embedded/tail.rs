@@ -9,7 +9,6 @@ use orderledger_domain::position::TopicPartition;
 
 use crate::event_log::Record;
 use crate::event_log::embedded::batches::Bounds;
-use crate::event_log::embedded::frame::record_bytes;
 
 /// Consecutive records, shared by the readers.
 pub(super) struct Recent {
@@ -151,7 +150,7 @@ impl PartitionTail {
 const MAX_RECENT_PER_POLL: usize = 256;
 
 fn bytes_of(batch: &Recent) -> usize {
-    batch.records.iter().map(|record| record_bytes(record) + size_of::<Record>()).sum()
+    batch.records.iter().map(|record| record.bytes() + size_of::<Record>()).sum()
 }
 
 /// The place of a partition in the log's numbering.

@@ -11,7 +11,7 @@ use crate::event_log::Record;
 use crate::event_log::acknowledgement::Acknowledgement;
 use crate::event_log::embedded::Core;
 use crate::event_log::embedded::batches::{Bounds, Encoded};
-use crate::event_log::embedded::frame::{self, record_bytes};
+use crate::event_log::embedded::frame;
 use crate::event_log::embedded::queue::Waiting;
 use crate::event_log::embedded::tail::{Recent, index};
 use crate::{Error, faults};
@@ -95,7 +95,7 @@ impl Writer<'_> {
             let mut records = Vec::new();
             let mut bytes = 0;
             for record in end.fresh.drain(..) {
-                let size = record_bytes(&record);
+                let size = record.bytes();
                 if !records.is_empty() && (records.len() >= MAX_BATCH_RECORDS || bytes + size > MAX_BATCH_BYTES) {
                     batches.push(Arc::new(Recent { of: end.of, records: std::mem::take(&mut records) }));
                     bytes = 0;

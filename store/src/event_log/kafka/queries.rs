@@ -17,7 +17,7 @@ use super::names::Names;
 use super::{KafkaSettings, reader};
 use crate::Error;
 use crate::error::At;
-use crate::event_log::{ReaderKind, Record};
+use crate::event_log::{READ_BYTES, ReaderKind, Record};
 
 /// How long one question waits for its answer.
 const ONE_QUESTION: Duration = Duration::from_secs(5);
@@ -165,7 +165,7 @@ impl Queries {
         no_answer(&self.settings, &self.watching.reach, error)
     }
 
-    /// Up to `max` records from there on; fewer only at the end of what readers may see.
+    /// Up to `max` records from there on, and [`READ_BYTES`]; none only at the end of what readers may see.
     pub(super) fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
         let end = self.stable_end(of)?;
         if max == 0 || from >= end {
@@ -177,13 +177,14 @@ impl Queries {
 
     fn read_once(&self, of: TopicPartition, from: u64, max: usize, end: u64) -> Result<Vec<Record>, Error> {
         let consumer = self.consumer_at(of, from)?;
-        let (mut records, mut next) = (Vec::new(), from);
+        let (mut records, mut bytes, mut next) = (Vec::new(), 0_usize, from);
         let deadline = Instant::now() + ONE_QUESTION;
-        while records.len() < max && next < end {
+        while records.len() < max && bytes < READ_BYTES && next < end {
             match consumer.poll(Duration::from_millis(20)) {
                 Some(Ok(message)) => {
                     let record = reader::record(&message);
                     next = record.offset.saturating_add(1);
+                    bytes = bytes.saturating_add(record.bytes());
                     records.push(record);
                 }
                 Some(Err(error)) if !passes(&error) => return Err(translated(of.offset(next), error)),
