@@ -21,7 +21,7 @@ use crate::http::problem::Problem;
 use crate::ledger::rebuild::polite::be_polite;
 use crate::ledger::{Ledger, blocking};
 
-/// How often it looks whether the caller has taken something.
+/// How often it looks whether the caller has taken something. It is no timer of the runtime, which panics where that ends first.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 pub(crate) async fn get(State(ledger): State<Arc<Ledger>>, params: Params) -> Result<Response, Problem> {

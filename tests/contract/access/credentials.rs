@@ -79,6 +79,7 @@ fn a_key_file_that_others_can_write_and_options_that_cannot_be_meant_are_refused
         (&["--auth-jwks", path, "--auth-audience", "a"], 2, "neither a JWK set nor a PEM"),
         (&["--tls-cert", path], 2, "belong together"),
         (&["--rate-burst", "5"], 2, "--rate-limit"),
+        (&["--rate-limit", "1/m", "--rate-burst", "4294967295"], 2, "--rate-burst can be at most 1000000"),
         (&["--listen", "0.0.0.0:0"], 3, "--auth-keys"),
     ] {
         let (ended, said) = home.serve_refused(arguments);

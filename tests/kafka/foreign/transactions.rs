@@ -31,6 +31,8 @@ fn a_committed_transaction_counts_and_an_aborted_one_was_never_there() {
     }
     // Again, into a log that is being read.
     writer.python(&aborting);
+    // What is below a hole at the partition's end is shown, and nobody waits for more.
+    server.client.get_at(&format!("/v1/accounts/{USER}/balances"), &format!("{of}@5").into());
     let deposited = server.client.deposit(USER, "USD", "1");
     assert_eq!(deposited, format!("{of}@7"));
     server.client.get("/v1/orders/12345").expect_problem(404, "unknown-order");

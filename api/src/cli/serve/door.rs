@@ -43,6 +43,9 @@ pub(super) struct DoorArgs {
     tls_key: Option<PathBuf>,
 }
 
+/// More at once is no limit; and the time in which they come again must be a number of nanoseconds.
+const BURST_MAX: u32 = 1_000_000;
+
 /// Who may come in, and how, as it was configured.
 #[derive(Default)]
 pub(in crate::cli) struct Door {
@@ -103,6 +106,9 @@ impl DoorArgs {
 
     fn limits(&self) -> Result<Option<Limits>, Failure> {
         match (self.rate_limit, self.rate_burst) {
+            (Some(_), Some(burst)) if burst.get() > BURST_MAX => {
+                Err(Failure::usage(format!("--rate-burst can be at most {BURST_MAX}")))
+            }
             (Some(rate), burst) => Ok(Some(Limits::new(rate, burst.unwrap_or_else(|| rate.calls())))),
             (None, None) => Ok(None),
             (None, Some(_)) => Err(Failure::usage("--rate-burst needs --rate-limit")),

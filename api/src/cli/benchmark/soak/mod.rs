@@ -143,8 +143,7 @@ async fn soak(
     server::ready(scratch, address).await?;
     let counted = Counted::default();
     flow::send(address, "opening", day.needed(), 0, &counted).await?;
-    let mut connection = Connection::open(address).await?;
-    server::catch_up(&mut connection, PATIENCE).await?;
+    server::catch_up(&mut Connection::open(address).await?, PATIENCE).await?;
     let opening = counted.take();
     let closes = usize::try_from(u64::from(args.rate).saturating_mul(CLOSE_EVERY.as_secs())).unwrap_or(usize::MAX);
     let close = || (None, Event::SessionCloseRequested(SessionClose { symbols: None }));
@@ -156,15 +155,15 @@ async fn soak(
     let mut samples = Vec::new();
     {
         let reading = flow::read(address, day.users(), &symbols, args.reads, &counted);
-        let looking = look(args, &mut connection, process, data, begun, &counted, &mut samples);
+        let looking = look(args, (address, process), data, begun, &counted, &mut samples);
         tokio::select! {
             sent = flow::send(address, "session", asked, args.rate, &counted) => sent?,
             ended = reading => return Err(ended.err().unwrap_or_else(|| Failure::failed("the reads ended"))),
             ended = looking => return Err(ended),
         }
     }
-    let behind = server::catch_up(&mut connection, PATIENCE).await?;
-    samples.push(samples::look(&mut connection, process, data, begun.elapsed(), counted.take()).await?);
+    let behind = server::catch_up(&mut Connection::open(address).await?, PATIENCE).await?;
+    samples.push(samples::look(address, process, data, begun.elapsed(), counted.take()).await?);
     let sum = |of: fn(&Window) -> u64| {
         samples.iter().map(|sample| of(&sample.window)).fold(of(&opening), u64::saturating_add)
     };
@@ -174,8 +173,7 @@ async fn soak(
 /// Looks at the server again and again; what ends it.
 async fn look(
     args: &Args,
-    connection: &mut Connection,
-    process: u32,
+    (address, process): (SocketAddr, u32),
     data: &Path,
     begun: Instant,
     counted: &Counted,
@@ -185,7 +183,7 @@ async fn look(
     let mut due = tokio::time::interval_at(begun + every, every);
     loop {
         due.tick().await;
-        match samples::look(connection, process, data, begun.elapsed(), counted.take()).await {
+        match samples::look(address, process, data, begun.elapsed(), counted.take()).await {
             Ok(sample) => samples.push(sample),
             Err(failure) => return failure,
         }

@@ -1,5 +1,6 @@
 //! How the server is while it runs: looked at from outside, once in a while.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,15 +33,15 @@ pub(super) struct Sample {
     pub(super) window: Window,
 }
 
-/// Looks at the server.
+/// Looks at the server, over a connection of its own: one that rests for a minute is closed.
 pub(super) async fn look(
-    connection: &mut Connection,
+    address: SocketAddr,
     process: u32,
     data: &Path,
     at: Duration,
     window: Window,
 ) -> Result<Sample, Failure> {
-    let answer = connection.get("/v1/projections").await?;
+    let answer = Connection::open(address).await?.get("/v1/projections").await?;
     let status: Value = serde_json::from_slice(&answer.body).map_err(Failure::failed)?;
     let unknown = || Failure::failed("the server doesn't say how far its workers are behind");
     let (mut records, mut lag_critical_ms, mut lag_others_ms) = (0, 0, 0);
