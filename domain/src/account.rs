@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::{Adjustment, Direction};
 use crate::ids::Asset;
 use crate::money::Amount;
 
@@ -20,6 +21,8 @@ pub enum LedgerAccount {
     Fees,
     /// The world outside: deposits come from it, withdrawals go to it.
     Outside,
+    /// What operators' corrections gave to users, below zero, and took from them.
+    Adjustments,
 }
 
 impl LedgerAccount {
@@ -31,6 +34,7 @@ impl LedgerAccount {
             LedgerAccount::Clearing => "clearing",
             LedgerAccount::Fees => "fees",
             LedgerAccount::Outside => "outside",
+            LedgerAccount::Adjustments => "adjustments",
         }
     }
 
@@ -57,11 +61,13 @@ pub enum PostingReason {
     Trade,
     /// A fill's fee.
     Fee,
+    /// An operator's correction.
+    Adjustment,
 }
 
 impl PostingReason {
     /// Every reason.
-    pub const ALL: [PostingReason; 7] = [
+    pub const ALL: [PostingReason; 8] = [
         PostingReason::Deposit,
         PostingReason::Withdrawal,
         PostingReason::Reserve,
@@ -69,6 +75,7 @@ impl PostingReason {
         PostingReason::Release,
         PostingReason::Trade,
         PostingReason::Fee,
+        PostingReason::Adjustment,
     ];
 
     /// The reason's name in answers.
@@ -81,6 +88,7 @@ impl PostingReason {
             PostingReason::Release => "release",
             PostingReason::Trade => "trade",
             PostingReason::Fee => "fee",
+            PostingReason::Adjustment => "adjustment",
         }
     }
 }
@@ -138,6 +146,19 @@ impl Postings {
     }
 }
 
+impl Adjustment {
+    /// A correction: a credit comes from the account of adjustments, a debit goes there.
+    pub fn postings(&self) -> Postings {
+        let (from, to) = match self.direction {
+            Direction::Credit => (LedgerAccount::Adjustments, LedgerAccount::Available),
+            Direction::Debit => (LedgerAccount::Available, LedgerAccount::Adjustments),
+        };
+        let mut postings = Postings::default();
+        postings.transfer(self.asset, self.amount, from, to, PostingReason::Adjustment);
+        postings
+    }
+}
+
 /// What a user has of one asset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
@@ -185,7 +206,9 @@ impl Account {
         let part = match posting.account {
             LedgerAccount::Available => &mut balance.available,
             LedgerAccount::Reserved => &mut balance.reserved,
-            LedgerAccount::Clearing | LedgerAccount::Fees | LedgerAccount::Outside => return Ok(*balance),
+            LedgerAccount::Clearing | LedgerAccount::Fees | LedgerAccount::Outside | LedgerAccount::Adjustments => {
+                return Ok(*balance);
+            }
         };
         let after = part.plus(posting.change);
         if after.is_negative() {
@@ -243,13 +266,14 @@ mod tests {
 
     #[test]
     fn accounts_and_reasons_are_named_in_answers_as_this_table_says() {
-        use LedgerAccount::{Available, Clearing, Fees, Outside, Reserved};
+        use LedgerAccount::{Adjustments, Available, Clearing, Fees, Outside, Reserved};
         for (account, name, is_of_user) in [
             (Available, "available", true),
             (Reserved, "reserved", true),
             (Clearing, "clearing", false),
             (Fees, "fees", false),
             (Outside, "outside", false),
+            (Adjustments, "adjustments", false),
         ] {
             assert_eq!((account.as_str(), account.is_of_user()), (name, is_of_user));
         }
@@ -261,6 +285,7 @@ mod tests {
             (PostingReason::Release, "release"),
             (PostingReason::Trade, "trade"),
             (PostingReason::Fee, "fee"),
+            (PostingReason::Adjustment, "adjustment"),
         ] {
             assert_eq!(reason.as_str(), name);
         }
@@ -288,7 +313,8 @@ mod tests {
         let expected = Balance { available: Amount::from_units(7), reserved: Amount::from_units(2) };
         let overdrawn = account.post(&moved(LedgerAccount::Reserved, -3)).unwrap_err();
         assert_eq!(overdrawn.to_string(), "a trade posting of -0.0003 USD takes the reserved account below zero");
-        for other in [LedgerAccount::Clearing, LedgerAccount::Fees, LedgerAccount::Outside] {
+        for other in [LedgerAccount::Clearing, LedgerAccount::Fees, LedgerAccount::Outside, LedgerAccount::Adjustments]
+        {
             assert_eq!(account.post(&moved(other, -100)), Ok(expected));
         }
         assert_eq!(account.balance(Asset::USD), expected);

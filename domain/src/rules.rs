@@ -22,6 +22,8 @@ pub enum Rules {
     /// What stages write is of version 2.1 and carries its cause's correlationId. Outside records of every minor version
     /// of the present major one are read.
     V3,
+    /// Accounts can be adjusted.
+    V4,
 }
 
 /// A version that this program doesn't know: a newer one set it.
@@ -31,7 +33,7 @@ pub struct UnknownRules(pub u32);
 
 impl Rules {
     /// The newest version known.
-    pub const NEWEST: Rules = Rules::V3;
+    pub const NEWEST: Rules = Rules::V4;
 
     /// The version's number, as control events name it.
     pub const fn version(self) -> u32 {
@@ -39,6 +41,7 @@ impl Rules {
             Rules::V1 => 1,
             Rules::V2 => 2,
             Rules::V3 => 3,
+            Rules::V4 => 4,
         }
     }
 
@@ -46,7 +49,7 @@ impl Rules {
     pub const fn self_trade(self) -> SelfTrade {
         match self {
             Rules::V1 => SelfTrade::ExpireIncoming,
-            Rules::V2 | Rules::V3 => SelfTrade::ExpireResting,
+            Rules::V2 | Rules::V3 | Rules::V4 => SelfTrade::ExpireResting,
         }
     }
 
@@ -65,7 +68,7 @@ impl Rules {
     pub const fn writes(self) -> Version {
         match self {
             Rules::V1 | Rules::V2 => Version::V2_0,
-            Rules::V3 => Version::V2_1,
+            Rules::V3 | Rules::V4 => Version::V2_1,
         }
     }
 
@@ -73,7 +76,7 @@ impl Rules {
     pub fn reads(self, version: Version) -> bool {
         match self {
             Rules::V1 | Rules::V2 => matches!(version, Version::V1_0 | Version::V2_0),
-            Rules::V3 => true,
+            Rules::V3 | Rules::V4 => true,
         }
     }
 
@@ -84,6 +87,9 @@ impl Rules {
             EventType::StreamKeyRequested | EventType::StreamKeySet | EventType::StreamKeyTaken => {
                 !matches!(self, Rules::V1)
             }
+            EventType::AdjustmentRequested | EventType::AccountAdjusted | EventType::AdjustmentRejected => {
+                matches!(self, Rules::V4)
+            }
             _ => true,
         }
     }
@@ -92,7 +98,7 @@ impl Rules {
     pub const fn refusal_of_unknown(self) -> &'static str {
         match self {
             Rules::V1 => "this program knows rules version 1 alone",
-            Rules::V2 | Rules::V3 => "no such version of the rules was known when it was asked for",
+            Rules::V2 | Rules::V3 | Rules::V4 => "no such version of the rules was known when it was asked for",
         }
     }
 }
@@ -105,6 +111,7 @@ impl TryFrom<u32> for Rules {
             1 => Ok(Rules::V1),
             2 => Ok(Rules::V2),
             3 => Ok(Rules::V3),
+            4 => Ok(Rules::V4),
             other => Err(UnknownRules(other)),
         }
     }
@@ -128,22 +135,25 @@ mod tests {
                 if (1..=Rules::NEWEST.version()).contains(&number) { Ok(number) } else { Err(UnknownRules(number)) };
             assert_eq!(known, expected);
         }
-        assert_eq!(UnknownRules(4).to_string(), "this program knows the rules' versions 1 to 3, not 4");
+        assert_eq!(UnknownRules(5).to_string(), "this program knows the rules' versions 1 to 4, not 5");
     }
 
     #[test]
     fn the_versions_differ_as_this_table_says() {
         let newer = Version::readable("2.7");
-        for (rules, number, self_trade, since_second, since_third) in [
-            (Rules::V1, 1, SelfTrade::ExpireIncoming, false, false),
-            (Rules::V2, 2, SelfTrade::ExpireResting, true, false),
-            (Rules::V3, 3, SelfTrade::ExpireResting, true, true),
+        for (rules, number, self_trade, since_second, since_third, since_fourth) in [
+            (Rules::V1, 1, SelfTrade::ExpireIncoming, false, false, false),
+            (Rules::V2, 2, SelfTrade::ExpireResting, true, false, false),
+            (Rules::V3, 3, SelfTrade::ExpireResting, true, true, false),
+            (Rules::V4, 4, SelfTrade::ExpireResting, true, true, true),
         ] {
             assert_eq!((u32::from(rules), rules.self_trade()), (number, self_trade));
             assert_eq!((rules.notes_headers(), rules.tells_form_from_syntax()), (since_second, since_second));
             for event_type in EventType::ALL {
                 let is_of_keys = event_type.as_str().starts_with("StreamKey");
-                assert_eq!(rules.know(*event_type), since_second || !is_of_keys, "{event_type:?}");
+                let is_adjusting = event_type.as_str().contains("Adjust");
+                let known = (since_second || !is_of_keys) && (since_fourth || !is_adjusting);
+                assert_eq!(rules.know(*event_type), known, "{event_type:?}");
             }
             assert_eq!(rules.writes(), if since_third { Version::V2_1 } else { Version::V2_0 });
             assert!(rules.reads(Version::V1_0) && rules.reads(Version::V2_0));
@@ -154,6 +164,6 @@ mod tests {
         }
         assert_eq!(Rules::V1.refusal_of_unknown(), "this program knows rules version 1 alone");
         let since_second = "no such version of the rules was known when it was asked for";
-        assert_eq!([Rules::V2, Rules::V3].map(Rules::refusal_of_unknown), [since_second; 2]);
+        assert_eq!([Rules::V2, Rules::V3, Rules::V4].map(Rules::refusal_of_unknown), [since_second; 3]);
     }
 }

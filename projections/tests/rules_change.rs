@@ -188,13 +188,13 @@ fn set(to: TopicPartition, version: u32) -> Read {
 }
 
 fn check_halts<F: StageFold>(topic: Topic, shared: &mut F::Shared) {
-    for (version, known) in [(1, true), (2, true), (3, true), (4, false), (0, false), (u32::MAX, false)] {
+    for (version, known) in [(1, true), (2, true), (3, true), (4, true), (5, false), (0, false), (u32::MAX, false)] {
         let mut fold = F::new(1, PARTITIONS, StreamKey::default());
         let stepped = fold.step(&set(topic.at(1), version), shared, &mut Vec::new());
         match stepped {
             Ok(()) => assert!(known, "{version}"),
             Err(Failure::Halt(why)) => {
-                let expected = format!("{topic}-1@0: this program knows the rules' versions 1 to 3, not {version}");
+                let expected = format!("{topic}-1@0: this program knows the rules' versions 1 to 4, not {version}");
                 assert!(!known && why == expected, "{why}");
             }
             Err(other) => panic!("{other}"),

@@ -41,6 +41,8 @@ pub const PENDING_WITHDRAWAL: u8 = 0x1b;
 pub const WITHDRAWAL_INDEX: u8 = 0x1c;
 /// settlement: `user, client order id, created offset u64` → nothing: an order that its client called so.
 pub const CLIENT_ORDER: u8 = 0x1d;
+/// settlement: `user, answer's offset u64` → an operator's correction, booked or not.
+pub const ADJUSTMENT: u8 = 0x1e;
 
 /// market: `symbol` → the symbol's figures.
 pub const MARKET: u8 = 0x30;

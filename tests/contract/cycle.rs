@@ -1,5 +1,6 @@
 //! The cycle of a trading day: closes, balances at its end, statements, corrections.
 
+mod adjustments;
 mod sessions;
 mod statement;
 

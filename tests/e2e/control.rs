@@ -91,7 +91,7 @@ fn rules_of_version_2_expire_the_resting_order_of_the_same_user() {
     client.deposit("v", "AAPL", "10");
     assert_eq!(client.get("/v1/rules").expect(200)["rulesVersion"], 1);
     let set = |body: Value| client.request("PUT", "/v1/rules").key(&new_key()).json(&body).send();
-    for bad in [json!({"rulesVersion": 0}), json!({"rulesVersion": 4}), json!({"rulesVersion": "two"}), json!({})] {
+    for bad in [json!({"rulesVersion": 0}), json!({"rulesVersion": 5}), json!({"rulesVersion": "two"}), json!({})] {
         set(bad).expect_problem(422, "invalid-request");
     }
     let own = client.order("u", "sell", "AAPL", 4, "10");

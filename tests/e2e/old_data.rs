@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 /// snapshots, and of every view the generation of live flow and the rebuilt one.
 const PACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/fixtures/data-0.1.tar.xz");
 /// What the rows come to, and the generation in which they stand here. Settlement's of then had no index of the clients' names
-/// for orders and no closed sessions, and the audit trail's no Merkle tree: a start makes these two views anew. Market's are as that version wrote them.
+/// for orders and no closed sessions, and the audit trail's no Merkle tree: a start makes these two views anew. Market's are as
+/// that version wrote them.
 const DIGESTS: [(&str, &str, u64); 3] = [
     ("settlement", "108b335995f606653d4c336d72180252", 3),
     ("market", "91f6248f37a321bc8e49f9217a0cb071", 2),

@@ -87,7 +87,8 @@ impl Flow {
         }
         match self.dice.range(0, 100) {
             0..20 => vec![self.deposit(&user)],
-            20..24 => vec![self.withdrawal(&user)],
+            20..22 => vec![self.withdrawal(&user)],
+            22..24 => vec![self.adjustment(&user)],
             24..28 => vec![self.control()],
             28..68 => vec![self.order(&user)],
             68..76 => self.cancel().into_iter().collect(),
@@ -133,6 +134,17 @@ impl Flow {
         self.request(user, "WithdrawalRequested", format!(r#"{{"userId":"{user}",{moved}}}"#))
     }
 
+    /// Of the first record of the partition, or of none in particular; under older rules it is refused.
+    fn adjustment(&mut self, user: &str) -> NewRecord {
+        let moved = self.asset_and_amount(3_000, 90);
+        let direction = *self.dice.pick(&["credit", "debit", "debit"]);
+        let first = format!(r#","corrects":"orders-{}@0""#, of_key(user.as_bytes(), PARTITIONS));
+        let corrects = if self.dice.percent(30) { first } else { String::new() };
+        let payload =
+            format!(r#"{{"userId":"{user}",{moved},"direction":"{direction}","reason":"a mistake"{corrects}}}"#);
+        self.request(user, "AdjustmentRequested", payload)
+    }
+
     fn control(&mut self) -> NewRecord {
         if self.dice.percent(20) {
             let symbols = if self.dice.percent(50) { "null" } else { r#"["A"]"# };
@@ -146,7 +158,7 @@ impl Flow {
             return self.sealed_request("_control", "StreamKeyRequested", format!(r#"{{"keyId":"{key}"}}"#), sealed_by);
         }
         if self.dice.percent(40) {
-            let version = *self.dice.pick(&[1, 2, 2, 3, 3, 4]);
+            let version = *self.dice.pick(&[1, 2, 3, 4, 4, 5]);
             return self.request("_control", "RulesVersionRequested", format!(r#"{{"rulesVersion":{version}}}"#));
         }
         let (maker, taker) = *self.dice.pick(&BPS);

@@ -1,6 +1,7 @@
 //! The stages on a log in memory: what they write, and what every kind of restart leads to.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod adjustments;
 mod answers;
 mod crashes;
 mod gap;

@@ -53,7 +53,7 @@ fn with_newer_rules() -> Arc<MemoryLog> {
 #[test]
 fn matching_halts_at_rules_that_this_program_does_not_know() {
     let why = check_halts(&with_newer_rules(), Topic::Books);
-    assert!(why.contains("this program knows the rules' versions 1 to 3, not 77"), "{why}");
+    assert!(why.contains("this program knows the rules' versions 1 to 4, not 77"), "{why}");
 }
 
 fn check_halts(log: &Arc<MemoryLog>, of: Topic) -> String {

@@ -41,6 +41,9 @@ impl Class {
             || (reads && (begins(path, b"/v1/fees") || begins(path, b"/v1/sessions")))
         {
             Class::Market
+        } else if !reads && begins(path, b"/v1/accounts/{userId}/adjustments") {
+            // What an operator corrects no user may.
+            Class::Operating
         } else if begins(path, b"/v1/accounts/{userId}") {
             Class::Account
         } else if begins(path, b"/v1/orders") || begins(path, b"/v1/bulk/orders") {
@@ -104,6 +107,8 @@ mod tests {
             (Method::Get, "/v1/markets/{symbol}/transactions", Class::Audit),
             (Method::Get, "/v1/fees", Class::Market),
             (Method::Put, "/v1/fees", Class::Operating),
+            (Method::Post, "/v1/accounts/{userId}/adjustments", Class::Operating),
+            (Method::Get, "/v1/accounts/{userId}/adjustments", Class::Account),
             (Method::Get, "/v1/sessions", Class::Market),
             (Method::Post, "/v1/sessions/close", Class::Operating),
             (Method::Post, "/v1/accounts/{userId}/orders", Class::Account),

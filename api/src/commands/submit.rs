@@ -182,7 +182,7 @@ async fn record_of(ledger: &Arc<Ledger>, asked: &Asked<'_>, form: Form) -> Resul
 
 /// The rules by which intake of that partition judges, as far as the view has come. What the view has seen set is in force for
 /// every later record, unless another version was set since.
-fn rules_in(ledger: &Ledger, partition: u32) -> Rules {
+pub(super) fn rules_in(ledger: &Ledger, partition: u32) -> Rules {
     // A view that can't be read keeps nobody from writing: what the first version reads, all do.
     let row = ledger.settlement.reader().and_then(|reader| rules_version_in(&reader, partition));
     row.ok().flatten().and_then(|row| Rules::try_from(row.version).ok()).unwrap_or_default()

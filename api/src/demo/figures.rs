@@ -84,6 +84,7 @@ const fn reason(event: &Event) -> &'static str {
         Event::CancelRejected(event) => event.reason.as_str(),
         Event::AmendRejected(event) => event.reason.as_str(),
         Event::WithdrawalRejected(event) => event.reason.as_str(),
+        Event::AdjustmentRejected(event) => event.rejection.as_str(),
         Event::RecordRefused(event) => event.reason.as_str(),
         _ => "",
     }
@@ -129,7 +130,7 @@ pub fn proofs(view: &ViewReader) -> Result<BTreeMap<Asset, Proof>, Error> {
             let part = match account {
                 LedgerAccount::Fees => &mut proof.fees,
                 LedgerAccount::Clearing => &mut proof.clearing,
-                LedgerAccount::Outside => &mut proof.outside,
+                LedgerAccount::Outside | LedgerAccount::Adjustments => &mut proof.outside,
                 LedgerAccount::Available | LedgerAccount::Reserved => &mut proof.users,
             };
             *part = part.plus(amount);

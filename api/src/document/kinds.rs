@@ -84,6 +84,11 @@ const TYPES: &[(&str, &str)] = &[
         r#"{"oneOf":[{"type":"string","pattern":"^(?=.*[1-9])((0|[1-9][0-9]{0,13})(\\.[0-9]{1,4})?|100000000000000(\\.0{1,4})?)$"},{"type":"number","minimum":0.0001,"maximum":100000000000000,"multipleOf":0.0001}],"examples":["10000.00"]}"#,
     ),
     (
+        "SignedAmountIn",
+        r#"{"oneOf":[{"type":"string","pattern":"^-?(?=.*[1-9])((0|[1-9][0-9]{0,13})(\\.[0-9]{1,4})?|100000000000000(\\.0{1,4})?)$"},{"type":"number","minimum":-100000000000000,"maximum":100000000000000,"multipleOf":0.0001,"not":{"const":0}}],"examples":["-12.50"]}"#,
+    ),
+    ("AdjustmentStatus", r#"{"type":"string","enum":["booked","rejected"]}"#),
+    (
         "QuantityIn",
         r#"{"oneOf":[{"type":"string","pattern":"^([1-9][0-9]{0,10}|100000000000)$"},{"type":"integer","minimum":1,"maximum":100000000000}],"examples":[100]}"#,
     ),

@@ -56,6 +56,7 @@ const SHAPES: &[(&str, &[&str])] = &[
             "position",
         ],
     ),
+    ("Adjustment", &["eventId", "status", "asset", "amount", "reason", "corrects", "rejection", "time", "position"]),
     ("StatementBalance", &["asset", "opening", "debit", "credit", "closing"]),
     ("ClosedSession", &["session", "closedAt", "tradingDay", "symbols", "state", "position"]),
     ("Transaction", &["position", "recordedAt", "event", "valueBase64"]),

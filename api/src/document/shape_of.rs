@@ -3,6 +3,7 @@
 /// What a list's row is, by call.
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("withdrawals", "Withdrawal"),
+    ("adjustments", "Adjustment"),
     ("orders", "Order"),
     ("balances", "Balance"),
     ("fills", "Fill"),
@@ -30,6 +31,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
 pub(super) const ANSWERS: &[(&str, &str, &str)] = &[
     ("deposit", "", "DepositAnswer"),
     ("withdraw", "", "WithdrawalAnswer"),
+    ("adjust", "", "AdjustmentAnswer"),
     ("placeOrder", "202", "OrderAcknowledged"),
     ("placeOrder", "200", "PlacedOrTried"),
     ("placeOrders", "", "BulkAnswer"),
@@ -62,6 +64,7 @@ pub(super) const ANSWERS: &[(&str, &str, &str)] = &[
 pub(super) const BODIES: &[(&str, &str)] = &[
     ("deposit", "Movement"),
     ("withdraw", "Movement"),
+    ("adjust", "NewAdjustment"),
     ("placeOrder", "NewOrder"),
     ("placeOrders", "BulkOrders"),
     ("amendOrder", "Amendment"),

@@ -36,6 +36,26 @@ const CALLS: &[Call] = &[
         &["eventId", "withdrawalId", "status", "reason", "position"],
         || routing::post(commands::accounts::withdrawals::post),
     ),
+    Call {
+        waits: false,
+        ..write(
+            (Method::Post, "/v1/accounts/{userId}/adjustments"),
+            "adjust",
+            "Corrects the account by an entry against what was booked; nothing that stands in the log is changed.",
+            &["asset", "amount", "reason", "corrects"],
+            &["201", "200"],
+            &["eventId", "status", "asset", "amount", "reason", "corrects", "rejection", "detail", "position"],
+            || routing::post(commands::accounts::adjustments::post),
+        )
+    },
+    read(
+        "/v1/accounts/{userId}/adjustments",
+        "adjustments",
+        "Operators' corrections of the account.",
+        PAGE,
+        LIST,
+        || routing::get(queries::accounts::adjustments::list),
+    ),
     read("/v1/accounts/{userId}/withdrawals", "withdrawals", "The account's withdrawals.", PAGE, LIST, || {
         routing::get(queries::accounts::withdrawals::list)
     }),

@@ -3,9 +3,9 @@
 //! The pages below `/docs/errors`, docs/ERRORS.md and the OpenAPI document are made from this table; a test reads the
 //! sources for codes that are missing here.
 
-use super::export;
-use super::routes::{Call, Method};
-use crate::access::class::Class;
+mod places;
+
+pub(crate) use places::At;
 
 /// One code.
 pub(crate) struct Code {
@@ -19,49 +19,6 @@ pub(crate) struct Code {
     pub(crate) meaning: &'static str,
     /// What the caller does about it.
     pub(crate) remedy: &'static str,
-}
-
-/// Where a code can come.
-#[derive(Clone, Copy)]
-pub(crate) enum At {
-    /// Any call.
-    Every,
-    /// Calls with a parameter in their path.
-    Path,
-    /// Calls that write.
-    Writes,
-    /// Calls that take a body, or refuse one.
-    Bodies,
-    /// Calls with `minPosition`.
-    Positions,
-    /// Calls whose path begins so.
-    Below(&'static str),
-    /// Calls that ask who calls, where credentials are configured.
-    Asks,
-    /// Lists that come in other forms too.
-    Lists,
-    /// These, and the log: what goes out whole.
-    Whole,
-    /// Only what no call answers for: the router and the connection.
-    Edge,
-}
-
-impl At {
-    /// Whether it can come from that call.
-    pub(crate) fn can_come_from(self, call: &Call) -> bool {
-        let writes = call.method != Method::Get;
-        match self {
-            At::Every => true,
-            At::Path => call.path.contains('{'),
-            At::Writes | At::Bodies => writes,
-            At::Positions => call.query.contains(&"minPosition"),
-            At::Below(path) => call.path.starts_with(path),
-            At::Asks => call.class != Class::Open,
-            At::Lists => export::CALLS.contains(&call.name),
-            At::Whole => export::CALLS.contains(&call.name) || call.name == "logExport",
-            At::Edge => false,
-        }
-    }
 }
 
 const fn code(
@@ -142,6 +99,13 @@ pub(crate) const CODES: &[Code] = &[
         At::Below("/v1/webhooks"),
         "There are as many webhooks as may be.",
         "Delete one that nobody needs.",
+    ),
+    code(
+        "rules-too-old",
+        &[409],
+        At::Below("/v1/accounts/{userId}/adjustments"),
+        "The rules in force don't know such requests yet.",
+        "Ask an operator for `PUT /v1/rules` with the newest version, once every server knows it; then send it again.",
     ),
     code(
         "unknown-order",

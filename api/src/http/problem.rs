@@ -108,6 +108,14 @@ impl Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail)
     }
 
+    /// 409 of a request that the rules in force don't know.
+    pub(crate) fn rules_too_old(what: &str) -> Problem {
+        let detail = format!(
+            "{what}, as far as this server has seen; nothing was written: an operator sets it by PUT /v1/rules"
+        );
+        Problem::new(StatusCode::CONFLICT, "rules-too-old", detail).retry_after(1)
+    }
+
     /// 404 of an account that no event names, and of every account that is another's: nobody learns which it is.
     pub(crate) fn unknown_account() -> Problem {
         Problem::not_found("unknown-account", "no event names this account")

@@ -35,8 +35,18 @@ pub(crate) const POSTINGS: &[&str] = &[
     "waitMs",
     "maxStalenessMs",
 ];
-pub(crate) const EXPLAINED: &[&str] =
-    &["asset", "balance", "sum", "addsUp", "groups", "reservations", "reservationsCount", "reservationsSum", "asOf"];
+pub(crate) const EXPLAINED: &[&str] = &[
+    "asset",
+    "balance",
+    "sum",
+    "addsUp",
+    "groups",
+    "reservations",
+    "reservationsCount",
+    "reservationsSum",
+    "adjustments",
+    "asOf",
+];
 pub(crate) const PAGE: &[&str] = &["limit", "order", "cursor", "minPosition", "waitMs", "maxStalenessMs"];
 pub(crate) const ORDERS: &[&str] = &[
     "status",

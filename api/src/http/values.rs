@@ -1,7 +1,7 @@
 //! One value of a request: numbers as strings or JSON numbers, exact, within API.md's bounds.
 
 use orderledger_domain::decimal;
-use orderledger_domain::event::EventType;
+use orderledger_domain::event::{Direction, EventType};
 use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, Symbol, UserId};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
 use orderledger_domain::position::Position;
@@ -42,6 +42,17 @@ pub(crate) fn price(raw: &RawValue) -> Value<Price> {
 pub(crate) fn amount(raw: &RawValue) -> Value<Amount> {
     let must = || format!("must be a number from 0.0001 to 100000000000000 {DECIMAL}");
     Amount::movable(units_of(raw, must)?).map_err(|_| must())
+}
+
+/// An amount with a sign: what is given, or, below zero, taken.
+pub(crate) fn signed_amount(raw: &RawValue) -> Value<(Direction, Amount)> {
+    let must =
+        || format!("must be a number from 0.0001 to 100000000000000, or below zero as far, {DECIMAL}, but for a minus");
+    let text = if raw.get().starts_with('"') { text_of(raw).map_err(|_| must())? } else { raw.get().to_owned() };
+    let (direction, digits) =
+        text.strip_prefix('-').map_or((Direction::Credit, text.as_str()), |digits| (Direction::Debit, digits));
+    let units = decimal::parse_units(digits).map_err(|_| must())?;
+    Ok((direction, Amount::movable(units).map_err(|_| must())?))
 }
 
 /// A quantity of whole shares: 1 to 100,000,000,000.

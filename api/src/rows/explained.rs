@@ -7,10 +7,12 @@ use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_projections::settlement::queries::Explained;
 use serde::Serialize;
 
-use super::Decimal;
+use super::{AdjustmentRow, Decimal};
 
 /// So many reservations are listed.
 const RESERVATIONS_MAX: usize = 1000;
+/// So many adjustments are listed.
+const ADJUSTMENTS_MAX: usize = 1000;
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Sum {
@@ -61,6 +63,8 @@ pub(crate) struct ExplainedRow {
     reservations: Vec<ReservationRow>,
     reservations_count: usize,
     reservations_sum: Decimal<Amount>,
+    /// Operators' corrections, the oldest first, at most [`ADJUSTMENTS_MAX`].
+    adjustments: Vec<AdjustmentRow>,
 }
 
 impl From<Balance> for Sum {
@@ -109,6 +113,7 @@ impl ExplainedRow {
             reservations: reservations.collect(),
             reservations_count: explained.reservations.len(),
             reservations_sum: Decimal(held),
+            adjustments: explained.adjustments.iter().take(ADJUSTMENTS_MAX).cloned().map(AdjustmentRow::from).collect(),
         }
     }
 }

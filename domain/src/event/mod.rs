@@ -1,5 +1,6 @@
 //! Every event of the ledger and what it says. Amounts and prices are JSON numbers with at most 4 decimals.
 
+mod adjustment;
 mod cash;
 mod life;
 mod notice;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{OrderId, Symbol, UserId};
 use crate::object;
 
+pub use adjustment::{AccountAdjusted, Adjustment, AdjustmentRejected, Direction};
 pub use cash::{AccountCredited, Deposit, WithdrawalDecided, WithdrawalRejected, WithdrawalRequested};
 pub use life::{
     AmendAccepted, AmendRejected, CancelAccepted, CancelRejected, OrderAmendRequested, OrderAmended,
@@ -166,6 +168,12 @@ events! {
     StreamKeySet(StreamKeyChange), Derived;
     /// The stream's records are sealed with another key from the next on.
     StreamKeyTaken(StreamKeyChange), Derived;
+    /// An operator wants an account corrected.
+    AdjustmentRequested(Adjustment), Outside;
+    /// A correction was booked.
+    AccountAdjusted(AccountAdjusted), Derived;
+    /// A correction was not granted.
+    AdjustmentRejected(AdjustmentRejected), Derived;
 }
 
 impl Event {
@@ -177,6 +185,9 @@ impl Event {
             Event::WithdrawalRequested(event) => Some(&event.user_id),
             Event::AccountDebited(event) => Some(&event.user_id),
             Event::WithdrawalRejected(event) => Some(&event.user_id),
+            Event::AdjustmentRequested(event) => Some(&event.user_id),
+            Event::AccountAdjusted(event) => Some(&event.adjustment.user_id),
+            Event::AdjustmentRejected(event) => Some(&event.adjustment.user_id),
             Event::OrderCreated(event) => Some(&event.user_id),
             Event::OrderAccepted(event) => Some(&event.terms.user_id),
             Event::OrderRejected(event) => Some(&event.terms.user_id),

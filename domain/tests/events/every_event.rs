@@ -2,11 +2,11 @@
 
 use orderledger_domain::envelope::{self, Cause, Stamp};
 use orderledger_domain::event::{
-    AccountCredited, AmendAccepted, AmendRejected, CancelAccepted, CancelRejected, Deposit, DuplicateIgnored,
-    EntityParked, Event, FeeSchedule, OperatorDecision, OrderAccepted, OrderAmendRequested, OrderAmended,
-    OrderCancelRequested, OrderCanceled, OrderCreated, OrderExpired, OrderFilled, OrderRejected, Origin,
-    ParkedDecision, RecordRefused, RulesVersion, SessionClose, StreamKeyChange, TradeExecuted, WithdrawalDecided,
-    WithdrawalRejected, WithdrawalRequested,
+    AccountAdjusted, AccountCredited, Adjustment, AdjustmentRejected, AmendAccepted, AmendRejected, CancelAccepted,
+    CancelRejected, Deposit, Direction, DuplicateIgnored, EntityParked, Event, FeeSchedule, OperatorDecision,
+    OrderAccepted, OrderAmendRequested, OrderAmended, OrderCancelRequested, OrderCanceled, OrderCreated, OrderExpired,
+    OrderFilled, OrderRejected, Origin, ParkedDecision, RecordRefused, RulesVersion, SessionClose, StreamKeyChange,
+    TradeExecuted, WithdrawalDecided, WithdrawalRejected, WithdrawalRequested,
 };
 use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, OrderId, Symbol, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
@@ -100,7 +100,15 @@ impl Parts {
 
     /// One event of every type.
     pub(crate) fn every_event(&self) -> Vec<Event> {
-        [self.cash(), self.requests_and_answers(), self.life(), self.notices(), self.control_and_operators()].concat()
+        [
+            self.cash(),
+            self.requests_and_answers(),
+            self.life(),
+            self.notices(),
+            self.control_and_operators(),
+            self.adjustments(),
+        ]
+        .concat()
     }
 
     fn cash(&self) -> Vec<Event> {
@@ -124,6 +132,25 @@ impl Parts {
                 request_id,
             }),
             Event::WithdrawalRejected(WithdrawalRejected { user_id, withdrawal_id, asset, amount, reason, request_id }),
+        ]
+    }
+
+    fn adjustments(&self) -> Vec<Event> {
+        let (request_id, rejection) = (self.id, self.rejection);
+        let adjustment = |direction, corrects| Adjustment {
+            user_id: self.user.clone(),
+            asset: self.symbol.asset(),
+            direction,
+            amount: self.amount,
+            reason: self.text.clone(),
+            corrects,
+        };
+        let (credit, debit) =
+            (adjustment(Direction::Credit, Some(self.position())), adjustment(Direction::Debit, None));
+        vec![
+            Event::AdjustmentRequested(credit.clone()),
+            Event::AccountAdjusted(AccountAdjusted { adjustment: debit, request_id }),
+            Event::AdjustmentRejected(AdjustmentRejected { adjustment: credit, rejection, request_id }),
         ]
     }
 

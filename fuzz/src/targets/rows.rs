@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
     // As it comes: the frame must be found wrong, or right.
     let _ = codec::decode::<settlement::OrderRow>(1, data);
     let frame = framed(body);
-    match kind % 11 {
+    match kind % 12 {
         0 => round::<settlement::AccountRow>(&frame),
         1 => round::<settlement::OrderRow>(&frame),
         2 => round::<settlement::WithdrawalRow>(&frame),
@@ -31,7 +31,8 @@ pub fn run(data: &[u8]) {
                 assert!(block.waiting(7).count() <= body.len());
             }
         }
-        _ => round::<parking::DecisionRow>(&frame),
+        10 => round::<parking::DecisionRow>(&frame),
+        _ => round::<settlement::AdjustmentRow>(&frame),
     }
 }
 

@@ -3,9 +3,9 @@
 use orderledger_domain::account::Postings;
 use orderledger_domain::envelope::{Envelope, payload_bytes};
 use orderledger_domain::event::{
-    AccountCredited, AmendAccepted, AmendRejected, CancelAccepted, CancelRejected, Deposit, Event, EventType,
-    OrderAmendRequested, OrderCancelRequested, OrderCreated, OrderRejected, WithdrawalDecided, WithdrawalRejected,
-    WithdrawalRequested,
+    AccountAdjusted, AccountCredited, Adjustment, AdjustmentRejected, AmendAccepted, AmendRejected, CancelAccepted,
+    CancelRejected, Deposit, Direction, Event, EventType, OrderAmendRequested, OrderCancelRequested, OrderCreated,
+    OrderRejected, WithdrawalDecided, WithdrawalRejected, WithdrawalRequested,
 };
 use orderledger_domain::ids::{OrderId, UserId, WithdrawalId};
 use orderledger_domain::money::{Amount, Price, Quantity};
@@ -79,6 +79,7 @@ impl Intake {
         let decided = match event {
             Event::DepositMade(deposit) => self.deposit(envelope, deposit, to),
             Event::WithdrawalRequested(wanted) => self.withdraw(envelope, wanted, to),
+            Event::AdjustmentRequested(adjustment) => self.adjust(envelope, adjustment, to),
             Event::OrderCreated(order) => self.create(order, to),
             Event::OrderCancelRequested(cancel) => return self.cancel(cancel, identities, to),
             Event::OrderAmendRequested(amend) => return self.amend(amend, identities, to),
@@ -128,6 +129,27 @@ impl Intake {
         } else {
             self.accounts.post(&user_id, &Postings::withdrawal(asset, amount))?;
             Event::AccountDebited(WithdrawalDecided { user_id, withdrawal_id, asset, amount, request_id })
+        };
+        to.answer(key.as_str(), event);
+        Ok(())
+    }
+
+    /// What is reserved is bound by orders: a correction takes only from what is available.
+    fn adjust(
+        &mut self,
+        envelope: &Envelope,
+        adjustment: &Adjustment,
+        to: &mut Answering<'_>,
+    ) -> Result<(), Disagreement> {
+        let (adjustment, request_id) = (adjustment.clone(), envelope.event_id);
+        let Adjustment { user_id, asset, direction, amount, .. } = &adjustment;
+        let (key, asset) = (user_id.clone(), *asset);
+        let event = if *direction == Direction::Debit && *amount > self.accounts.available(user_id, asset) {
+            let rejection = if asset.is_cash() { Rejection::InsufficientFunds } else { Rejection::InsufficientShares };
+            Event::AdjustmentRejected(AdjustmentRejected { adjustment, rejection, request_id })
+        } else {
+            self.accounts.post(user_id, &adjustment.postings())?;
+            Event::AccountAdjusted(AccountAdjusted { adjustment, request_id })
         };
         to.answer(key.as_str(), event);
         Ok(())

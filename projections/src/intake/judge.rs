@@ -1,10 +1,11 @@
 //! Whether an outside record can be used at all: shape, key, place, time, bounds.
 
 use orderledger_domain::envelope::{Envelope, Refusal};
-use orderledger_domain::event::{Event, Origin};
+use orderledger_domain::event::{Adjustment, Event, Origin};
 use orderledger_domain::ids::Asset;
 use orderledger_domain::money::Amount;
 use orderledger_domain::partition;
+use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::rules::Rules;
 use orderledger_domain::strict;
@@ -17,6 +18,8 @@ pub(crate) const CONTROL_KEY: &str = "_control";
 pub(crate) const REFUSED_KEY: &str = "_refused";
 /// The most symbols that one close may name: what it becomes must stay far below the largest record.
 const CLOSED_SYMBOLS_MAX: usize = 10_000;
+/// The most characters of why an account is adjusted.
+const REASON_MAX: usize = 500;
 /// How far ahead of the append time an envelope's timestamp may be.
 const FUTURE_SECONDS: i64 = 300;
 
@@ -48,6 +51,9 @@ pub(crate) fn usable(read: &Read, partitions: u32, rules: Rules) -> Result<(&Env
     let event = envelope.event.as_ref().map_err(of_form)?;
     check_place(read, event, partitions)?;
     check_bounds(event, rules)?;
+    if let Event::AdjustmentRequested(adjustment) = event {
+        check_adjustment(read.position, adjustment)?;
+    }
     Ok((envelope, event))
 }
 
@@ -87,6 +93,22 @@ fn check_bounds(event: &Event, in_force: Rules) -> Result<(), Refusal> {
         },
         _ => Ok(()),
     }
+}
+
+/// A correction says why, and names nothing that isn't there yet.
+fn check_adjustment(at: Position, adjustment: &Adjustment) -> Result<(), Refusal> {
+    let Adjustment { asset, amount, reason, corrects, .. } = adjustment;
+    check_moved(*asset, *amount)?;
+    if reason.trim().is_empty() || reason.chars().count() > REASON_MAX {
+        let detail = format!("reason must be a text of 1 to {REASON_MAX} characters");
+        return Err(Refusal::new(RefuseReason::OutOfRange, detail));
+    }
+    let (home, end) = (Topic::Orders.at(at.partition), at.offset);
+    if corrects.is_some_and(|earlier| earlier.topic_partition() != home || earlier.offset >= end) {
+        let detail = format!("corrects must be an earlier position in {home}");
+        return Err(Refusal::new(RefuseReason::OutOfRange, detail));
+    }
+    Ok(())
 }
 
 fn check_moved(asset: Asset, amount: Amount) -> Result<(), Refusal> {

@@ -37,7 +37,7 @@ use users::Users;
 use webhooks::Webhooks;
 
 /// What a user is told of: what others or the rules did, not what the answer to a call has said already.
-pub const NOTIFIES: [EventType; 10] = [
+pub const NOTIFIES: [EventType; 11] = [
     EventType::AccountCredited,
     EventType::AccountDebited,
     EventType::WithdrawalRejected,
@@ -48,6 +48,7 @@ pub const NOTIFIES: [EventType; 10] = [
     EventType::AmendRejected,
     EventType::OrderFilled,
     EventType::OrderExpired,
+    EventType::AccountAdjusted,
 ];
 
 /// The fold. In memory: the webhooks, which are few, and the rows that changed since the last batch.

@@ -1,17 +1,18 @@
 //! What each derived event does to balances, orders and withdrawals.
 
 use orderledger_domain::account::Postings;
-use orderledger_domain::event::{Event, EventType, OrderAccepted, OrderFilled, OrderRejected};
+use orderledger_domain::event::{Adjustment, Event, EventType, OrderAccepted, OrderFilled, OrderRejected};
 use orderledger_domain::ids::{OrderId, UserId};
 use orderledger_domain::order::{Order, Step, Unexpected};
 use orderledger_domain::position::Topic;
 use orderledger_domain::reason::Rejection;
 use orderledger_store::keys;
 use orderledger_store::views::View;
+use uuid::Uuid;
 
 use super::Settlement;
 use super::holder::{Fact, Holder, Movement};
-use super::rows::{OrderRow, Reason, WithdrawalRow, WithdrawalStatus, user_key};
+use super::rows::{AdjustmentRow, OrderRow, Reason, WithdrawalRow, WithdrawalStatus, user_key};
 use super::tracked::{Answers, Note, Request, Stored, Tracked};
 use crate::worker::fold::{Failure, Unappliable};
 use crate::worker::read::Read;
@@ -38,6 +39,13 @@ impl Settlement {
             Event::AccountCredited(_) | Event::AccountDebited(_) | Event::WithdrawalRejected(_) => {
                 self.cash(view, &fact, event)?;
                 true
+            }
+            Event::AccountAdjusted(adjusted) => {
+                self.adjusted(view, &fact, &adjusted.adjustment, (adjusted.request_id, None)).map(|()| true)?
+            }
+            Event::AdjustmentRejected(rejected) => {
+                let outcome = (rejected.request_id, Some(rejected.rejection));
+                self.adjusted(view, &fact, &rejected.adjustment, outcome).map(|()| true)?
             }
             Event::OrderAccepted(accepted) => self.accepted(view, &fact, accepted).map(|()| true)?,
             Event::OrderRejected(rejected) if fact.is_by_intake() => {
@@ -81,6 +89,32 @@ impl Settlement {
         let movement = self.prepare(view, fact, user, postings, None, None)?;
         self.carry_out(fact, user, &movement);
         self.withdrawals.extend(withdrawal.map(|row| (user.clone(), row)));
+        Ok(())
+    }
+
+    /// A correction, and why it was not booked, if it wasn't.
+    fn adjusted(
+        &mut self,
+        view: &View,
+        fact: &Fact,
+        adjustment: &Adjustment,
+        (request_id, rejection): (Uuid, Option<Rejection>),
+    ) -> Result<(), Failure> {
+        let Adjustment { user_id, asset, direction, amount, reason, corrects } = adjustment;
+        let postings = if rejection.is_none() { adjustment.postings() } else { Postings::default() };
+        let movement = self.prepare(view, fact, user_id, postings, None, None)?;
+        self.carry_out(fact, user_id, &movement);
+        let row = AdjustmentRow {
+            request_id,
+            asset: *asset,
+            change: direction.signed(*amount),
+            reason: reason.clone(),
+            corrects: *corrects,
+            rejection,
+            position: fact.position,
+            time: fact.time,
+        };
+        self.adjustments.push((user_id.clone(), row));
         Ok(())
     }
 

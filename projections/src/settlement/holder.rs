@@ -257,7 +257,9 @@ fn check(account: &Account, postings: &Postings) -> Result<(), Unappliable> {
         let part = match posting.account {
             LedgerAccount::Available => &mut balance.available,
             LedgerAccount::Reserved => &mut balance.reserved,
-            LedgerAccount::Clearing | LedgerAccount::Fees | LedgerAccount::Outside => continue,
+            LedgerAccount::Clearing | LedgerAccount::Fees | LedgerAccount::Outside | LedgerAccount::Adjustments => {
+                continue;
+            }
         };
         *part = part.plus(posting.change);
         if part.is_negative() {

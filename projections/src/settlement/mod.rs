@@ -41,7 +41,7 @@ mod tests;
 use control::Control;
 use holder::Holder;
 use pending::Pending;
-use rows::WithdrawalRow;
+use rows::{AdjustmentRow, WithdrawalRow};
 
 /// The version of the rows' shapes and keys.
 pub const SCHEMA: u8 = 3;
@@ -96,6 +96,7 @@ pub struct Settlement {
     active_bytes: usize,
     pending: Pending,
     withdrawals: Vec<(UserId, WithdrawalRow)>,
+    adjustments: Vec<(UserId, AdjustmentRow)>,
     system: BTreeMap<u32, Kept<SystemAccounts>>,
     control: Control,
 }
@@ -220,6 +221,9 @@ impl Fold for Settlement {
         for (user, row) in self.withdrawals.drain(..) {
             changes.put_row(rows::withdrawal_index_key(&user, &row.withdrawal_id), &row.requested)?;
             changes.put_row(rows::offset_key(keys::WITHDRAWAL, &user, row.requested), &row)?;
+        }
+        for (user, row) in self.adjustments.drain(..) {
+            changes.put_row(rows::offset_key(keys::ADJUSTMENT, &user, row.position.offset), &row)?;
         }
         for (partition, kept) in self.system.iter_mut().filter(|(_, kept)| kept.changed) {
             changes.put_row(rows::system_key(*partition), &kept.row)?;

@@ -207,6 +207,27 @@ impl WithdrawalRow {
     }
 }
 
+/// One correction of an account, booked or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdjustmentRow {
+    /// The eventId of its request.
+    pub request_id: Uuid,
+    /// Which asset.
+    pub asset: Asset,
+    /// What it gave, above zero, or took.
+    pub change: Amount,
+    /// Why, in an operator's words.
+    pub reason: String,
+    /// The record whose postings it corrects.
+    pub corrects: Option<Position>,
+    /// Why it was not booked, if it wasn't.
+    pub rejection: Option<Rejection>,
+    /// Where the answer stands, and the postings if it was booked.
+    pub position: Position,
+    /// When it was decided.
+    pub time: Timestamp,
+}
+
 /// The fee rates that stand in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeeScheduleRow {

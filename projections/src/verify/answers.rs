@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use orderledger_domain::envelope::Envelope;
-use orderledger_domain::event::{AmendAccepted, Event, FeeSchedule, OrderAccepted, Origin};
+use orderledger_domain::event::{AmendAccepted, Direction, Event, FeeSchedule, OrderAccepted, Origin};
 use orderledger_domain::ids::{KeyId, UserId};
 use orderledger_domain::position::Position;
 use uuid::Uuid;
@@ -139,6 +139,8 @@ fn decision(event: &Event) -> Option<(&UserId, Uuid)> {
         Event::AccountCredited(event) => Some((&event.user_id, event.request_id)),
         Event::AccountDebited(event) => Some((&event.user_id, event.request_id)),
         Event::WithdrawalRejected(event) => Some((&event.user_id, event.request_id)),
+        Event::AccountAdjusted(event) => Some((&event.adjustment.user_id, event.request_id)),
+        Event::AdjustmentRejected(event) => Some((&event.adjustment.user_id, event.request_id)),
         _ => None,
     }
 }
@@ -178,6 +180,13 @@ impl Request {
                 (&a.user_id, a.asset, a.amount) == (&b.user_id, b.asset, b.amount)
                     && is_own_id(&b.request_id)
                     && a.withdrawal_id.as_ref().is_none_or(|id| *id == b.withdrawal_id)
+            }
+            (Event::AdjustmentRequested(a), Event::AccountAdjusted(b)) => {
+                *a == b.adjustment && is_own_id(&b.request_id)
+            }
+            // What gives is always granted.
+            (Event::AdjustmentRequested(a), Event::AdjustmentRejected(b)) => {
+                *a == b.adjustment && is_own_id(&b.request_id) && a.direction == Direction::Debit
             }
             (Event::OrderCreated(a), Event::OrderAccepted(b)) => a.terms() == b.terms && self.grants(b),
             (Event::OrderCreated(a), Event::OrderRejected(b)) => a.terms() == b.terms,

@@ -18,8 +18,8 @@ pub(super) struct Inboxes(BTreeMap<UserId, VecDeque<(Position, EventType)>>);
 impl Inboxes {
     pub(super) fn add(&mut self, at: Position, user: &UserId, of: EventType) {
         use EventType::{
-            AccountCredited, AccountDebited, AmendRejected, CancelRejected, OrderAmended, OrderCanceled, OrderExpired,
-            OrderFilled, OrderRejected, WithdrawalRejected,
+            AccountAdjusted, AccountCredited, AccountDebited, AmendRejected, CancelRejected, OrderAmended,
+            OrderCanceled, OrderExpired, OrderFilled, OrderRejected, WithdrawalRejected,
         };
         let is_told = matches!(
             of,
@@ -33,6 +33,7 @@ impl Inboxes {
                 | AmendRejected
                 | OrderFilled
                 | OrderExpired
+                | AccountAdjusted
         );
         if is_told {
             self.0.entry(user.clone()).or_default().push_back((at, of));

@@ -74,7 +74,7 @@ fn a_minor_version_that_came_later_is_read_and_a_major_one_is_a_gap() {
     for (change, words) in [
         (("\"2.0\"", "\"3.0\""), "version 3.0 is not 1.0 or 2.0"),
         (("AccountCredited", "AccountGranted"), "no event type AccountGranted"),
-        (("", "rules"), "this program knows the rules' versions 1 to 3, not 77"),
+        (("", "rules"), "this program knows the rules' versions 1 to 4, not 77"),
         (("\"amount\":1", "\"amount\":\"much\""), "AccountCredited: must be a JSON number"),
     ] {
         let (gaps, refused) = check(stream(&[same, change, same]));

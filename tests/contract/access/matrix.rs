@@ -40,6 +40,7 @@ fn decided(method: &str, path: &str) -> Option<Who> {
         "/v1/rules" | "/v1/stream-key" => ReadersOfEverything,
         "/v1/markets/{symbol}/transactions" => ReadersOfEverything,
         _ if path == "/v1/markets" || path.starts_with("/v1/markets/") => EveryRole,
+        "/v1/accounts/{userId}/adjustments" if !reads => Operators,
         _ if path.starts_with("/v1/accounts/{userId}/") => {
             if reads {
                 ReadersOfAccounts

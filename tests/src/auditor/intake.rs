@@ -10,7 +10,7 @@ use super::murmur2::partition_of;
 use super::records::Rec;
 use super::story::Who;
 
-const OUTSIDE: [&str; 9] = [
+const OUTSIDE: [&str; 10] = [
     "DepositMade",
     "WithdrawalRequested",
     "OrderCreated",
@@ -20,9 +20,10 @@ const OUTSIDE: [&str; 9] = [
     "RulesVersionRequested",
     "StreamKeyRequested",
     "SessionCloseRequested",
+    "AdjustmentRequested",
 ];
 /// Versions of the rules that the program knows.
-const RULES_VERSIONS: std::ops::RangeInclusive<i128> = 1..=3;
+const RULES_VERSIONS: std::ops::RangeInclusive<i128> = 1..=4;
 /// In 1/10000.
 const MOVED_MAX: i128 = 1_000_000_000_000_000_000;
 /// In 1/10000.
@@ -128,7 +129,14 @@ impl Intake<'_> {
         }
         let offset_of = |position: &str| position.split_once('@')?.1.parse::<u64>().ok();
         let original = word("original").and_then(offset_of);
-        let said = (answer.event_type.as_str(), word("reason"), reserved, original);
+        // The reason of an adjustment is whatever its operator says.
+        let is_adjusted = matches!(answer.event_type.as_str(), "AccountAdjusted" | "AdjustmentRejected");
+        let reason = if is_adjusted { word("rejection") } else { word("reason") };
+        let told = ["userId", "asset", "amount", "direction", "reason", "corrects"];
+        if is_adjusted && told.iter().any(|field| payload.get(field) != rec.payload().get(field)) {
+            return Err(format!("{rec} was answered as if it were another: {answer}"));
+        }
+        let said = (answer.event_type.as_str(), reason, reserved, original);
         if said != (due.event_type, due.reason, due.reserved, due.original) {
             return Err(format!("{rec} was answered {answer}, due was {due:?}"));
         }
@@ -162,6 +170,9 @@ impl Intake<'_> {
             return Some("unknown_version");
         }
         if rec.event_type == "StreamKeyRequested" && self.rules == 1 {
+            return Some("unknown_type");
+        }
+        if rec.event_type == "AdjustmentRequested" && self.rules < 4 {
             return Some("unknown_type");
         }
         if !OUTSIDE.contains(&rec.event_type.as_str()) {
@@ -226,6 +237,14 @@ impl Intake<'_> {
                 }
                 self.money.add(&user, &asset, -amount)?;
                 Ok(Due::plain("AccountDebited"))
+            }
+            "AdjustmentRequested" => {
+                let (user, asset, given) = (rec.text("userId")?, rec.text("asset")?, rec.given()?);
+                if self.money.available(&user, &asset) + given < 0 {
+                    return Ok(Due::because("AdjustmentRejected", insufficient(asset == "USD")));
+                }
+                self.money.add(&user, &asset, given)?;
+                Ok(Due::plain("AccountAdjusted"))
             }
             "OrderCreated" => self.create(rec),
             "OrderCancelRequested" => Ok(match self.closed(&order_of(rec)?) {

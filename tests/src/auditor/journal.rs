@@ -130,7 +130,10 @@ fn check_wish(asked: &Asked, request: &Request) -> Result<(), String> {
     let Some(fields) = asked.body.as_object() else { return Ok(()) };
     for (field, wanted) in fields {
         let stands = request.payload.get(field).unwrap_or(&Value::Null);
-        let same = wanted == stands || units_of(wanted).is_some_and(|units| units_of(stands) == Some(units));
+        // What a correction takes is asked for below zero, and stands above it.
+        let takes = field == "amount" && request.payload.get("direction").is_some_and(|direction| direction == "debit");
+        let units = units_of(stands).map(|units| if takes { -units } else { units });
+        let same = wanted == stands && !takes || units_of(wanted).is_some_and(|wanted| units == Some(wanted));
         if !same && *wanted != Value::Bool(false) {
             return Err(format!("{field} was {wanted} and stands as {stands}: {asked}"));
         }
@@ -158,7 +161,8 @@ fn check_answer(asked: &Asked, request: &Request, answered: &Answered, story: &S
         position.split(',').find_map(|part| part.strip_prefix(&prefix)?.parse::<u64>().ok())
     };
     let Some(offset) = at("orders") else { return Err("it names no position in its partition".to_owned()) };
-    let decided = answered.status == 200;
+    // A correction is answered as intake judged it, in any case.
+    let decided = answered.status == 200 && asked.event_type != "AdjustmentRequested";
     // A twin may have written the answer once more: that says the same.
     let again = story.again.get(&(request.partition, request.offset)).is_some_and(|again| again.contains(&offset));
     if !decided && offset != request.answer_offset && !again {
@@ -167,6 +171,7 @@ fn check_answer(asked: &Asked, request: &Request, answered: &Answered, story: &S
     let due: &[&str] = match asked.event_type {
         "DepositMade" => &["AccountCredited"],
         "WithdrawalRequested" => &["AccountDebited", "WithdrawalRejected"],
+        "AdjustmentRequested" => &["AccountAdjusted", "AdjustmentRejected"],
         "OrderCreated" => &["OrderAccepted", "OrderRejected"],
         "OrderCancelRequested" => &["CancelAccepted", "CancelRejected"],
         "OrderAmendRequested" => &["AmendAccepted", "AmendRejected"],
@@ -193,6 +198,15 @@ fn check_answer(asked: &Asked, request: &Request, answered: &Answered, story: &S
                 return Err(format!("it was rejected: {reason:?}"));
             }
             check_status(&asked.account, order, answered, Some(offset), None, story)
+        }
+        "AdjustmentRequested" => {
+            let rejection = request.answer.get("rejection").and_then(Value::as_str);
+            let due = if rejection.is_some() { (200, Some("rejected")) } else { (201, Some("booked")) };
+            if (answered.status, text("status")) == due && text("rejection") == rejection {
+                Ok(())
+            } else {
+                Err(format!("intake said {rejection:?}"))
+            }
         }
         "OrderCancelRequested" | "OrderAmendRequested" if text("requestRejected") != reason => {
             Err(format!("intake said {reason:?}"))

@@ -118,6 +118,7 @@ impl Money {
         match rec.event_type.as_str() {
             "AccountCredited" => self.add(&rec.text("userId")?, &rec.text("asset")?, rec.units("amount")?),
             "AccountDebited" => self.add(&rec.text("userId")?, &rec.text("asset")?, -rec.units("amount")?),
+            "AccountAdjusted" => self.add(&rec.text("userId")?, &rec.text("asset")?, rec.given()?),
             "OrderAccepted" => {
                 let terms = Terms::of(rec)?;
                 self.accept(rec, &terms, rec.units("reserved")?, (rec.whole("makerBps")?, rec.whole("takerBps")?))

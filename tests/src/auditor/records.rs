@@ -10,7 +10,7 @@ use super::siphash;
 use super::{Findings, Keys};
 
 /// Only the stages may write these.
-const DERIVED: [&str; 21] = [
+const DERIVED: [&str; 23] = [
     "AccountCredited",
     "AccountDebited",
     "WithdrawalRejected",
@@ -32,6 +32,8 @@ const DERIVED: [&str; 21] = [
     "SessionClosed",
     "StreamKeySet",
     "StreamKeyTaken",
+    "AccountAdjusted",
+    "AdjustmentRejected",
 ];
 /// Notices of projections and decisions of operators: they stand in `dead-letters` and are in no stream.
 const NOTICES: [&str; 5] = ["EntityParked", "ParkedRetried", "ParkedDiscarded", "DifferenceAccepted", "OperatorActed"];
@@ -116,6 +118,16 @@ impl Rec {
 
     pub(super) fn maybe_units(&self, field: &str) -> Option<i128> {
         units_of(&self.payload()[field])
+    }
+
+    /// What an adjustment gives, below zero what it takes.
+    pub(super) fn given(&self) -> Result<i128, String> {
+        let amount = self.units("amount")?;
+        match self.text("direction")?.as_str() {
+            "credit" => Ok(amount),
+            "debit" => Ok(-amount),
+            other => Err(format!("no direction {other}: {self}")),
+        }
     }
 
     pub(super) fn whole(&self, field: &str) -> Result<i128, String> {

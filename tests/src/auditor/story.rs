@@ -163,6 +163,7 @@ impl Story {
         match rec.event_type.as_str() {
             "AccountCredited" => *self.moved.entry(rec.text("asset")?).or_default() += rec.units("amount")?,
             "AccountDebited" => *self.moved.entry(rec.text("asset")?).or_default() -= rec.units("amount")?,
+            "AccountAdjusted" => *self.moved.entry(rec.text("asset")?).or_default() += rec.given()?,
             "OrderRejected" if rec.comes_from("orders") => {
                 let who = (rec.text("userId")?, rec.text("orderId")?);
                 self.rejected.insert(who, (rec.at(), rec.text("reason")?));

@@ -232,6 +232,9 @@ impl Clients {
             let is_final = answered.is_final();
             let State { journal, wishes, placed, trouble, .. } = state;
             let (Some(asked), Some(wish)) = (journal.get_mut(place), wishes.get(place)) else { return true };
+            if wish.event_type == "AdjustmentRequested" && is_unknown(&answered) {
+                return true;
+            }
             if !is_final && status != 503 {
                 trouble.get_or_insert(format!("{answered} to {asked}"));
                 return true;
@@ -266,6 +269,12 @@ impl State {
         self.wishes.push(wish);
         place
     }
+}
+
+/// Older rules are in force, which don't know such a request; perhaps the server hadn't seen it, and intake refused it.
+fn is_unknown(answered: &Answered) -> bool {
+    let detail = answered.body.get("detail").and_then(Value::as_str).unwrap_or_default();
+    answered.status == 409 || (answered.status == 422 && detail.contains("unknown_type"))
 }
 
 fn key(place: usize) -> String {

@@ -34,7 +34,8 @@ pub(super) fn wish(dice: &mut Dice, placed: &[Placed]) -> Wish {
     let user = *dice.pick(&USERS);
     match dice.range(0, 100) {
         0..5 => movement(dice, user, "deposits"),
-        5..10 => movement(dice, user, "withdrawals"),
+        5..8 => movement(dice, user, "withdrawals"),
+        8..10 => adjustment(dice, user),
         10..12 => fees(dice),
         12..13 => close(dice),
         13..14 => rules(dice),
@@ -66,6 +67,15 @@ fn movement(dice: &mut Dice, user: &'static str, what: &str) -> Wish {
     }
 }
 
+/// Under older rules it is refused.
+fn adjustment(dice: &mut Dice, account: &'static str) -> Wish {
+    let asset = *dice.pick(&["USD", "AAPL", "MSFT"]);
+    let (sign, amount) = (*dice.pick(&["", "-", "-"]), dice.range(1, 80));
+    let body = json!({"asset": asset, "amount": format!("{sign}{amount}"), "reason": format!("mistake {amount}")});
+    let path = format!("/v1/accounts/{account}/adjustments");
+    Wish { account, event_type: "AdjustmentRequested", method: "POST", path, body, about: None }
+}
+
 fn control(event_type: &'static str, method: &'static str, path: &str, body: Value) -> Wish {
     Wish { account: "_control", event_type, method, path: path.to_owned(), body, about: None }
 }
@@ -76,7 +86,7 @@ fn fees(dice: &mut Dice) -> Wish {
 }
 
 fn rules(dice: &mut Dice) -> Wish {
-    control("RulesVersionRequested", "PUT", "/v1/rules", json!({"rulesVersion": dice.range(1, 4)}))
+    control("RulesVersionRequested", "PUT", "/v1/rules", json!({"rulesVersion": dice.range(1, 5)}))
 }
 
 fn close(dice: &mut Dice) -> Wish {

@@ -1,5 +1,6 @@
 //! Writes to one account.
 
+pub(crate) mod adjustments;
 pub(crate) mod deposits;
 pub(crate) mod notifications;
 pub(crate) mod orders;

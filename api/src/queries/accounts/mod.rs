@@ -1,5 +1,6 @@
 //! What an account has, ordered, traded and was booked.
 
+pub(crate) mod adjustments;
 pub(crate) mod balances;
 pub(crate) mod explain;
 pub(crate) mod fills;

@@ -67,5 +67,5 @@ pub(crate) async fn list(
 
 fn reason(text: &str) -> Result<PostingReason, &'static str> {
     let found = PostingReason::ALL.into_iter().find(|reason| reason.as_str() == text);
-    found.ok_or("must be deposit, withdrawal, reserve, amend_reserve, release, trade or fee")
+    found.ok_or("must be deposit, withdrawal, reserve, amend_reserve, release, trade, fee or adjustment")
 }

@@ -10,6 +10,8 @@ use orderledger_store::keys;
 use orderledger_store::views::{Direction, ViewReader};
 
 use super::super::blocks::{PostingEntry, PostingLine};
+use super::super::rows::AdjustmentRow;
+use super::adjustments::booked_adjustments;
 use super::journal::blocks;
 use super::past::Past;
 
@@ -50,6 +52,8 @@ pub struct Explained {
     pub groups: BTreeMap<PostingReason, Group>,
     /// What orders hold, the oldest first.
     pub reservations: Vec<Reservation>,
+    /// Operators' corrections that are among the postings, the oldest first.
+    pub adjustments: Vec<AdjustmentRow>,
 }
 
 impl Explained {
@@ -88,7 +92,10 @@ pub fn explain(reader: &ViewReader, user: &UserId, asset: Asset, past: Option<Pa
     }
     let mut reservations: Vec<Reservation> = holding.into_values().collect();
     reservations.sort_by_key(|one| one.first);
-    Ok(Explained { groups, reservations })
+    let is_adjusted = groups.contains_key(&PostingReason::Adjustment);
+    let adjustments = booked_adjustments(reader, user, asset, past).take_while(|_| is_adjusted);
+    let adjustments = adjustments.collect::<Result<Vec<_>, Error>>()?;
+    Ok(Explained { groups, reservations, adjustments })
 }
 
 fn add(groups: &mut BTreeMap<PostingReason, Group>, line: &PostingLine, offset: u64) {

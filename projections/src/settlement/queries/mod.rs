@@ -1,6 +1,7 @@
 //! Reads of settlement's rows, for answers and for proofs. Each takes one consistent look and never sees another moment.
 
 mod accounts;
+mod adjustments;
 mod control;
 mod explain;
 mod journal;
@@ -13,6 +14,7 @@ mod walk;
 mod withdrawals;
 
 pub use accounts::{Balances, accounts, balances, balances_as_of, exists, sums_by_partition, system_accounts};
+pub use adjustments::{adjustments, booked_adjustments};
 pub use control::{
     fee_schedule, fee_schedule_in, fee_schedules, rules_version, rules_version_in, rules_versions, stream_key,
     stream_keys,

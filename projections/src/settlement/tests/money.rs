@@ -1,7 +1,10 @@
 //! What trades, fees, budgets and amends do to balances and postings.
 
+use orderledger_domain::account::LedgerAccount;
+use orderledger_domain::event::{AccountAdjusted, Adjustment, AdjustmentRejected, Direction};
+
 use super::*;
-use crate::settlement::queries::{Page, postings, system_accounts};
+use crate::settlement::queries::{Page, adjustments, explain, postings, system_accounts};
 
 /// Deposit 20,000; buy 100 at 150.25; sell 60 at 150.00; cancel the rest.
 pub(super) fn trade() -> (Log, OrderCreated, OrderCreated) {
@@ -184,4 +187,63 @@ fn a_record_that_breaks_the_rules_of_money_changes_nothing() {
         view.commit(changes, "").unwrap();
         assert_eq!(view.compute_digest().unwrap().digest, clean.compute_digest().unwrap().digest, "{expected}");
     }
+}
+
+#[test]
+fn a_correction_is_posted_against_the_account_of_adjustments_and_a_rejected_one_is_only_listed() {
+    let mut log = Log::default();
+    let first = log.fund("u", "USD", "100");
+    let mut adjust = |direction, how_much: &str, corrects, rejection| {
+        let adjustment = Adjustment {
+            user_id: user("u"),
+            asset: Asset::USD,
+            direction,
+            amount: amount(how_much),
+            reason: format!("because of {how_much}"),
+            corrects,
+        };
+        log.ask(Event::AdjustmentRequested(adjustment.clone()));
+        let request_id = Uuid::from_u128(1);
+        log.answer(match rejection {
+            None => Event::AccountAdjusted(AccountAdjusted { adjustment, request_id }),
+            Some(rejection) => Event::AdjustmentRejected(AdjustmentRejected { adjustment, rejection, request_id }),
+        })
+    };
+    let debit = adjust(Direction::Debit, "30", Some(HOME.offset(first)), None);
+    let refused = adjust(Direction::Debit, "71", None, Some(Rejection::InsufficientFunds));
+    let credit = adjust(Direction::Credit, "5", None, None);
+    let reader = log.look();
+    assert_eq!(
+        journal(&reader, "u"),
+        [
+            format!("{first} available 100 USD deposit - 100=100+0"),
+            format!("{debit} available -30 USD adjustment - 70=70+0"),
+            format!("{credit} available 5 USD adjustment - 75=75+0"),
+        ]
+    );
+    let system: Vec<_> = system_accounts(&reader).unwrap()[&0].iter().collect();
+    assert_eq!(
+        system,
+        [
+            (LedgerAccount::Outside, Asset::USD, amount("100").negated()),
+            (LedgerAccount::Adjustments, Asset::USD, amount("25")),
+        ]
+    );
+    assert_zero_sum(&reader);
+    let rows = adjustments(&reader, &user("u"), &Page::newest(10)).unwrap().rows;
+    let said: Vec<_> = rows.iter().map(|row| (row.position.offset, row.change, row.corrects, row.rejection)).collect();
+    let minus = |text: &str| amount(text).negated();
+    assert_eq!(
+        said,
+        [
+            (credit, amount("5"), None, None),
+            (refused, minus("71"), None, Some(Rejection::InsufficientFunds)),
+            (debit, minus("30"), Some(HOME.offset(first)), None),
+        ]
+    );
+    let explained = explain(&reader, &user("u"), Asset::USD, None).unwrap();
+    let reasons: Vec<&str> = explained.adjustments.iter().map(|row| row.reason.as_str()).collect();
+    assert_eq!(reasons, ["because of 30", "because of 5"]);
+    let before = crate::settlement::queries::Past::After(refused);
+    assert_eq!(explain(&reader, &user("u"), Asset::USD, Some(before)).unwrap().adjustments.len(), 1);
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use orderledger_domain::account::LedgerAccount;
-use orderledger_domain::event::{AmendAccepted, Event, OrderAccepted, OrderAmended, OrderFilled, OrderRejected, Terms};
+use orderledger_domain::event::{
+    Adjustment, AmendAccepted, Direction, Event, OrderAccepted, OrderAmended, OrderFilled, OrderRejected, Terms,
+};
 use orderledger_domain::ids::{Asset, OrderId, UserId};
 use orderledger_domain::order::Status;
 use orderledger_domain::position::Position;
@@ -57,6 +59,16 @@ impl Step<'_> {
     pub(super) fn outside(&mut self, user: &UserId, asset: Asset, amount: i128) {
         self.add(user, asset, amount, 0);
         self.system(LedgerAccount::Outside, asset, -amount);
+    }
+
+    pub(super) fn adjusted(&mut self, adjustment: &Adjustment) {
+        let Adjustment { user_id, asset, direction, amount, .. } = adjustment;
+        let given = match direction {
+            Direction::Credit => amount.units(),
+            Direction::Debit => -amount.units(),
+        };
+        self.add(user_id, *asset, given, 0);
+        self.system(LedgerAccount::Adjustments, *asset, -given);
     }
 
     fn begin(&mut self, terms: &Terms, order: Order) {

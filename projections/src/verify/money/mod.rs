@@ -158,6 +158,7 @@ impl Money {
         match event {
             Event::AccountCredited(e) => step.outside(&e.user_id, e.asset, e.amount.units()),
             Event::AccountDebited(e) => step.outside(&e.user_id, e.asset, -e.amount.units()),
+            Event::AccountAdjusted(adjusted) => step.adjusted(&adjusted.adjustment),
             Event::OrderAccepted(accepted) => step.accepted(cause, accepted),
             Event::OrderRejected(rejected) if cause.topic == Topic::Orders => step.rejected(cause, rejected),
             Event::OrderRejected(e) => step.close(&e.terms.user_id, &e.terms.order_id, Status::Rejected, None),
