@@ -36,6 +36,8 @@ pub(crate) enum At {
     Positions,
     /// Calls whose path begins so.
     Below(&'static str),
+    /// Calls about one account.
+    Account,
     /// Calls that ask who calls, where credentials are configured.
     Asks,
     /// Lists that come in other forms too.
@@ -56,6 +58,7 @@ impl At {
             At::Writes | At::Bodies => writes,
             At::Positions => call.query.contains(&"minPosition"),
             At::Below(path) => call.path.starts_with(path),
+            At::Account => call.class == Class::Account,
             At::Asks => call.class != Class::Open,
             At::Lists => export::CALLS.contains(&call.name),
             At::Whole => export::CALLS.contains(&call.name) || call.name == "logExport",
@@ -125,7 +128,7 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "unknown-account",
         &[404],
-        At::Below("/v1/accounts/"),
+        At::Account,
         "No event names this account.",
         "Check the userId; an account exists from its first event, such as a deposit.",
     ),

@@ -1,6 +1,7 @@
 //! Rows as answers show them: camelCase, amounts and prices as decimal strings.
 
 mod accounts;
+mod analytics;
 mod explained;
 mod heads;
 mod lag;
@@ -16,6 +17,7 @@ mod stream;
 mod table;
 
 pub(crate) use accounts::{BalanceRow, FillRow, PostingRow, WithdrawalRow};
+pub(crate) use analytics::{AnalyticsAccountRow, AnalyticsDayRow, AnalyticsSymbolRow};
 pub(crate) use explained::ExplainedRow;
 pub(crate) use heads::{HeadRow, hex};
 pub(crate) use lag::{LagColumns, PaceColumns};
