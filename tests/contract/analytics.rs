@@ -8,9 +8,9 @@ use orderledger_tests::client::{Client, until};
 use orderledger_tests::server::{Home, Server};
 use serde_json::Value;
 
-/// `orderledger demo --orders 100 --users 10 --seed 7` of version 0.1.0 on 2026-11-28, a day that is over for ever.
+/// `orderledger demo --orders 100 --users 10 --seed 7` of version 0.1.0: a day in January that is over for ever.
 const PACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/fixtures/data-0.1.tar.xz");
-const DAY: &str = "2026-11-28";
+const DAY: &str = "2025-01-15";
 
 /// A server on the log of a day that is over, with all of its views.
 fn old_day(home: &Home) -> Server<'_> {

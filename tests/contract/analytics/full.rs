@@ -18,7 +18,7 @@ fn an_export_onto_a_full_disk_says_so_and_goes_on_once_there_is_room() {
             "parquet",
             "--json",
             "--from",
-            "2026-11-27",
+            "2025-01-14",
             "--to",
             DAY,
             "--server",

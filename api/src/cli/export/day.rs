@@ -2,8 +2,9 @@
 //!
 //! Whether it has to be written again stands in its own metadata: a day that was still running, or orders that were still open.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -98,8 +99,10 @@ pub(super) fn write(
     rows: impl Iterator<Item = Result<Value, Failure>>,
 ) -> Result<Written, Failure> {
     std::fs::create_dir_all(directory).map_err(|error| told(path, &error))?;
-    let unfinished = tempfile::Builder::new().prefix(".part-").suffix(UNFINISHED).tempfile_in(directory);
-    let unfinished = unfinished.map_err(|error| told(path, &error))?;
+    // It is for others to read; the umask says for whom.
+    let mut made = tempfile::Builder::new();
+    let made = made.prefix(".part-").suffix(UNFINISHED).permissions(Permissions::from_mode(0o666));
+    let unfinished = made.tempfile_in(directory).map_err(|error| told(path, &error))?;
     let refused = Arc::new(Mutex::new(None));
     let to = unfinished.reopen().map_err(|error| told(path, &error))?;
     let to = Disk { file: to, refused: Arc::clone(&refused) };

@@ -1,6 +1,7 @@
 //! given: events of several days, symbols and accounts; when: they are folded, in any batches and any order of partitions; then: the
 //! rows are those of a naive count.
 
+mod golden;
 mod naive;
 mod yielding;
 
@@ -368,15 +369,4 @@ fn what_does_not_count_changes_nothing() {
     let mut changes = view.changes();
     fold.write_rows(&view, &mut changes).unwrap();
     assert!(changes.is_empty());
-}
-
-#[test]
-fn the_bytes_of_every_key_are_these_for_ever() {
-    let day = Day::parse("2025-01-15").unwrap();
-    let (user, symbol) = (UserId::new("u1").unwrap(), Symbol::new("A").unwrap());
-    let hex = |bytes: Bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!(hex(rows::day_key(day)), "408000000000004e87");
-    assert_eq!(hex(rows::symbol_key(day, symbol)), "418000000000004e874100");
-    assert_eq!(hex(rows::account_key(day, &user, Some(symbol))), "428000000000004e877531004100");
-    assert_eq!(hex(rows::account_key(day, &user, None)), "428000000000004e8775310000");
 }
