@@ -58,6 +58,19 @@ pub fn parse_digits(text: &str) -> Result<i128, DecimalError> {
     text.parse().map_err(|_| DecimalError::OutOfRange)
 }
 
+/// n / d, a half to the even neighbour; 0 where d is 0.
+pub fn divide_half_even(n: i128, d: u128) -> i128 {
+    let magnitude = n.unsigned_abs();
+    let (Some(quotient), Some(rest)) = (magnitude.checked_div(d), magnitude.checked_rem(d)) else { return 0 };
+    let up = match rest.cmp(&d.saturating_sub(rest)) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => quotient & 1,
+        std::cmp::Ordering::Greater => 1,
+    };
+    let rounded = i128::try_from(quotient.saturating_add(up)).unwrap_or(i128::MAX);
+    if n < 0 { rounded.saturating_neg() } else { rounded }
+}
+
 /// Writes units of 1/10000 as the shortest plain decimal: `150.25`, `100`, `-0.0001`.
 pub fn write_units(units: i128, f: &mut impl fmt::Write) -> fmt::Result {
     if units < 0 {

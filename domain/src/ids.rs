@@ -200,6 +200,14 @@ impl fmt::Debug for Symbol {
 }
 named!(Symbol);
 
+/// The market of the canary: the ledger's own orders, which no list and no statistics has.
+pub const CANARY_SYMBOL: &str = "LEDGER.CANARY";
+
+/// Whether the account is one of the canary's.
+pub fn is_canary(user: &UserId) -> bool {
+    user.as_str().starts_with("ledger.canary-")
+}
+
 /// The name of a stream key: `[A-Za-z0-9._-]{1,16}`, kept inline.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Inline);

@@ -60,6 +60,26 @@ impl Timestamp {
 }
 
 impl Day {
+    /// The day that many days after 1970-01-01, if it is one.
+    pub fn from_number(number: i64) -> Option<Day> {
+        number.checked_mul(DAY_MICROS).filter(|micros| (0..YEAR_10000).contains(micros)).map(|_| Day(number))
+    }
+
+    /// How many days after 1970-01-01.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// When it begins.
+    pub fn begin(self) -> Timestamp {
+        Timestamp::from_micros(self.0.saturating_mul(DAY_MICROS))
+    }
+
+    /// When it is over: midnight, the first moment that isn't in it.
+    pub fn end(self) -> Timestamp {
+        Timestamp::from_micros(self.0.saturating_add(1).saturating_mul(DAY_MICROS))
+    }
+
     /// Reads `2025-01-15`: four digits, two and two.
     pub fn parse(text: &str) -> Option<Day> {
         let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
@@ -124,6 +144,14 @@ mod tests {
         assert_eq!(day("2025-01-15T23:59:59.999999Z").as_deref(), Some("2025-01-15"));
         assert_eq!(day("2025-01-15T23:30:00-01:00").as_deref(), Some("2025-01-16"));
         assert!(Day::parse("2025-01-15") < Day::parse("2025-02-01"));
+        let number = |text: &str| Day::parse(text).map(Day::number);
+        assert_eq!(["1970-01-01", "1970-02-01", "9999-12-31"].map(number), [Some(0), Some(31), Some(2_932_896)]);
+        assert_eq!(
+            [-1, 31, 2_932_896, 2_932_897, i64::MAX].map(|number| Day::from_number(number).map(Day::number)),
+            [None, Some(31), Some(2_932_896), None, None]
+        );
+        let edges = Day::parse("2025-01-15").map(|day| (day.begin().to_string(), day.end().to_string()));
+        assert_eq!(edges, Some(("2025-01-15T00:00:00Z".to_owned(), "2025-01-16T00:00:00Z".to_owned())));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod intake;
 pub mod matching;
 pub mod stage;
 
+pub mod analytics;
 pub mod audit;
 pub mod market;
 pub mod notifications;

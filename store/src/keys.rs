@@ -53,6 +53,13 @@ pub const CANDLE: u8 = 0x32;
 /// market: `symbol` → how many of its trades an operator discarded.
 pub const DISCARDED_TRADES: u8 = 0x33;
 
+/// analytics: `day i64` (days since 1970-01-01) → what happened on a day.
+pub const ANALYTICS_DAY: u8 = 0x40;
+/// analytics: `day i64, symbol` → what happened in a symbol on a day.
+pub const ANALYTICS_SYMBOL: u8 = 0x41;
+/// analytics: `day i64, user, symbol` (none: all of them) → what an account did on a day.
+pub const ANALYTICS_ACCOUNT: u8 = 0x42;
+
 /// audit: `topic u8, partition u32, base offset u64, part u32` → a part of a block of records' raw bytes.
 pub const RECORD_BLOCK: u8 = 0x50;
 /// audit: `list kind u8, list names, topic u8, partition u32, last offset u64` → a block of a posting list of offsets;
@@ -287,6 +294,9 @@ mod tests {
             TRADE_BLOCK,
             CANDLE,
             DISCARDED_TRADES,
+            ANALYTICS_DAY,
+            ANALYTICS_SYMBOL,
+            ANALYTICS_ACCOUNT,
             RECORD_BLOCK,
             LIST_BLOCK,
             CHAIN,

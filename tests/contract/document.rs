@@ -3,6 +3,8 @@
 mod examples;
 mod python;
 
+pub(crate) use python::python;
+
 use orderledger_tests::server::Home;
 use serde_json::Value;
 

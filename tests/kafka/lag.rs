@@ -9,7 +9,7 @@ use orderledger_tests::kafka;
 use orderledger_tests::server::Home;
 use serde_json::Value;
 
-const GROUPS: [&str; 6] = ["settlement", "market", "audit", "notifications", "intake", "matching"];
+const GROUPS: [&str; 7] = ["settlement", "market", "audit", "notifications", "analytics", "intake", "matching"];
 
 /// Where each group stands in each partition, and how many records it is behind.
 type Lags = BTreeMap<(String, String), (u64, u64)>;

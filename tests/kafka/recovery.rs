@@ -7,7 +7,7 @@ use orderledger_tests::kafka;
 use orderledger_tests::server::{Home, Server};
 use serde_json::Value;
 
-const GROUPS: [&str; 6] = ["intake", "matching", "settlement", "market", "audit", "notifications"];
+const GROUPS: [&str; 7] = ["intake", "matching", "settlement", "market", "audit", "notifications", "analytics"];
 
 fn trade(server: &Server<'_>) -> Value {
     for user in ["buyer", "seller"] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use orderledger_domain::money::Quantity;
 use orderledger_domain::position::TopicPartition;
+use orderledger_projections::analytics::Analytics;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
 use orderledger_projections::notifications::Notifications;
@@ -75,10 +76,11 @@ fn check_machine(
     }
     let [settlement, market, audit] = &machine.views;
     let reader = |view: &View| view.reader().unwrap();
-    // Machines have no such view: nothing that is simulated asks for it.
-    let notifications = reader(expected.last().unwrap());
+    // Machines have no such views: nothing that is simulated asks for them.
+    let [.., notifications, analytics] = expected else { return Err("views are missing".to_owned()) };
+    let (notifications, analytics) = (reader(notifications), reader(analytics));
     let (settlement, market, audit) = (reader(settlement), reader(market), reader(audit));
-    let rows = LedgerRows { settlement, market, audit, notifications };
+    let rows = LedgerRows { settlement, market, audit, notifications, analytics };
     if !world.operator.has_discarded() {
         check_balances(&rows, story)?;
         check_orders(&rows, story)?;
@@ -108,8 +110,13 @@ fn empty<F: Fold + 'static>(world: &World) -> Box<dyn AnyFolding> {
 /// All views, folded once more from zero, in other batches and another order.
 fn fold_again(world: &World) -> Vec<Arc<View>> {
     let log = &world.ground.log;
-    let mut foldings =
-        [empty::<Settlement>(world), empty::<Market>(world), empty::<Audit>(world), empty::<Notifications>(world)];
+    let mut foldings = [
+        empty::<Settlement>(world),
+        empty::<Market>(world),
+        empty::<Audit>(world),
+        empty::<Notifications>(world),
+        empty::<Analytics>(world),
+    ];
     let key = &world.ground.key;
     foldings.iter_mut().for_each(|folding| folding.read_decisions(log, key).unwrap());
     let mut dice = Dice::of(world.plan.seed, "rebuild");

@@ -17,6 +17,7 @@ use orderledger_projections::stage::gate::{Gate, Place};
 use orderledger_projections::stage::{runner, stepped as stage};
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::clock::Clock;
+use orderledger_projections::worker::courtesy::Courtesy;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
 use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
@@ -189,6 +190,8 @@ impl Start<'_> {
             stop: Stop::default(),
             clock: self.ground.clock.clone(),
             rest: Rest::default(),
+            courtesy: Courtesy::default(),
+            be_polite: || {},
             is_live: false,
         })
     }

@@ -38,13 +38,19 @@ impl Class {
             // Records of everybody who named the symbol.
             Class::Audit
         } else if begins(path, b"/v1/markets")
+            || begins(path, b"/v1/analytics/days")
+            || begins(path, b"/v1/analytics/symbols")
+            || begins(path, b"/v1/analytics/movers")
             || (reads && (begins(path, b"/v1/fees") || begins(path, b"/v1/sessions")))
         {
             Class::Market
         } else if !reads && begins(path, b"/v1/accounts/{userId}/adjustments") {
             // What an operator corrects no user may.
             Class::Operating
-        } else if begins(path, b"/v1/accounts/{userId}") {
+        } else if begins(path, b"/v1/analytics/export") {
+            // Everybody's.
+            Class::Audit
+        } else if begins(path, b"/v1/accounts/{userId}") || begins(path, b"/v1/analytics/accounts/{userId}") {
             Class::Account
         } else if begins(path, b"/v1/orders") || begins(path, b"/v1/bulk/orders") {
             Class::Orders
@@ -105,6 +111,10 @@ mod tests {
             (Method::Get, "/metrics", Class::Operating),
             (Method::Get, "/v1/markets/{symbol}/book", Class::Market),
             (Method::Get, "/v1/markets/{symbol}/transactions", Class::Audit),
+            (Method::Get, "/v1/analytics/days", Class::Market),
+            (Method::Get, "/v1/analytics/movers", Class::Market),
+            (Method::Get, "/v1/analytics/accounts/{userId}", Class::Account),
+            (Method::Get, "/v1/analytics/export/{kind}", Class::Audit),
             (Method::Get, "/v1/fees", Class::Market),
             (Method::Put, "/v1/fees", Class::Operating),
             (Method::Post, "/v1/accounts/{userId}/adjustments", Class::Operating),

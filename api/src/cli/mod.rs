@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod doctor;
 mod exit;
+mod export;
 mod filling;
 mod health;
 mod import;
@@ -96,6 +97,9 @@ enum Command {
     /// Looks into the event log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Writes what the ledger holds as files of other programs.
+    #[command(subcommand)]
+    Export(export::Export),
     /// The versions of events, and whether all that stands in the log can be read.
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -162,6 +166,7 @@ pub fn main() -> ExitCode {
         Command::Log(LogCommand::Tail(args)) => log_tail::run(&args),
         Command::Log(LogCommand::Export(args)) => log_export::run(&args),
         Command::Log(LogCommand::Verify(args)) => log_verify::run(&args),
+        Command::Export(export) => export::run(&export),
         Command::Schema(schema) => schema::run(&schema),
         Command::Topics(topics) => topics::run(&topics),
         Command::Config(config) => config::show::run(&config, command()),

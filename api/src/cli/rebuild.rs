@@ -21,7 +21,7 @@ const NOBODY: &str = "operator";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Which view.
-    #[arg(value_parser = ["settlement", "market", "audit", "notifications", "all"])]
+    #[arg(value_parser = ["settlement", "market", "audit", "notifications", "analytics", "all"])]
     projection: String,
     #[command(flatten)]
     log: LogArgs,

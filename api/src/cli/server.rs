@@ -63,6 +63,9 @@ pub(super) struct Server {
     credential: Option<String>,
 }
 
+/// What a header says, and a body that still comes.
+type Said = (Option<String>, Box<dyn Read + Send>);
+
 /// A page of a list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -148,6 +151,11 @@ impl Server {
 
     /// What it answers, as it comes, however long that takes.
     pub(super) fn stream(&self, path: &str) -> Result<Box<dyn Read + Send>, Failure> {
+        self.stream_saying(path, "").map(|(_, body)| body)
+    }
+
+    /// The same, and what the answer has in a header.
+    pub(super) fn stream_saying(&self, path: &str, header: &str) -> Result<Said, Failure> {
         let url = format!("{}{path}", self.url);
         let request = self.signed(self.agent.get(&url)).config().timeout_global(None);
         let request = request.timeout_recv_response(Some(PATIENCE)).build();
@@ -155,7 +163,8 @@ impl Server {
         if !answer.status().is_success() {
             return Err(refusal(&url, &mut answer)?);
         }
-        Ok(Box::new(answer.into_body().into_reader()))
+        let said = answer.headers().get(header).and_then(|said| said.to_str().ok()).map(str::to_owned);
+        Ok((said, Box::new(answer.into_body().into_reader())))
     }
 
     /// What it answers to a write under a key of its own.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderledger_domain::event::{Deposit, Event, OrderCancelRequested, OrderCreated};
-use orderledger_domain::ids::{Asset, OrderId, Symbol, UserId};
+use orderledger_domain::ids::{Asset, CANARY_SYMBOL, OrderId, Symbol, UserId};
 use orderledger_domain::money::{Amount, Price, Quantity};
 use orderledger_domain::order::Status;
 use orderledger_domain::terms::{OrderType, Side, TimeInForce};
@@ -20,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use uuid::Uuid;
 
 use super::submit::submit;
-use crate::ledger::{CANARY, Ledger, blocking};
+use crate::ledger::{Ledger, blocking};
 use crate::metrics::{CANARY_SEEN, Step};
 
 /// How often it trades.
@@ -88,7 +88,7 @@ async fn clear(ledger: &Arc<Ledger>) -> Result<(), Why> {
 
 /// The first sells to the second.
 async fn round(ledger: &Arc<Ledger>, [seller, buyer]: [&str; 2]) -> Result<(), Why> {
-    let symbol = Symbol::new(CANARY).map_err(said)?;
+    let symbol = Symbol::new(CANARY_SYMBOL).map_err(said)?;
     place(ledger, symbol, seller, Side::Sell).await?;
     // The last round's trade is in the tape, and so is this number.
     let of = Arc::clone(ledger);

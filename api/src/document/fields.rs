@@ -1,5 +1,7 @@
 //! What the fields of bodies and answers mean. One name may mean something else in one shape.
 
+use super::figures::ANALYTICS;
+
 /// One field: its kind, whether it may be null or absent, its meaning.
 #[derive(Clone, Copy)]
 pub(super) struct Field {
@@ -27,15 +29,16 @@ use Presence::{Always, Free, Maybe, Null};
 
 /// The field of that name in that shape.
 pub(super) fn field(shape: &str, name: &str) -> Option<&'static Field> {
-    let own = FIELDS.iter().find(|field| field.of == shape && field.name == name);
-    own.or_else(|| FIELDS.iter().find(|field| field.of.is_empty() && field.name == name))
+    let all = || FIELDS.iter().chain(ANALYTICS);
+    let own = all().find(|field| field.of == shape && field.name == name);
+    own.or_else(|| all().find(|field| field.of.is_empty() && field.name == name))
 }
 
-const fn f(name: &'static str, kind: &'static str, presence: Presence, meaning: &'static str) -> Field {
+pub(super) const fn f(name: &'static str, kind: &'static str, presence: Presence, meaning: &'static str) -> Field {
     Field { of: "", name, kind, presence, meaning }
 }
 
-const fn of(
+pub(super) const fn of(
     of: &'static str,
     name: &'static str,
     kind: &'static str,

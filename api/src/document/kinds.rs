@@ -73,6 +73,11 @@ const TYPES: &[(&str, &str)] = &[
     ),
     ("ProjectionName", r#"{"type":"string","enum":["settlement","market"]}"#),
     ("Interval", r#"{"type":"string","enum":["1m","5m","15m","1h","1d"],"default":"1m"}"#),
+    (
+        "Rank",
+        r#"{"type":"string","enum":["change","gainers","losers","turnover","volume","trades"],"default":"change"}"#,
+    ),
+    ("ExportKind", r#"{"type":"string","enum":["trades","orders","postings"],"examples":["trades"]}"#),
     ("SortOrder", r#"{"type":"string","enum":["asc","desc"]}"#),
     ("Decimal", r#"{"type":"string","pattern":"^-?[0-9]+(\\.[0-9]+)?$","examples":["150.25"]}"#),
     (

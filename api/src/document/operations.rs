@@ -41,6 +41,7 @@ const MUST_BE_GIVEN: &[(&str, &str)] = &[
     ("auditConsistency", "topic"),
     ("auditConsistency", "partition"),
     ("auditConsistency", "from"),
+    ("analyticsExport", "day"),
 ];
 
 /// The document of all calls.
@@ -174,6 +175,7 @@ fn success(call: &Call, status: &str) -> Response {
         [] if call.path == "/docs/assets/{file}" => done.content("*/*", text()),
         [] if call.path == "/metrics" => done.content("text/plain", text()),
         [] if call.path == "/v1/log/export" => done.content(Form::Lines.media_type(), text()),
+        [] if export::CALLS.contains(&call.name) => done,
         [] if call.path == "/v1/stream" => done.content("text/event-stream", text()),
         [] => done.content("text/html", text()),
         _ => done.content("application/json", content(&schemas::answer(call, status))),

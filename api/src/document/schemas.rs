@@ -8,7 +8,10 @@ use super::shape_of::{ANSWERS, BODIES, ROWS};
 use crate::http::calls::calls;
 use crate::http::codes::CODES;
 use crate::http::routes::Call;
-use crate::http::shapes::{DEAD_LETTER, DECIDED, MARKET, NEW_ORDER, NOTIFICATION, ORDER, REBUILD, RECORD, WEBHOOK};
+use crate::http::shapes::{
+    ANALYTICS_ACCOUNT, ANALYTICS_DAY, ANALYTICS_SYMBOL, DEAD_LETTER, DECIDED, MARKET, NEW_ORDER, NOTIFICATION, ORDER,
+    REBUILD, RECORD, WEBHOOK,
+};
 
 /// The fields of each shape. A shape whose name ends in `View` is the one before, and what it rests on.
 const SHAPES: &[(&str, &[&str])] = &[
@@ -60,6 +63,9 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("StatementBalance", &["asset", "opening", "debit", "credit", "closing"]),
     ("ClosedSession", &["session", "closedAt", "tradingDay", "symbols", "state", "position"]),
     ("Transaction", &["position", "recordedAt", "event", "valueBase64"]),
+    ("AnalyticsDay", ANALYTICS_DAY),
+    ("AnalyticsSymbol", ANALYTICS_SYMBOL),
+    ("AnalyticsAccount", ANALYTICS_ACCOUNT),
     ("Notification", NOTIFICATION),
     ("Webhook", WEBHOOK),
     ("WebhookView", WEBHOOK),

@@ -25,6 +25,10 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("auditCheckpoints", "ChainHead"),
     ("projections", "Projection"),
     ("generations", "Generation"),
+    ("analyticsDays", "AnalyticsDay"),
+    ("analyticsSymbols", "AnalyticsSymbol"),
+    ("analyticsMovers", "AnalyticsSymbol"),
+    ("analyticsAccount", "AnalyticsAccount"),
 ];
 
 /// What an answer is, by call and status; an empty status is any.

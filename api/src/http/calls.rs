@@ -7,16 +7,16 @@ use super::shapes::{
     ACCOUNT_HISTORY, BALANCES, CANDLES, DECIDED, EVENTS, EXPLAINED, FILLS, HISTORY, INCLUSION, LIST, MARKET, MARKETS,
     MOMENT, NEW_ORDER, ORDER, ORDERS, PAGE, PARKED, POSITION, POSTINGS, REBUILD, RECORD, STATEMENT, TAPE,
 };
-use super::told;
+use super::{analytics, told};
 use crate::queries::hot::Rests;
 use crate::{commands, document, ops, queries};
 
 /// All calls.
 pub(crate) fn calls() -> impl Iterator<Item = &'static Call> + Clone {
-    CALLS.iter().chain(told::CALLS)
+    CALLS.iter().chain(told::CALLS).chain(analytics::CALLS)
 }
 
-/// All but those about what users are told.
+/// All but those about what users are told and those of analytics.
 const CALLS: &[Call] = &[
     write(
         (Method::Post, "/v1/accounts/{userId}/deposits"),

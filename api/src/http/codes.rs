@@ -82,7 +82,7 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "unknown-account",
         &[404],
-        At::Below("/v1/accounts/"),
+        At::Account,
         "No event names this account.",
         "Check the userId; an account exists from its first event, such as a deposit.",
     ),

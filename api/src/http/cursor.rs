@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::Position;
-use orderledger_domain::timestamp::Timestamp;
+use orderledger_domain::timestamp::{Day, Timestamp};
 use siphasher::sip::SipHasher24;
 
 /// What a list is ordered by, as text.
@@ -88,6 +88,37 @@ impl Place for Timestamp {
     }
     fn read(text: &str) -> Option<Timestamp> {
         text.parse().ok().map(Timestamp::from_micros)
+    }
+}
+
+impl Place for Day {
+    fn write(&self) -> String {
+        self.number().to_string()
+    }
+    fn read(text: &str) -> Option<Day> {
+        Day::from_number(text.parse().ok()?)
+    }
+}
+
+impl Place for (Day, Symbol) {
+    fn write(&self) -> String {
+        format!("{}.{}", self.0.number(), self.1)
+    }
+    fn read(text: &str) -> Option<(Day, Symbol)> {
+        let (day, symbol) = text.split_once('.')?;
+        Some((Place::read(day)?, symbol.parse().ok()?))
+    }
+}
+
+impl Place for (Day, Option<Symbol>) {
+    fn write(&self) -> String {
+        let (day, symbol) = self;
+        format!("{}.{}", day.number(), symbol.as_ref().map_or("", Symbol::as_str))
+    }
+    fn read(text: &str) -> Option<(Day, Option<Symbol>)> {
+        let (day, symbol) = text.split_once('.')?;
+        let symbol = if symbol.is_empty() { None } else { Some(symbol.parse().ok()?) };
+        Some((Place::read(day)?, symbol))
     }
 }
 

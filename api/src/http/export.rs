@@ -30,7 +30,7 @@ use super::sheet::{Row, Sheet};
 use crate::ledger::{Ledger, ViewHandle, blocking};
 
 /// The calls whose lists go out whole, too.
-pub(crate) const CALLS: [&str; 9] = [
+pub(crate) const CALLS: [&str; 10] = [
     "transactions",
     "orderTransactions",
     "marketTransactions",
@@ -40,6 +40,7 @@ pub(crate) const CALLS: [&str; 9] = [
     "postings",
     "statement",
     "trades",
+    "analyticsExport",
 ];
 /// Bytes of the records of one stretch, about; a reader has two in memory.
 pub(crate) const STRETCH_BYTES: usize = 256 << 10;

@@ -1,6 +1,6 @@
 //! What every call has in common: routes, bodies, parameters, problems, answers.
 //!
-//! - `calls`, `told`, `routes`, `shapes`: every call, what a call is, and the fields that are many
+//! - `calls`, `told`, `analytics`, `routes`, `shapes`: every call, what a call is, and the fields that are many
 //! - `server`: connections, and their end
 //! - `front`: what answers until the ledger is open
 //! - `edge`, `trace`, `guard`: what wraps every call, which trace it belongs to, and who may make it
@@ -34,6 +34,7 @@ pub(crate) mod sheet;
 pub(crate) mod trace;
 pub(crate) mod values;
 
+mod analytics;
 mod connections;
 mod paced;
 pub(crate) mod shapes;

@@ -57,6 +57,7 @@ mod tests {
         for (group, class, within, beyond) in [
             ("settlement", Class::Critical, 100, Some(101)),
             ("audit", Class::MayLag, 300_000, Some(300_001)),
+            ("analytics", Class::MayLag, 300_000, Some(300_001)),
             ("notifications", Class::BestEffort, i64::MAX, None),
         ] {
             assert_eq!(Class::of(group), class);

@@ -8,6 +8,7 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_projections::worker::progress::{PartitionProgress, Standing};
 use orderledger_store::Error;
 
+use super::class::Class;
 use super::group::{Group, PartitionLag};
 use super::partition::{Lag, lag};
 use super::track::Track;
@@ -75,12 +76,17 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
         let mut frozen = BTreeSet::new();
         while !of.conditions.stop.is_set() {
             // A log that doesn't answer is told of elsewhere.
-            for group in of.lag.groups(&of).unwrap_or_default() {
-                tell(&group, &mut frozen);
-            }
+            let groups = of.lag.groups(&of).unwrap_or_default();
+            of.conditions.courtesy.ask(groups.iter().any(goes_first));
+            groups.iter().for_each(|group| tell(group, &mut frozen));
             of.conditions.stop.sleep(EVERY);
         }
     })
+}
+
+/// Whether what may lag makes room for it: it is behind, and has the use of a core.
+fn goes_first(group: &Group) -> bool {
+    group.class == Class::Critical && group.is_over_target() && !group.is_frozen() && group.error().is_none()
 }
 
 fn tell(group: &Group, frozen: &mut BTreeSet<&'static str>) {

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::parking::breaker::Limits;
 use orderledger_projections::worker::clock::Clock;
+use orderledger_projections::worker::courtesy::Courtesy;
 use orderledger_projections::worker::progress::Progress;
 use orderledger_projections::worker::projection::Setup;
 use orderledger_projections::worker::rest::Rest;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::views::View;
+
+use super::rebuild::polite::be_polite;
 
 /// What every projection is started with.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub(crate) struct Conditions {
     pub(crate) limits: Limits,
     /// Says when everything ends.
     pub(crate) stop: Stop,
+    /// Says when critical groups are behind.
+    pub(crate) courtesy: Courtesy,
 }
 
 impl Conditions {
@@ -44,6 +49,8 @@ impl Conditions {
             stop: self.stop.clone(),
             clock: Clock::default(),
             rest: rest.clone(),
+            courtesy: self.courtesy.clone(),
+            be_polite,
             is_live,
         }
     }

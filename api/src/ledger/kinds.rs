@@ -7,6 +7,7 @@ use std::sync::Arc;
 use orderledger_domain::entity::Entity;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
+use orderledger_projections::analytics::Analytics;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
 use orderledger_projections::notifications::Notifications;
@@ -69,6 +70,10 @@ impl Kind {
         Kind::of::<Notifications>()
     }
 
+    pub(crate) fn analytics() -> Kind {
+        Kind::of::<Analytics>()
+    }
+
     /// Takes it up on the view in that directory, made where there is none. One that makes no sense is put aside, and a fresh
     /// one is there in its place.
     pub(crate) fn open(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Box<dyn AnyFolding>, Error> {
@@ -118,8 +123,8 @@ impl Kind {
     }
 
     /// All of them, in the order in which they are shown.
-    pub(crate) fn all() -> [Kind; 4] {
-        [Kind::settlement(), Kind::market(), Kind::audit(), Kind::notifications()]
+    pub(crate) fn all() -> [Kind; 5] {
+        [Kind::settlement(), Kind::market(), Kind::audit(), Kind::notifications(), Kind::analytics()]
     }
 
     pub(crate) const fn name(&self) -> &'static str {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderledger_domain::entity::Entity;
-use orderledger_domain::ids::{Symbol, UserId};
+use orderledger_domain::ids::{CANARY_SYMBOL, Symbol};
 use orderledger_domain::partition;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::StreamKey;
@@ -49,14 +49,6 @@ use rebuild::live::Rebuilds;
 /// Where control events stand: partition 0, under this key.
 pub(crate) const CONTROL: &str = "_control";
 
-/// The market of the canary, which lists of markets leave out.
-pub(crate) const CANARY: &str = "LEDGER.CANARY";
-
-/// Whether the account is one of the canary's, of which nobody is told.
-pub(crate) fn is_canary(user: &UserId) -> bool {
-    user.as_str().starts_with("ledger.canary-")
-}
-
 /// What every call works with.
 pub struct Ledger {
     /// The log.
@@ -81,6 +73,8 @@ pub struct Ledger {
     pub audit: Arc<ViewHandle>,
     /// Inboxes, and how far each webhook was told.
     pub notifications: Arc<ViewHandle>,
+    /// What was traded and asked for, by day, symbol and account.
+    pub analytics: Arc<ViewHandle>,
     /// Records of the log that were asked for lately.
     pub(crate) recent: Arc<Recent>,
     /// The order books.
@@ -113,8 +107,8 @@ pub struct Ledger {
 
 impl Ledger {
     /// The views.
-    pub const fn views(&self) -> [&Arc<ViewHandle>; 4] {
-        [&self.settlement, &self.market, &self.audit, &self.notifications]
+    pub const fn views(&self) -> [&Arc<ViewHandle>; 5] {
+        [&self.settlement, &self.market, &self.audit, &self.notifications, &self.analytics]
     }
 
     /// The two stages, and how far they are.
@@ -150,7 +144,7 @@ impl Ledger {
 
     /// Every market but the canary's, in order.
     pub(crate) fn markets(&self) -> Vec<Symbol> {
-        self.board.symbols().into_iter().filter(|symbol| symbol.as_str() != CANARY).collect()
+        self.board.symbols().into_iter().filter(|symbol| symbol.as_str() != CANARY_SYMBOL).collect()
     }
 
     /// The partition of `topic` that holds a symbol.

@@ -19,6 +19,7 @@ use orderledger_projections::stage::runner;
 use orderledger_projections::versions;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::clock::Clock;
+use orderledger_projections::worker::courtesy::Courtesy;
 use orderledger_projections::worker::progress::{Progress, Standing};
 use orderledger_projections::worker::rest::Rest;
 use orderledger_projections::worker::standing::check_standing;
@@ -226,7 +227,8 @@ impl Workers {
         version::check().map_err(|broken| Error::refused(At::Log, broken.to_string()))?;
         versions::check_newest(&*log, &key)?;
         let answers = Arc::new(Answers::new(log.partitions()));
-        let conditions = Conditions { log: Arc::clone(&log), key, limits: settings.parking, stop: self.stop.clone() };
+        let (stop, courtesy) = (self.stop.clone(), Courtesy::default());
+        let conditions = Conditions { log: Arc::clone(&log), key, limits: settings.parking, stop, courtesy };
         let start = Start { data: &self.data, conditions: &conditions };
         let ids = open_ids(&self.data.ids_path(), &*log, &key)?;
         let mut projection = |kind: Kind| -> Result<Arc<ViewHandle>, Error> {
@@ -238,6 +240,7 @@ impl Workers {
         let market = projection(Kind::market())?;
         let audit = projection(Kind::audit())?;
         let notifications = projection(Kind::notifications())?;
+        let analytics = projection(Kind::analytics())?;
         let webhooks = Webhooks::open(settings.webhooks.clone(), &self.data.webhooks_key_path())?;
         let (matching, intake) = (Progress::new(Standing::default()), Progress::new(Standing::default()));
         let gate = Gate::default();
@@ -258,6 +261,7 @@ impl Workers {
             market,
             audit,
             notifications,
+            analytics,
             board,
             writes: Semaphore::new(WRITES_MAX),
             recent: Arc::new(Recent::new(RECENT_BYTES_MAX)),

@@ -19,6 +19,7 @@ impl Ledger {
         // Projections that park read the decisions about it, too.
         let (of_settlement, of_market) = ([Topic::Orders, Topic::DeadLetters], [Topic::Trades, Topic::DeadLetters]);
         let of_notifications = [Topic::Orders, Topic::Notifications];
+        let of_analytics = [Topic::Orders, Topic::Trades];
         loop {
             let ends = self.stages_settled(deadline).await?;
             self.reach(&self.settlement.live.load().progress, "settlement", &ends, &of_settlement, deadline).await?;
@@ -26,6 +27,7 @@ impl Ledger {
             self.reach(&self.audit.live.load().progress, "audit", &ends, &Topic::ALL, deadline).await?;
             let notifications = self.notifications.live.load().progress.clone();
             self.reach(&notifications, "notifications", &ends, &of_notifications, deadline).await?;
+            self.reach(&self.analytics.live.load().progress, "analytics", &ends, &of_analytics, deadline).await?;
             if self.ends()? == ends {
                 return Ok(());
             }

@@ -1,6 +1,7 @@
 //! Calls that read: each takes one consistent look at a view and says which positions its answer rests on.
 
 pub(crate) mod accounts;
+pub(crate) mod analytics;
 pub(crate) mod audit;
 pub(crate) mod fees;
 pub(crate) mod hot;
@@ -43,6 +44,9 @@ const AUDIT: ViewOf = |ledger| &ledger.audit;
 
 /// Inboxes and webhooks.
 const NOTIFICATIONS: ViewOf = |ledger| &ledger.notifications;
+
+/// What was traded and asked for.
+const ANALYTICS: ViewOf = |ledger| &ledger.analytics;
 
 /// How much a call reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

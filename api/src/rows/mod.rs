@@ -2,6 +2,7 @@
 
 mod accounts;
 mod adjustments;
+mod analytics;
 mod explained;
 mod heads;
 mod lag;
@@ -18,6 +19,7 @@ mod table;
 
 pub(crate) use accounts::{BalanceRow, FillRow, PostingRow, WithdrawalRow};
 pub(crate) use adjustments::AdjustmentRow;
+pub(crate) use analytics::{AnalyticsAccountRow, AnalyticsDayRow, AnalyticsSymbolRow};
 pub(crate) use explained::ExplainedRow;
 pub(crate) use heads::{HeadRow, hex};
 pub(crate) use lag::{LagColumns, PaceColumns};

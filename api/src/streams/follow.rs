@@ -65,7 +65,8 @@ async fn look_for_ever(ledger: &Arc<Ledger>) {
     let mut views = ledger.views().map(|view| view.live.load().progress.subscribe());
     let mut books = ledger.board.positions();
     loop {
-        let [settlement, market, audit, notifications] = &mut views;
+        // Nothing of analytics is streamed.
+        let [settlement, market, audit, notifications, _] = &mut views;
         if ledger.streams.hubs().is_empty() {
             ledger.streams.changed.notified().await;
         } else {

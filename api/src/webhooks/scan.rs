@@ -1,13 +1,13 @@
 //! What of the log a webhook is told: what the notifications view has, of the account and of the types that the webhook wants.
 
-use orderledger_domain::ids::UserId;
+use orderledger_domain::ids::{UserId, is_canary};
 use orderledger_domain::position::Position;
 use orderledger_projections::notifications::rows::WebhookRow;
 use orderledger_projections::notifications::{queries, told_of};
 use orderledger_projections::worker::read::Read;
 use orderledger_store::Error;
 
-use crate::ledger::{Ledger, Moment, is_canary};
+use crate::ledger::{Ledger, Moment};
 
 /// Records of one look.
 const LOOK_RECORDS: usize = 500;

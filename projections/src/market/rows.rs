@@ -1,6 +1,7 @@
 //! The rows of the market view and their keys.
 
 use bytes::Bytes;
+use orderledger_domain::decimal::divide_half_even;
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::money::{Amount, Price, Quantity};
 use orderledger_domain::terms::Side;
@@ -99,18 +100,6 @@ impl Candle {
     pub fn vwap(&self) -> Amount {
         Amount::from_units(divide_half_even(self.notional.units(), self.volume))
     }
-}
-
-/// ⌊n / d⌉, a half to the even neighbour; for n ≥ 0.
-fn divide_half_even(n: i128, d: u128) -> i128 {
-    let n = n.unsigned_abs();
-    let (Some(quotient), Some(rest)) = (n.checked_div(d), n.checked_rem(d)) else { return 0 };
-    let up = match rest.cmp(&d.saturating_sub(rest)) {
-        std::cmp::Ordering::Less => 0,
-        std::cmp::Ordering::Equal => quotient & 1,
-        std::cmp::Ordering::Greater => 1,
-    };
-    i128::try_from(quotient.saturating_add(up)).unwrap_or(i128::MAX)
 }
 
 /// MARKET: a symbol's trades so far.

@@ -9,13 +9,13 @@ use orderledger_store::event_log::Record;
 use orderledger_store::views::{Direction, ViewReader};
 
 use super::rows::{
-    BalanceRow, ChainRow, FillRow, MarketRow, NotificationRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows,
-    SystemRow, ViewRows,
+    BalanceRow, ChainRow, DayFigures, DayRow, FillRow, MarketRow, NotificationRow, OrderFigures, OrderRow, ParkedRow,
+    PostingRow, Rows, SystemRow, ViewRows,
 };
 use super::tape::{CandleKey, CandleRow, TapeRow};
 use crate::market::interval::Interval;
 use crate::settlement::queries::{self, OrdersFilter, Page, StatusFilter};
-use crate::{audit, market, notifications, parking, settlement};
+use crate::{analytics, audit, market, notifications, parking, settlement};
 
 /// The rows of the views of a ledger, each at one moment.
 pub struct LedgerRows {
@@ -27,6 +27,8 @@ pub struct LedgerRows {
     pub audit: ViewReader,
     /// Of notifications.
     pub notifications: ViewReader,
+    /// Of analytics.
+    pub analytics: ViewReader,
 }
 
 /// Rows of one page.
@@ -252,6 +254,42 @@ impl ViewRows for LedgerRows {
             let (user, offset, event_type) = row?;
             Ok(NotificationRow { user, offset, event_type })
         }))
+    }
+
+    fn days(&self) -> Rows<'_, DayRow> {
+        let of_market = analytics::queries::every_market_day(&self.analytics).map(|row| {
+            let ((day, symbol), row) = row?;
+            let figures = DayFigures {
+                messages: row.asked.messages(),
+                rejected: row.asked.rejected,
+                ordered: row.asked.quantity,
+                filled: row.executed,
+                trades: row.trades,
+                turnover: row.turnover.units(),
+                fees: row.fees.units(),
+                accounts: row.accounts,
+            };
+            Ok(DayRow { day, user: None, symbol, figures })
+        });
+        let of_accounts = analytics::queries::every_account_day(&self.analytics).filter_map(|row| {
+            let ((day, user, symbol), row) = match row {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error)),
+            };
+            let figures = DayFigures {
+                messages: row.asked.messages(),
+                rejected: row.asked.rejected,
+                ordered: row.asked.quantity,
+                filled: row.volume(),
+                trades: row.fills,
+                turnover: row.turnover().units(),
+                fees: row.fees.units(),
+                accounts: 0,
+            };
+            // What only had its cash moved is in no figure.
+            row.is_active().then_some(Ok(DayRow { day, user: Some(user), symbol, figures }))
+        });
+        Box::new(of_market.chain(of_accounts))
     }
 
     fn chains(&self) -> Rows<'_, ChainRow> {

@@ -9,7 +9,7 @@
 //! - `streams`, `stream_keys`, `answers`: what must stand in the log because of what
 //! - `money`, `books`, `tape`: what follows from it
 //! - `withheld`: what of it the views leave out, because it waits or was discarded
-//! - `rows`, `compare`, `fills`, `inboxes`, `kept`: the rows of the views beside it
+//! - `rows`, `compare`, `fills`, `inboxes`, `days`, `kept`: the rows of the views beside it
 //! - `report`: what it came to
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use self::answers::Answers;
 use self::books::Books;
+use self::days::Days;
 use self::fills::Fills;
 use self::inboxes::Inboxes;
 use self::kept::Kept;
@@ -39,6 +40,7 @@ use self::withheld::Withheld;
 mod answers;
 mod books;
 mod compare;
+mod days;
 mod fills;
 mod inboxes;
 mod kept;
@@ -55,8 +57,8 @@ mod withheld;
 pub use ledger_rows::LedgerRows;
 pub use report::{Check, Compared, Difference, Report};
 pub use rows::{
-    BalanceRow, ChainRow, FillRow, MarketRow, NotificationRow, OrderFigures, OrderRow, ParkedRow, PostingRow, Rows,
-    SystemRow, ViewRows,
+    BalanceRow, ChainRow, DayFigures, DayRow, FillRow, MarketRow, NotificationRow, OrderFigures, OrderRow, ParkedRow,
+    PostingRow, Rows, SystemRow, ViewRows,
 };
 pub use tape::{CandleKey, CandleRow, TapeRow};
 
@@ -91,6 +93,7 @@ struct Verifying {
     money: Money,
     fills: Fills,
     inboxes: Inboxes,
+    days: Days,
     books: BTreeMap<u32, Books>,
     tape: Tape,
     withheld: Withheld,
@@ -123,6 +126,7 @@ impl Verifying {
             money: Money::default(),
             fills: Fills::default(),
             inboxes: Inboxes::default(),
+            days: Days::default(),
             books: (0..partitions).map(|number| (number, Books::new(number, partitions))).collect(),
             tape: Tape::default(),
             stream_keys: StreamKeys::default(),
@@ -169,6 +173,7 @@ impl Verifying {
                         self.report.differs(Check::Streams, at, expected, format!("eventId {event_id}"));
                     }
                     self.next(at, record, stamp, timestamp, &event);
+                    self.days.add(of.topic, timestamp, &event);
                     if let (Topic::Orders, Some(user)) = (of.topic, event.user_id()) {
                         self.inboxes.add(at, user, event.event_type());
                     }
@@ -304,6 +309,7 @@ impl Verifying {
         compare::settlement(applied.map_or(&self.money, |applied| &applied.money), rows, report)?;
         self.fills.compare(rows, report)?;
         self.inboxes.compare(rows, report)?;
+        self.days.compare(rows, report)?;
         compare::market(applied.map_or(&self.tape, |applied| &applied.tape), rows, report)?;
         for row in rows.chains() {
             let (of, count, last_offset, sha256) = row?;

@@ -44,6 +44,8 @@ pub enum Check {
     Markets,
     /// What users are told of, in the notifications view.
     Inboxes,
+    /// What was traded and asked for on each day, in the analytics view.
+    Days,
     /// The hash chains of the audit view.
     Chains,
     /// The records of the audit view, byte for byte.
@@ -52,7 +54,7 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order of a report.
-    pub const ALL: [Check; 18] = [
+    pub const ALL: [Check; 19] = [
         Check::Streams,
         Check::Answers,
         Check::Copies,
@@ -69,6 +71,7 @@ impl Check {
         Check::Candles,
         Check::Markets,
         Check::Inboxes,
+        Check::Days,
         Check::Chains,
         Check::Records,
     ];
@@ -92,6 +95,7 @@ impl Check {
             Check::Candles => "candles",
             Check::Markets => "markets",
             Check::Inboxes => "inboxes",
+            Check::Days => "days",
             Check::Chains => "hash chains",
             Check::Records => "records",
         }

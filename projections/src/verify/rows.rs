@@ -7,7 +7,7 @@ use orderledger_domain::money::Amount;
 use orderledger_domain::order::Status;
 use orderledger_domain::position::{Position, TopicPartition};
 use orderledger_domain::terms::Liquidity;
-use orderledger_domain::timestamp::Timestamp;
+use orderledger_domain::timestamp::{Day, Timestamp};
 use orderledger_store::Error;
 use orderledger_store::event_log::Record;
 
@@ -151,6 +151,40 @@ pub struct NotificationRow {
     pub event_type: EventType,
 }
 
+/// What analytics say of a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayRow {
+    /// Which day.
+    pub day: Day,
+    /// Of which account; none: of all.
+    pub user: Option<UserId>,
+    /// In which symbol; none: in all.
+    pub symbol: Option<Symbol>,
+    /// The figures.
+    pub figures: DayFigures,
+}
+
+/// The figures of a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayFigures {
+    /// Orders, amendments and cancellations that went to the book.
+    pub messages: u64,
+    /// Orders that were rejected.
+    pub rejected: u64,
+    /// Shares ordered.
+    pub ordered: u128,
+    /// Shares filled.
+    pub filled: u128,
+    /// Trades; of an account: fills.
+    pub trades: u64,
+    /// Σ price × quantity of those.
+    pub turnover: i128,
+    /// Fees.
+    pub fees: i128,
+    /// Accounts that did something; none in the row of an account.
+    pub accounts: u64,
+}
+
 /// A chain's partition, count, last offset and head.
 pub type ChainRow = (TopicPartition, u64, u64, [u8; 32]);
 
@@ -176,6 +210,8 @@ pub trait ViewRows {
     fn markets(&self) -> Rows<'_, (Symbol, MarketRow)>;
     /// notifications: every inbox, whatever its user wants to be told; a user's in the order of their offsets.
     fn notifications(&self) -> Rows<'_, NotificationRow>;
+    /// analytics: every day of all, of each symbol, of each account and of each of its symbols.
+    fn days(&self) -> Rows<'_, DayRow>;
     /// audit: every chain.
     fn chains(&self) -> Rows<'_, ChainRow>;
     /// audit: every record of a partition, in order.

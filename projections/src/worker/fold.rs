@@ -39,6 +39,8 @@ pub trait Fold: Send + Sized {
     const PARKS: Option<EntityKind> = None;
     /// The least time from one live batch to the next; zero for what must be visible at once.
     const PACE: Duration = Duration::ZERO;
+    /// Whether it lets those go first that somebody waits for.
+    const YIELDS: bool = false;
 
     /// The fold as far as it concerns one entity, to try its records without consequences.
     fn load_entity(view: &View, partitions: u32, entity: &Entity) -> Result<Self, Error> {

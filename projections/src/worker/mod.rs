@@ -3,6 +3,7 @@
 pub mod any;
 pub mod board;
 pub mod clock;
+pub mod courtesy;
 pub mod fold;
 pub mod folding;
 pub(crate) mod head;

@@ -11,6 +11,7 @@ use orderledger_store::views::View;
 use orderledger_store::{At, Error};
 
 use super::clock::Clock;
+use super::courtesy::Courtesy;
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
 use super::pace;
@@ -48,6 +49,10 @@ pub struct Setup {
     pub clock: Clock,
     /// Says when to rest, and whether another one goes on in its place.
     pub rest: Rest,
+    /// Says when those that go first are behind, to a projection that yields.
+    pub courtesy: Courtesy,
+    /// What the thread of one that yields does first: it makes itself nice, say.
+    pub be_polite: fn(),
     /// Whether the projection was live already, in the view that this one replaces.
     pub is_live: bool,
 }
@@ -79,6 +84,9 @@ pub(super) fn start_with<F: Fold + 'static>(setup: Setup, folding: Folding<F>) -
     let run = move || {
         // Also where it ends in a panic.
         let _ends = EndsRest(setup.rest.clone());
+        if F::YIELDS {
+            (setup.be_polite)();
+        }
         let ended = run_until_it_ends::<F>(&setup, folding);
         let synced = setup.view.flush_and_sync();
         if !setup.rest.end() {
@@ -125,6 +133,12 @@ fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<
             if setup.rest.rest(|| setup.stop.is_set()) || setup.stop.is_set() {
                 return Ok(());
             }
+        }
+        if F::YIELDS {
+            setup.courtesy.give_way(|pause| {
+                setup.rest.sleep(&setup.stop, pause);
+                setup.stop.is_set() || setup.rest.is_asked()
+            });
         }
         let fetched = attempt.reader.poll(if attempt.is_busy() { Duration::ZERO } else { IDLE })?;
         let begun = Instant::now();

@@ -10,13 +10,14 @@ use orderledger_domain::event::Event;
 use orderledger_domain::money::Amount;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::stream::{StreamId, StreamKey, StreamMark};
+use orderledger_projections::analytics::Analytics;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
 use orderledger_projections::notifications::Notifications;
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::verify::{
-    BalanceRow, CandleKey, CandleRow, ChainRow, Check, FillRow, LedgerRows, MarketRow, NotificationRow, OrderRow,
-    ParkedRow, PostingRow, Rows, SystemRow, TapeRow, ViewRows,
+    BalanceRow, CandleKey, CandleRow, ChainRow, Check, DayRow, FillRow, LedgerRows, MarketRow, NotificationRow,
+    OrderRow, ParkedRow, PostingRow, Rows, SystemRow, TapeRow, ViewRows,
 };
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
@@ -52,7 +53,8 @@ impl FixedLog {
         let reader = |view: Arc<View>| view.reader().unwrap();
         let settlement = reader(self.fold::<Settlement>());
         let (market, audit) = (reader(self.fold::<Market>()), reader(self.fold::<Audit>()));
-        LedgerRows { settlement, market, audit, notifications: reader(self.fold::<Notifications>()) }
+        let (notifications, analytics) = (reader(self.fold::<Notifications>()), reader(self.fold::<Analytics>()));
+        LedgerRows { settlement, market, audit, notifications, analytics }
     }
 
     fn fold<F: Fold>(&self) -> Arc<View> {
@@ -199,6 +201,8 @@ pub(crate) enum Changed {
     Market,
     Notification,
     NoNotification,
+    Day,
+    NoDay,
     Chain,
     NoChain,
     Record,
@@ -206,7 +210,7 @@ pub(crate) enum Changed {
 }
 
 /// Every damage and the check that must find it.
-pub(crate) fn changed_rows() -> [(Changed, Check); 20] {
+pub(crate) fn changed_rows() -> [(Changed, Check); 22] {
     [
         (Changed::Balance, Check::Balances),
         (Changed::NoBalance, Check::Balances),
@@ -224,6 +228,8 @@ pub(crate) fn changed_rows() -> [(Changed, Check); 20] {
         (Changed::Market, Check::Markets),
         (Changed::Notification, Check::Inboxes),
         (Changed::NoNotification, Check::Inboxes),
+        (Changed::Day, Check::Days),
+        (Changed::NoDay, Check::Days),
         (Changed::Chain, Check::Chains),
         (Changed::NoChain, Check::Chains),
         (Changed::Record, Check::Records),
@@ -299,6 +305,10 @@ impl ViewRows for DamagedRows<'_> {
     fn notifications(&self) -> Rows<'_, NotificationRow> {
         let changed = (Changed::Notification, Some(Changed::NoNotification));
         self.with(self.rows.notifications(), changed, |row| row.offset += 1)
+    }
+
+    fn days(&self) -> Rows<'_, DayRow> {
+        self.with(self.rows.days(), (Changed::Day, Some(Changed::NoDay)), |row| row.figures.turnover += 1)
     }
 
     fn chains(&self) -> Rows<'_, ChainRow> {

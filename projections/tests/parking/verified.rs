@@ -7,6 +7,7 @@ use orderledger_domain::entity::{Entity, EntityKind};
 use orderledger_domain::partition::of_key;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
+use orderledger_projections::analytics::Analytics;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::market::Market;
 use orderledger_projections::notifications::Notifications;
@@ -52,8 +53,9 @@ fn day(seed: u64) -> Views {
 fn report(log: &MemoryLog, settlement: &View, market: &View) -> Report {
     let audit = rebuilt::<Audit>(log).reader().unwrap();
     let notifications = rebuilt::<Notifications>(log).reader().unwrap();
+    let analytics = rebuilt::<Analytics>(log).reader().unwrap();
     let (settlement, market) = (settlement.reader().unwrap(), market.reader().unwrap());
-    let rows = LedgerRows { settlement, market, audit, notifications };
+    let rows = LedgerRows { settlement, market, audit, notifications, analytics };
     verify(log, &StreamKey::default(), &rows, &mut |_| {}).unwrap()
 }
 

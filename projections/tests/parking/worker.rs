@@ -15,6 +15,7 @@ use orderledger_projections::parking::dry_run::dry_run;
 use orderledger_projections::parking::queries::{self, Parked};
 use orderledger_projections::settlement::Settlement;
 use orderledger_projections::worker::clock::Clock;
+use orderledger_projections::worker::courtesy::Courtesy;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::poison;
 use orderledger_projections::worker::progress::{Progress, Standing, WorkerState};
@@ -64,6 +65,8 @@ impl Day {
             stop: stop.clone(),
             clock: Clock::default(),
             rest: Rest::default(),
+            courtesy: Courtesy::default(),
+            be_polite: || {},
             is_live: false,
         });
         Worker { progress, stop, running: running.unwrap() }

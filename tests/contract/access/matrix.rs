@@ -41,6 +41,9 @@ fn decided(method: &str, path: &str) -> Option<Who> {
         "/v1/markets/{symbol}/transactions" => ReadersOfEverything,
         _ if path == "/v1/markets" || path.starts_with("/v1/markets/") => EveryRole,
         "/v1/accounts/{userId}/adjustments" if !reads => Operators,
+        "/v1/analytics/days" | "/v1/analytics/symbols" | "/v1/analytics/movers" => EveryRole,
+        "/v1/analytics/accounts/{userId}" => ReadersOfAccounts,
+        "/v1/analytics/export/{kind}" => ReadersOfEverything,
         _ if path.starts_with("/v1/accounts/{userId}/") => {
             if reads {
                 ReadersOfAccounts

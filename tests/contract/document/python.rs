@@ -10,7 +10,7 @@ use orderledger_tests::server::Home;
 use serde_json::json;
 
 /// The Python, if there is one.
-fn python(what: &str) -> Option<PathBuf> {
+pub(crate) fn python(what: &str) -> Option<PathBuf> {
     let found = std::env::var_os("ORDERLEDGER_CONTRACT_PYTHON").map(PathBuf::from);
     if found.is_none() {
         let _ = writeln!(

@@ -45,7 +45,7 @@ fn a_rebuild_a_kill_a_rollback_and_lost_views_tell_nothing_again() {
         assert_eq!(state["phase"], "done", "{state}");
     };
     client.post("/v1/projections/all/rebuild", &json!({})).send().expect(202);
-    ["settlement", "market", "audit", "notifications"].into_iter().for_each(ended);
+    ["settlement", "market", "audit", "notifications", "analytics"].into_iter().for_each(ended);
     client.post("/v1/projections/notifications/rollback", &json!({})).send().expect(202);
     ended("notifications");
     let at = client.deposit("ann", "USD", "6").as_str().unwrap().to_owned();

@@ -93,9 +93,9 @@ fn balances_candles_and_lag_begin_with_what_is_and_go_on_with_what_changes() {
     assert_eq!(snapshot.data, newest);
 
     let mut lag = Listener::open(client.base(), "lag", None);
-    let workers: Vec<Value> = lag.take(12).into_iter().map(|event| event.data["name"].clone()).collect();
-    assert_eq!(workers[..6], workers[6..], "told again after a second");
-    for name in ["settlement", "market", "audit", "notifications", "intake", "matching"] {
+    let workers: Vec<Value> = lag.take(14).into_iter().map(|event| event.data["name"].clone()).collect();
+    assert_eq!(workers[..7], workers[7..], "told again after a second");
+    for name in ["settlement", "market", "audit", "notifications", "analytics", "intake", "matching"] {
         assert!(workers.contains(&json!(name)), "{workers:?}");
     }
     server.stop();

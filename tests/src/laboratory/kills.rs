@@ -89,8 +89,8 @@ fn point(dice: &mut Dice, kafka: bool) -> End {
     if dice.percent(15) {
         let of_a_rebuild = REBUILDING.iter().chain(&SWAPPING).filter(|point| is_of_a_rebuild(point));
         let names: Vec<&'static str> = of_a_rebuild.copied().collect();
-        // One rebuild of all four views passes each four times.
-        return End::AtPoint(dice.choose(&names).copied().unwrap_or("view.loaded"), dice.range(1, 5));
+        // One rebuild of all five views passes each five times.
+        return End::AtPoint(dice.choose(&names).copied().unwrap_or("view.loaded"), dice.range(1, 6));
     }
     let (name, most) = dice.choose(&points).copied().unwrap_or(("stage.acknowledged", 1));
     // Early passes are those of a start: half of the kills come there.

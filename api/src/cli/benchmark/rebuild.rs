@@ -51,7 +51,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Which projection.
-    #[arg(long, default_value = "all", value_parser = ["settlement", "market", "audit", "notifications", "all"])]
+    #[arg(long, default_value = "all", value_parser = ["settlement", "market", "audit", "notifications", "analytics", "all"])]
     projection: String,
     #[command(flatten)]
     memory: MemoryArgs,

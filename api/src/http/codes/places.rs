@@ -19,6 +19,8 @@ pub(crate) enum At {
     Positions,
     /// Calls whose path begins so.
     Below(&'static str),
+    /// Calls about one account.
+    Account,
     /// Calls that ask who calls, where credentials are configured.
     Asks,
     /// Lists that come in other forms too.
@@ -39,6 +41,7 @@ impl At {
             At::Writes | At::Bodies => writes,
             At::Positions => call.query.contains(&"minPosition"),
             At::Below(path) => call.path.starts_with(path),
+            At::Account => call.path.contains("{userId}"),
             At::Asks => call.class != Class::Open,
             At::Lists => export::CALLS.contains(&call.name),
             At::Whole => export::CALLS.contains(&call.name) || call.name == "logExport",

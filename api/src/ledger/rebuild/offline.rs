@@ -185,10 +185,10 @@ pub fn verify(
 ) -> Result<Verified, Failure> {
     let views = catch_up(data, log, key)?;
     let readers = views.iter().map(|view| view.reader()).collect::<Result<Vec<_>, Error>>()?;
-    let readers: Result<[_; 4], _> = readers.try_into();
-    let [settlement, market, audit, notifications] = readers
+    let readers: Result<[_; 5], _> = readers.try_into();
+    let [settlement, market, audit, notifications, analytics] = readers
         .map_err(|_| Error::refused(orderledger_store::At::Log, "there are not as many views as are verified"))?;
-    let rows = LedgerRows { settlement, market, audit, notifications };
+    let rows = LedgerRows { settlement, market, audit, notifications, analytics };
     let all = Topic::ALL.into_iter().flat_map(|topic| (0..log.partitions()).map(move |number| topic.at(number)));
     let length = all.map(|partition| log.end_offset(partition)).sum::<Result<u64, Error>>()?;
     let mut passed = |records: u64| on_progress(Passed { records, left: length.saturating_sub(records) });
@@ -201,7 +201,8 @@ fn chosen(name: &str) -> Result<Vec<Kind>, Error> {
         all.retain(|projection| projection.name() == name);
     }
     if all.is_empty() {
-        let what = format!("there is no projection {name}; name settlement, market, audit, notifications or all");
+        let what =
+            format!("there is no projection {name}; name settlement, market, audit, notifications, analytics or all");
         return Err(Error::refused(orderledger_store::At::Log, what));
     }
     Ok(all)

@@ -159,7 +159,7 @@ pub(crate) fn types(params: &mut Params) -> TypeSet {
 }
 
 /// Whether settlement knows the user, and where it is parked there: two rows, read where the call runs.
-pub(super) fn in_settlement(ledger: &Ledger, user: &UserId) -> Result<(bool, Option<Parked>), Error> {
+pub(crate) fn in_settlement(ledger: &Ledger, user: &UserId) -> Result<(bool, Option<Parked>), Error> {
     let reader = ledger.settlement.reader()?;
     let parked = parked(&reader, &Entity::User(user.clone()))?;
     Ok((parked.is_some() || exists(&reader, user)?, parked))

@@ -1,0 +1,73 @@
+//! What the fields of analytics mean.
+
+use super::fields::Presence::{Always, Null};
+use super::fields::{Field, f, of};
+
+/// All of them: those that mean something else in these shapes, then those that only these have.
+pub(super) const ANALYTICS: &[Field] = &[
+    of("AnalyticsDay", "orders", "Count", Always, "Orders that were granted."),
+    of("AnalyticsDay", "rejected", "Count", Always, "Orders that were rejected, some of them after they were granted."),
+    of("AnalyticsDay", "fees", "Decimal", Always, "The fees of both legs."),
+    of("AnalyticsSymbol", "orders", "Count", Always, "Orders that were granted."),
+    of(
+        "AnalyticsSymbol",
+        "rejected",
+        "Count",
+        Always,
+        "Orders that were rejected, some of them after they were granted.",
+    ),
+    of("AnalyticsSymbol", "fees", "Decimal", Always, "The fees of both legs."),
+    of("AnalyticsSymbol", "vwap", "Decimal", Null, "The mean price by volume; null where nothing was traded."),
+    of("AnalyticsSymbol", "open", "Decimal", Null, "The day's first price."),
+    of("AnalyticsSymbol", "high", "Decimal", Null, "The day's highest price."),
+    of("AnalyticsSymbol", "low", "Decimal", Null, "The day's lowest price."),
+    of("AnalyticsSymbol", "close", "Decimal", Null, "The day's last price."),
+    of("AnalyticsSymbol", "change", "Decimal", Null, "The last price less the first."),
+    of("AnalyticsAccount", "symbol", "Symbol", Null, "The market; null: all of them."),
+    of("AnalyticsAccount", "volume", "Count", Always, "Shares of its fills."),
+    of(
+        "AnalyticsAccount",
+        "vwap",
+        "Decimal",
+        Null,
+        "The mean price of its fills by volume; null in the row of all markets.",
+    ),
+    of("AnalyticsAccount", "orders", "Count", Always, "Orders that were granted."),
+    of(
+        "AnalyticsAccount",
+        "rejected",
+        "Count",
+        Always,
+        "Orders that were rejected, some of them after they were granted.",
+    ),
+    of("AnalyticsAccount", "fees", "Decimal", Always, "Its fees."),
+    f("day", "Day", Always, "The day of UTC."),
+    f("turnover", "Decimal", Always, "Price times quantity, summed."),
+    f("activeAccounts", "Count", Always, "Accounts whose orders were judged, amended, canceled or filled."),
+    f("amendments", "Count", Always, "Amendments that went to the book."),
+    f("cancellations", "Count", Always, "Cancellations that went to the book."),
+    f("orderedQuantity", "Count", Always, "Shares of the orders that were granted, as they were placed."),
+    f("filledQuantity", "Count", Always, "Shares filled, of buyers and of sellers."),
+    f("orderToTradeRatio", "Decimal", Null, "Orders, amendments and cancellations by trade, or by fill of an account."),
+    f(
+        "fillRatio",
+        "Decimal",
+        Null,
+        "Shares filled by share ordered; above 1 where orders of earlier days were filled.",
+    ),
+    f("changePercent", "Decimal", Null, "The change in percent of the first price."),
+    f("spread", "Decimal", Null, "The mean of ask less bid, as the trades show them; null unless both sides came."),
+    f(
+        "spreadSamples",
+        "Count",
+        Always,
+        "Trades that came from the other side than the one before: each shows ask and bid.",
+    ),
+    f("fills", "Count", Always, "Its legs of trades."),
+    f("makerFills", "Count", Always, "Those in which its order rested."),
+    f("bought", "Count", Always, "Shares bought."),
+    f("boughtFor", "Decimal", Always, "What they cost, without fees."),
+    f("sold", "Count", Always, "Shares sold."),
+    f("soldFor", "Decimal", Always, "What they brought, without fees."),
+    f("movements", "Count", Always, "Deposits and withdrawals that were booked; 0 in the row of one market."),
+];
