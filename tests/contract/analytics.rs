@@ -29,9 +29,11 @@ fn old_day(home: &Home) -> Server<'_> {
 /// Every row of a list, oldest first.
 fn rows(client: &Client, path: &str) -> Vec<Value> {
     let join = if path.contains('?') { '&' } else { '?' };
+    // The log has one order.
+    let order = if path.starts_with("/v1/audit/") { "" } else { "order=asc&" };
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = client.get(format!("{path}{join}order=asc&limit=7{cursor}")).expect(200);
+        let page = client.get(format!("{path}{join}{order}limit=7{cursor}")).expect(200);
         all.extend(page["data"].as_array().unwrap().iter().cloned());
         match page["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),

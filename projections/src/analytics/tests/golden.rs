@@ -55,6 +55,6 @@ fn the_bytes_of_every_row_are_these_for_ever() {
         places: Some((7, 900)),
     };
     let version = Analytics::SCHEMA;
-    insta::assert_snapshot!(hex(&codec::encode(version, &market).unwrap()), @"");
-    insta::assert_snapshot!(hex(&codec::encode(version, &account).unwrap()), @"");
+    insta::assert_snapshot!(hex(&codec::encode(version, &market).unwrap()), @"019a140dc6fb2c01010203fc70110100040205fc306f01000a1801fb204efb204efb5046fb50460101fb204e01fb5046fbd00701");
+    insta::assert_snapshot!(hex(&codec::encode(version, &account).unwrap()), @"01b042405efb2c01010203fc701101000102010302fb60eafbd0840c0107fb8403");
 }
