@@ -1,7 +1,8 @@
 //! Replacing a file as a whole: after a crash there is the old one or the new one.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::faults;
@@ -12,7 +13,21 @@ pub(crate) const UNFINISHED: &str = "tmp";
 /// Writes the parts one after another beside `path`, syncs, renames, and syncs the directory. One writer a path.
 pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let unfinished = unfinished(path);
-    let mut file = File::create(&unfinished)?;
+    finish(path, &unfinished, File::create(&unfinished)?, parts)
+}
+
+/// The same for a secret: nobody but its owner may ever read it.
+pub fn replace_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
+    let unfinished = unfinished(path);
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    finish(path, &unfinished, file, &[secret])
+}
+
+fn finish(path: &Path, unfinished: &Path, mut file: File, parts: &[&[u8]]) -> io::Result<()> {
     for part in parts {
         file.write_all(part)?;
     }
@@ -20,7 +35,7 @@ pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     file.sync_all()?;
     drop(file);
     faults::point("file.before-rename");
-    fs::rename(&unfinished, path)?;
+    fs::rename(unfinished, path)?;
     faults::point("file.after-rename");
     sync_dir(path.parent())
 }
@@ -50,6 +65,18 @@ mod tests {
         replace(&path, &[b"a longer ", b"first"]).unwrap();
         replace(&path, &[b"second"]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_its_owners_alone_whatever_was_left_beside_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(dir.path().join("key.tmp"), "half of an old one, that everybody may read").unwrap();
+        replace_secret(&path, b"secret").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -8,6 +8,7 @@ pub mod data_dir;
 pub mod event_log;
 pub mod id_index;
 
+pub mod atomic_file;
 pub mod codec;
 pub mod faults;
 pub mod folder;
@@ -19,7 +20,6 @@ pub mod packed;
 pub mod snapshot;
 pub mod views;
 
-mod atomic_file;
 mod error;
 mod redb_file;
 

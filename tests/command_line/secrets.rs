@@ -52,10 +52,12 @@ fn a_configuration_with_a_secret_that_everybody_may_read_is_refused() {
 fn a_key_file_that_everybody_may_read_is_refused() {
     let place = Place::new();
     place.write("stream.key", &"1".repeat(32), 0o604);
+    place.write("hooks.key", &"1".repeat(64), 0o644);
     place.write("tls.key", "no key", 0o644);
     place.write("tls.pem", "no certificate", 0o644);
     for (options, file, named) in [
         (&["--stream-key-file", "stream.key"][..], "stream.key", "--stream-key-file"),
+        (&["--webhooks-key-file", "hooks.key"], "hooks.key", "--webhooks-key-file"),
         (&["--tls-cert", "tls.pem", "--tls-key", "tls.key"], "tls.key", "--tls-key"),
     ] {
         let said = place.refused(&[&["serve"], options].concat(), &[]);

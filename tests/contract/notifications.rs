@@ -3,6 +3,7 @@
 mod inbox;
 mod once;
 mod receiver;
+mod retries;
 mod unhappy;
 
 use orderledger_tests::client::{Client, until};

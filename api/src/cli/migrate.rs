@@ -28,7 +28,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let kafka = args.kafka.settings()?;
-    let (_data, log) = open_log(&Settings::new(args.data.clone()), false)?;
+    let (data, log) = open_log(&Settings::new(args.data.clone()), false)?;
     let stretches = whole(&*log)?;
     let records =
         stretches.iter().fold(0_u64, |sum, stretch| sum.saturating_add(stretch.to.saturating_sub(stretch.from)));
@@ -43,10 +43,20 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         return print_json(&json!({"topics": topics, "partitions": partitions, "records": copied, "compared": copied}));
     }
+    let key = data.webhooks_key_path();
+    let key = if key.exists() {
+        format!(
+            "The secrets of its webhooks are made from {}, unless the server names another file: copy it elsewhere and name it with \
+             --webhooks-key-file, or every webhook is told nothing until its secret is rotated\n",
+            key.display()
+        )
+    } else {
+        String::new()
+    };
     let prefix = if kafka.prefix.is_empty() { String::new() } else { format!(" --topic-prefix {}", kafka.prefix) };
     print(format!(
         "{copied} records copied to {partitions} partitions a topic and compared, all equal.\nGo on with a new data directory: orderledger \
-         serve --log kafka --kafka-brokers {}{prefix} --data NEW\n{} stays as it is; start no server on it any more\n",
+         serve --log kafka --kafka-brokers {}{prefix} --data NEW\n{key}{} stays as it is; start no server on it any more\n",
         kafka.brokers,
         args.data.display()
     ))

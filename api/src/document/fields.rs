@@ -383,7 +383,12 @@ const FIELDS: &[Field] = &[
     f("muted", "[]Text", Always, "Event types that the user isn't told of."),
     f("webhookId", "Id", Always, "The webhook."),
     f("url", "Text", Always, "Where it is."),
-    f("secret", "Text", Always, "What signs (`whsec_` and base64); it is shown here alone."),
+    f(
+        "secret",
+        "Text",
+        Null,
+        "What signs (`whsec_` and base64), shown here alone; null if it was made from another key: rotate it.",
+    ),
     f("secretVersion", "Count", Always, "Which secret that is, from 1."),
     f("previousSecretUntil", "Time", Null, "Until then the secret before it signs, too."),
     f("sent", "Count", Always, "How many deliveries succeeded since the server began."),

@@ -12,6 +12,7 @@ use super::appends::APPENDS;
 use super::canary::CANARY_SEEN;
 use super::spans::SPANS;
 use super::text::{Text, number};
+use super::webhooks::{self, OfWebhooks};
 use super::workers::{self, OfView};
 use super::{calls, process};
 use crate::lag::Group;
@@ -28,6 +29,8 @@ pub(crate) struct Moment {
     exports: usize,
     /// Records of another server that each stage has read.
     twins: Vec<(&'static str, u64)>,
+    /// None while the view has no rows.
+    webhooks: Option<OfWebhooks>,
 }
 
 impl Moment {
@@ -47,6 +50,7 @@ impl Moment {
             streams: ledger.streams.open(),
             exports: ledger.open_exports(),
             twins: ledger.stages().map(twin).to_vec(),
+            webhooks: OfWebhooks::of(ledger).ok(),
         })
     }
 
@@ -95,6 +99,7 @@ impl Collector for Moment {
         text.counters("orderledger_twin_records", "Records of another server on the same topics", twins)?;
         workers::groups(text, &self.groups)?;
         workers::views(text, &self.views)?;
+        webhooks::write(text, self.webhooks.as_ref())?;
         process::write(text)
     }
 }

@@ -51,7 +51,7 @@ pub(crate) async fn get(
 }
 
 fn shown(ledger: &Ledger, id: Uuid, row: WebhookRow) -> WebhookShown {
-    let key_is_known = row.key_fingerprint == ledger.webhooks.key.fingerprint();
+    let key_is_known = ledger.webhooks.knows_key_of(&row);
     WebhookShown::new(id, row, ledger.webhooks.standing(id), key_is_known)
 }
 

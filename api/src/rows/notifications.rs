@@ -46,7 +46,7 @@ pub(crate) struct WebhookShown {
     secret_version: u32,
     /// Until then the secret before it signs, too.
     previous_secret_until: Option<Timestamp>,
-    /// `active`; `retrying` while the newest attempt failed; `key-unknown` if its secret was made from another key.
+    /// One of [`crate::webhooks::STATES`].
     state: &'static str,
     waiting: usize,
     sent: u64,
@@ -56,12 +56,8 @@ pub(crate) struct WebhookShown {
 
 impl WebhookShown {
     pub(crate) fn new(id: Uuid, row: WebhookRow, standing: Standing, key_is_known: bool) -> WebhookShown {
-        let state = match () {
-            () if !key_is_known => "key-unknown",
-            () if standing.error.is_some() => "retrying",
-            () => "active",
-        };
-        let Standing { waiting, sent, error } = standing;
+        let state = standing.state(key_is_known);
+        let (position, Standing { waiting, sent, error, .. }) = (row.at(), standing);
         WebhookShown {
             webhook_id: id,
             url: row.url,
@@ -73,7 +69,7 @@ impl WebhookShown {
             waiting,
             sent,
             error,
-            position: row.call.at,
+            position,
         }
     }
 }
@@ -90,7 +86,7 @@ pub(crate) struct DeadLetterShown {
 
 impl From<(Position, DeadLetterRow)> for DeadLetterShown {
     fn from((position, row): (Position, DeadLetterRow)) -> DeadLetterShown {
-        let DeadLetterRow { user_id, attempts, error } = row;
+        let DeadLetterRow { user_id, attempts, error, .. } = row;
         DeadLetterShown { position, user_id, attempts, error }
     }
 }

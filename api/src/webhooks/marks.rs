@@ -3,6 +3,9 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use orderledger_store::Error;
+use orderledger_store::event_log::{Delivered, NewRecord};
+
 use orderledger_projections::notifications::deliveries::GivenUp;
 use orderledger_projections::notifications::rows::MarksRow;
 use orderledger_projections::notifications::said::{Behind, DeliveryFailed, Said, WebhookMarked};
@@ -10,8 +13,9 @@ use uuid::Uuid;
 
 use crate::ledger::{self, Ledger};
 
-/// After a success.
+/// After a success, and as long again for so many accounts that are behind: each stands in the mark.
 const SOON: Duration = Duration::from_secs(1);
+const BEHIND_EACH: usize = 50;
 /// After a failure.
 const SELDOM: Duration = Duration::from_secs(30);
 /// How long the end of the program waits for the last one.
@@ -22,7 +26,10 @@ const ERROR_CHARACTERS: usize = 300;
 /// The marks of one webhook on their way to the log.
 pub(super) struct Marking {
     webhook: Uuid,
+    /// Not handed to the log yet, or not taken.
     given_up: Vec<Said>,
+    /// Handed to the log with the mark that is on its way.
+    handed: Vec<Said>,
     written_at: Option<Instant>,
     written: MarksRow,
     has_done: bool,
@@ -32,8 +39,8 @@ pub(super) struct Marking {
 
 impl Marking {
     pub(super) fn new(webhook: Uuid, written: MarksRow) -> Marking {
-        let (given_up, written_at, answers) = (Vec::new(), None, channel());
-        Marking { webhook, given_up, written_at, written, has_done: false, on_its_way: false, answers }
+        let (given_up, handed, written_at, answers) = (Vec::new(), Vec::new(), None, channel());
+        Marking { webhook, given_up, handed, written_at, written, has_done: false, on_its_way: false, answers }
     }
 
     /// Something was sent.
@@ -58,7 +65,7 @@ impl Marking {
     /// Writes the marks if they are due.
     pub(super) fn write(&mut self, ledger: &Ledger, marks: impl FnOnce() -> MarksRow) {
         self.hear();
-        let pause = if self.has_done { SOON } else { SELDOM };
+        let pause = pause(self.has_done, self.written.behind.len());
         if self.on_its_way || self.written_at.is_some_and(|at| at.elapsed() < pause) {
             return;
         }
@@ -83,6 +90,15 @@ impl Marking {
     }
 
     fn append(&mut self, ledger: &Ledger, marks: MarksRow) {
+        self.hand_over(marks, ledger.partitions, |batch, delivered| ledger.appender.append(batch, delivered));
+    }
+
+    fn hand_over(
+        &mut self,
+        marks: MarksRow,
+        partitions: u32,
+        append: impl FnOnce(Vec<NewRecord>, Delivered) -> Result<(), Error>,
+    ) {
         if marks == self.written && self.given_up.is_empty() {
             return;
         }
@@ -94,20 +110,23 @@ impl Marking {
             behind: behind.map(|(user_id, next, attempts)| Behind { user_id, next, attempts }).collect(),
             resent: marks.resent,
         });
+        self.handed = std::mem::take(&mut self.given_up);
         // In one partition, in this order: what was given up is known before it is passed over.
-        let record = |said: &Said| said.record(Uuid::new_v4(), ledger::now(), "webhooks", None, ledger.partitions);
-        let batch = self.given_up.iter().chain(std::iter::once(&marked)).map(record).collect();
+        let record = |said: &Said| said.record(Uuid::new_v4(), ledger::now(), "webhooks", None, partitions);
+        let batch = self.handed.iter().chain(std::iter::once(&marked)).map(record).collect();
         let answer = self.answers.0.clone();
         // Nobody listens any more if sending fails.
-        let delivered =
-            Box::new(move |taken: Result<Vec<u64>, orderledger_store::Error>| _ = answer.send(taken.is_ok()));
-        match ledger.appender.append(batch, delivered) {
+        let delivered = Box::new(move |taken: Result<Vec<u64>, Error>| _ = answer.send(taken.is_ok()));
+        match append(batch, delivered) {
             Ok(()) => {
                 self.on_its_way = true;
                 self.has_done = false;
                 self.written = marks;
             }
-            Err(error) => tracing::warn!(%error, webhook = %self.webhook, "the log takes no mark; it is written again"),
+            Err(error) => {
+                tracing::warn!(%error, webhook = %self.webhook, "the log takes no mark; it is written again");
+                self.take_back();
+            }
         }
     }
 
@@ -120,11 +139,94 @@ impl Marking {
 
     fn heard(&mut self, taken: bool) {
         if taken {
-            self.given_up.clear();
+            self.handed.clear();
         } else {
             tracing::warn!(webhook = %self.webhook, "the log did not acknowledge a mark; it is written again");
+            self.take_back();
             self.written = MarksRow::default();
             self.has_done = true;
         }
+    }
+
+    /// What the log didn't take goes before what was given up since.
+    fn take_back(&mut self) {
+        let since = std::mem::take(&mut self.given_up);
+        self.given_up = std::mem::take(&mut self.handed);
+        self.given_up.extend(since);
+    }
+}
+
+/// How long after a mark the next one is written.
+fn pause(has_done: bool, behind: usize) -> Duration {
+    if !has_done {
+        return SELDOM;
+    }
+    let times = u32::try_from(behind / BEHIND_EACH).unwrap_or(u32::MAX).saturating_add(1);
+    SOON.saturating_mul(times).min(SELDOM)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use orderledger_domain::ids::UserId;
+    use orderledger_domain::position::{Position, Topic};
+    use orderledger_projections::notifications::said;
+    use orderledger_store::At;
+
+    use super::*;
+
+    fn at(offset: u64) -> Position {
+        Topic::Orders.at(0).offset(offset)
+    }
+
+    fn gives_up(marking: &mut Marking, offset: u64) {
+        marking.give_up(GivenUp { user: UserId::new("ann").unwrap(), at: at(offset), attempts: 14 }, "it answered 500");
+    }
+
+    /// Hands over; the offsets of the dead letters of the batch, and what acknowledges it.
+    fn hand_over(marking: &mut Marking, next: u64) -> (Vec<u64>, Delivered) {
+        let (mut letters, mut acknowledges) = (Vec::new(), None);
+        marking.hand_over(MarksRow { next: vec![at(next)], ..MarksRow::default() }, 1, |batch, delivered| {
+            for record in batch {
+                if let Some((_, Said::WebhookDeliveryFailed(failed))) = said::read(record.value.as_deref()) {
+                    letters.push(failed.position.offset);
+                }
+            }
+            acknowledges = Some(delivered);
+            Ok(())
+        });
+        (letters, acknowledges.unwrap())
+    }
+
+    #[test]
+    fn what_is_given_up_while_a_mark_is_on_its_way_goes_with_the_next_one() {
+        let mut marking = Marking::new(Uuid::nil(), MarksRow::default());
+        gives_up(&mut marking, 1);
+        let (letters, acknowledges) = hand_over(&mut marking, 2);
+        assert_eq!(letters, [1]);
+        gives_up(&mut marking, 2);
+        acknowledges(Ok(vec![0]));
+        marking.hear();
+        assert_eq!(hand_over(&mut marking, 3).0, [2]);
+    }
+
+    #[test]
+    fn what_the_log_did_not_take_is_handed_over_again() {
+        let mut marking = Marking::new(Uuid::nil(), MarksRow::default());
+        gives_up(&mut marking, 1);
+        let (_, acknowledges) = hand_over(&mut marking, 2);
+        gives_up(&mut marking, 2);
+        acknowledges(Err(Error::unavailable(At::Log, "away")));
+        marking.hear();
+        marking.hand_over(MarksRow::default(), 1, |_, _| Err(Error::unavailable(At::Log, "full")));
+        gives_up(&mut marking, 3);
+        assert_eq!(hand_over(&mut marking, 2).0, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_large_mark_is_written_less_often() {
+        let seconds = |has_done, behind| pause(has_done, behind).as_secs();
+        assert_eq!([0, 49, 50, 500, 5_000_000].map(|behind| seconds(true, behind)), [1, 1, 2, 11, 30]);
+        assert_eq!(seconds(false, 0), 30);
     }
 }

@@ -24,8 +24,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use orderledger_domain::position::Topic;
 use orderledger_projections::notifications::deliveries::Schedule;
 use orderledger_projections::notifications::queries;
+use orderledger_projections::notifications::rows::WebhookRow;
 use orderledger_projections::worker::progress::WorkerState;
 use orderledger_store::Error;
 use uuid::Uuid;
@@ -34,6 +36,7 @@ pub(crate) use guard::check_url;
 pub(crate) use secrets::{Key, parse_key};
 
 use crate::ledger::Ledger;
+use crate::ledger::rebuild::polite::be_polite;
 
 /// So many webhooks may be registered: each has threads of its own.
 pub(crate) const WEBHOOKS_MAX: usize = 32;
@@ -81,6 +84,23 @@ pub(crate) struct Standing {
     pub(crate) sent: u64,
     /// Why the newest attempt failed, until one succeeds.
     pub(crate) error: Option<String>,
+    /// Its secret was made from another key than this server's.
+    pub(crate) key_is_unknown: bool,
+}
+
+/// The states that a webhook may be in.
+pub(crate) const STATES: [&str; 3] = ["active", "retrying", "key-unknown"];
+
+impl Standing {
+    /// `active`; `retrying` while the newest attempt failed; `key-unknown` if its secret was made from another key.
+    pub(crate) fn state(&self, key_is_known: bool) -> &'static str {
+        let [active, retrying, key_unknown] = STATES;
+        match () {
+            () if !key_is_known => key_unknown,
+            () if self.error.is_some() => retrying,
+            () => active,
+        }
+    }
 }
 
 impl Webhooks {
@@ -97,6 +117,11 @@ impl Webhooks {
         self.standings().get(&id).cloned().unwrap_or_default()
     }
 
+    /// Whether the webhook's secret was made from the key that is here.
+    pub(crate) fn knows_key_of(&self, row: &WebhookRow) -> bool {
+        row.key_fingerprint == self.key.fingerprint()
+    }
+
     fn standings(&self) -> MutexGuard<'_, BTreeMap<Uuid, Standing>> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,14 +134,17 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
     }
     let of = Arc::clone(ledger);
     ledger.rebuilds.spawn("webhooks", move || {
+        // Its own threads are as nice: all that is live goes first.
+        be_polite();
         let mut told: BTreeMap<Uuid, std::thread::JoinHandle<()>> = BTreeMap::new();
+        let mut registered = Registered::default();
         while !of.conditions.stop.is_set() {
             told.retain(|_, thread| !thread.is_finished());
-            for id in registered(&of) {
-                if told.contains_key(&id) {
+            for id in registered.look(&of) {
+                if told.contains_key(id) {
                     continue;
                 }
-                let ledger = Arc::clone(&of);
+                let (ledger, id) = (Arc::clone(&of), *id);
                 let thread = std::thread::Builder::new().name("webhook".to_owned());
                 match thread.spawn(move || sender::run(&ledger, id)) {
                     Ok(thread) => drop(told.insert(id, thread)),
@@ -133,13 +161,31 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
     })
 }
 
-/// The webhooks, once the view knows all that was said of them before this program began.
-fn registered(ledger: &Ledger) -> Vec<Uuid> {
-    let view = &ledger.notifications;
-    if view.live.load().progress.standing().state != WorkerState::Live {
-        return Vec::new();
+/// The webhooks, as they were when the view last heard anything of notifications.
+#[derive(Default)]
+struct Registered {
+    /// Up to where the view had heard.
+    heard: Vec<u64>,
+    active: Vec<Uuid>,
+}
+
+impl Registered {
+    /// The webhooks, once the view knows all that was said of them before this program began. Rows are read only after something was
+    /// said.
+    fn look(&mut self, ledger: &Ledger) -> &[Uuid] {
+        let view = &ledger.notifications;
+        if view.live.load().progress.standing().state != WorkerState::Live {
+            return &[];
+        }
+        let Ok(moment) = view.moment() else { return &[] };
+        let next = |of| moment.partitions.get(&of).map_or(0, |at| at.next_offset);
+        let heard: Vec<u64> = ledger.all_of(Topic::Notifications).map(next).collect();
+        if heard != self.heard
+            && let Ok(all) = queries::webhooks(&moment.reader)
+        {
+            let active = all.into_iter().filter(|(_, row)| !row.is_deleted);
+            *self = Registered { heard, active: active.map(|(id, _)| id).collect() };
+        }
+        &self.active
     }
-    let all = view.reader().and_then(|reader| queries::webhooks(&reader));
-    let active = all.unwrap_or_default().into_iter().filter(|(_, row)| !row.is_deleted);
-    active.map(|(id, _)| id).collect()
 }

@@ -1,14 +1,12 @@
 //! What signs: secrets are made from one key and stand in no record; signatures are those of the Standard Webhooks
 //! specification (symmetric, `v1`).
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use orderledger_store::Error;
+use orderledger_store::{Error, atomic_file};
 use ring::hmac;
 use uuid::Uuid;
 
@@ -28,7 +26,13 @@ impl Key {
     /// The key that is kept in that file, made where there is none; nobody but its owner may read it.
     pub(crate) fn kept(path: &Path) -> Result<Key, Error> {
         let failed = |what: &'static str| move |error| Error::unavailable(path, what).with_source(error);
-        match std::fs::read_to_string(path) {
+        let mut kept = std::fs::read_to_string(path);
+        if kept.as_ref().is_ok_and(String::is_empty) {
+            // Nothing was ever made from a key that was not written.
+            tracing::warn!(file = %path.display(), "it is empty: a new webhooks key is made");
+            kept = Err(ErrorKind::NotFound.into());
+        }
+        match kept {
             Ok(text) => match parse_key(&text) {
                 Ok(bytes) => Ok(Key::new(&bytes)),
                 Err(what) => Err(Error::refused(
@@ -41,8 +45,7 @@ impl Key {
                 let unrandom = |_| Error::unavailable(path, "the system gives no random bytes for the webhooks' key");
                 getrandom::fill(&mut bytes).map_err(unrandom)?;
                 let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-                let written = made.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+                let written = atomic_file::replace_secret(path, text.as_bytes());
                 written.map_err(failed("can't write the webhooks' key"))?;
                 Ok(Key::new(&bytes))
             }
@@ -133,5 +136,12 @@ mod tests {
         assert_eq!(Key::kept(&path).unwrap().fingerprint(), made);
         std::fs::write(&path, "00").unwrap();
         assert!(Key::kept(&path).is_err());
+        // A start that was killed, or had no room on the disk, may have left an empty one; half of a new one is none.
+        std::fs::write(&path, "").unwrap();
+        std::fs::write(dir.path().join("webhooks.key.tmp"), "00").unwrap();
+        let anew = Key::kept(&path).unwrap().fingerprint();
+        assert!(anew != made && Key::kept(&path).unwrap().fingerprint() == anew);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use orderledger_domain::ids::UserId;
-use orderledger_domain::position::Position;
 use orderledger_projections::notifications::deliveries::{Deliveries, Due};
 use orderledger_projections::notifications::queries;
 use orderledger_projections::notifications::rows::WebhookRow;
@@ -15,7 +14,7 @@ use uuid::Uuid;
 use super::Standing;
 use super::call::{self, Call};
 use super::marks::Marking;
-use super::scan::look;
+use super::scan::Looks;
 use super::secrets::Secret;
 use crate::ledger::{self, Ledger, Moment};
 
@@ -23,34 +22,55 @@ use crate::ledger::{self, Ledger, Moment};
 const CALLS_MAX: usize = 4;
 /// How long it waits for an answer before it looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// After the log or the view gave no answer.
+/// After the log or the view gave no answer, and between two looks whether the key is the right one by now.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tells the webhook until it is deleted or the program ends.
 pub(super) fn run(ledger: &Arc<Ledger>, id: Uuid) {
-    let begun = loop {
-        if ledger.conditions.stop.is_set() {
-            return;
-        }
-        match Telling::begin(ledger, id) {
-            Ok(begun) => break begun,
-            Err(error) => tracing::debug!(%error, webhook = %id, "it can't be told yet"),
-        }
-        ledger.conditions.stop.sleep(PAUSE);
-    };
-    let Some(mut telling) = begun else { return };
+    let mut is_said = false;
     while !ledger.conditions.stop.is_set() {
-        match telling.turn() {
-            Ok(true) => {}
-            Ok(false) => return,
+        match Telling::begin(ledger, id) {
+            Ok(Begun::Telling(telling)) => {
+                is_said = false;
+                if telling.go() == Turn::IsDeleted {
+                    break;
+                }
+            }
+            Ok(Begun::KeyUnknown) => {
+                if !std::mem::replace(&mut is_said, true) {
+                    tracing::warn!(
+                        webhook = %id,
+                        "its secret was made from another key than this server has (--webhooks-key-file, or webhooks.key in \
+                         the data directory): it is told nothing until POST /v1/webhooks/{id}/rotate, or until that key is back"
+                    );
+                }
+                ledger.conditions.stop.sleep(PAUSE);
+            }
+            Ok(Begun::IsDeleted) => break,
             Err(error) => {
-                tracing::debug!(%error, webhook = %id, "it is told later");
+                tracing::debug!(%error, webhook = %id, "it can't be told yet");
                 ledger.conditions.stop.sleep(PAUSE);
             }
         }
     }
-    let marks = telling.deliveries.marks();
-    telling.marking.end(ledger, marks);
+    ledger.webhooks.standings().remove(&id);
+}
+
+enum Begun<'a> {
+    Telling(Box<Telling<'a>>),
+    KeyUnknown,
+    IsDeleted,
+}
+
+/// What a turn leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Next,
+    /// From then on somebody else tells it, so how far it is must be read anew before this one may go on.
+    KeyUnknown,
+    IsDeleted,
+    /// The program ends.
+    Ends,
 }
 
 type Outcome = (UserId, Result<(), String>);
@@ -69,10 +89,23 @@ struct Telling<'a> {
 }
 
 impl<'a> Telling<'a> {
-    /// None if it is deleted by now.
-    fn begin(ledger: &'a Arc<Ledger>, id: Uuid) -> Result<Option<Telling<'a>>, Error> {
+    /// Goes on where the view's marks say.
+    fn begin(ledger: &'a Arc<Ledger>, id: Uuid) -> Result<Begun<'a>, Error> {
         let reader = ledger.notifications.reader()?;
-        let Some(row) = queries::webhook(&reader, id)?.filter(|row| !row.is_deleted) else { return Ok(None) };
+        let Some(row) = queries::webhook(&reader, id)?.filter(|row| !row.is_deleted) else {
+            return Ok(Begun::IsDeleted);
+        };
+        let mut standing = ledger.webhooks.standing(id);
+        // Without the key that its secrets are made from, nothing that it gets would be signed as it knows it.
+        if !ledger.webhooks.knows_key_of(&row) {
+            let error = Some("its secret was made from another key; rotate it".to_owned());
+            standing = Standing { waiting: 0, error, key_is_unknown: true, ..standing };
+            ledger.webhooks.standings().insert(id, standing);
+            return Ok(Begun::KeyUnknown);
+        }
+        if std::mem::take(&mut standing.key_is_unknown) {
+            standing.error = None;
+        }
         let marks = queries::marks(&reader, id)?;
         let settings = &ledger.webhooks.settings;
         let (calls, waiting) = channel::<Call>();
@@ -80,78 +113,88 @@ impl<'a> Telling<'a> {
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..CALLS_MAX {
             let (waiting, answer, agent) = (Arc::clone(&waiting), answer.clone(), call::agent(settings));
-            let thread = std::thread::Builder::new().name("webhook-call".to_owned());
+            let (thread, allow_private) =
+                (std::thread::Builder::new().name("webhook-call".to_owned()), settings.allow_private);
             // Not waited for at the end of the program: what is on its way then is not marked, and sent again.
-            let spawned = thread.spawn(move || make_calls(&waiting, &answer, &agent));
+            let spawned = thread.spawn(move || make_calls(&waiting, &answer, &agent, allow_private));
             spawned.map_err(|error| {
                 Error::unavailable(orderledger_store::At::Log, "the system gives no thread for it").with_source(error)
             })?;
         }
         let deliveries = Deliveries::new(&marks, settings.schedule);
-        let marking = Marking::new(id, marks);
-        Ok(Some(Telling {
+        Ok(Begun::Telling(Box::new(Telling {
             ledger,
             id,
             row,
             deliveries,
-            marking,
+            marking: Marking::new(id, marks),
             begun: Instant::now(),
             calls,
             outcomes,
             on_their_way: 0,
-            standing: Standing::default(),
-        }))
+            standing,
+        })))
     }
 
-    /// One turn; false once the webhook is deleted.
-    fn turn(&mut self) -> Result<bool, Error> {
+    /// Tells it until that ends, and why it ends.
+    fn go(mut self: Box<Self>) -> Turn {
+        let ended = loop {
+            if self.ledger.conditions.stop.is_set() {
+                break Turn::Ends;
+            }
+            match self.turn() {
+                Ok(Turn::Next) => {}
+                Ok(ended) => break ended,
+                Err(error) => {
+                    tracing::debug!(%error, webhook = %self.id, "it is told later");
+                    self.ledger.conditions.stop.sleep(PAUSE);
+                }
+            }
+        };
+        if ended != Turn::IsDeleted {
+            let marks = self.deliveries.marks();
+            self.marking.end(self.ledger, marks);
+        }
+        ended
+    }
+
+    fn turn(&mut self) -> Result<Turn, Error> {
         let moment = self.ledger.notifications.moment()?;
         match queries::webhook(&moment.reader, self.id)? {
-            Some(row) if row.is_deleted => return Ok(false),
+            Some(row) if row.is_deleted => return Ok(Turn::IsDeleted),
             Some(row) => self.row = row,
             None => {
                 return Err(Error::unavailable(orderledger_store::At::Log, "the view doesn't know the webhook yet"));
             }
         }
-        // Without the key that its secrets are made from, nothing that it gets would be signed as it knows it.
-        if self.row.key_fingerprint == self.ledger.webhooks.key.fingerprint() {
-            let began = Instant::now();
-            let has_more = self.read(&moment)?;
-            self.send()?;
-            self.tell_standing();
-            self.marking.write(self.ledger, || self.deliveries.marks());
-            self.hear(if has_more { Duration::ZERO } else { LOOK_EVERY });
-            if has_more {
-                // Half of the time is left to those who are waited for.
-                self.ledger.conditions.stop.sleep(began.elapsed().min(LOOK_EVERY));
-            }
-        } else {
-            self.standing.error = Some("its secret was made from another key; rotate it".to_owned());
-            self.tell_standing();
-            self.ledger.conditions.stop.sleep(PAUSE);
+        if !self.ledger.webhooks.knows_key_of(&self.row) {
+            return Ok(Turn::KeyUnknown);
         }
-        Ok(true)
+        let began = Instant::now();
+        let has_more = self.read(&moment)?;
+        self.send()?;
+        self.tell_standing();
+        self.marking.write(self.ledger, || self.deliveries.marks());
+        self.hear(if has_more { Duration::ZERO } else { LOOK_EVERY });
+        if has_more {
+            // Half of the time is left to those who are waited for.
+            self.ledger.conditions.stop.sleep(began.elapsed().min(LOOK_EVERY));
+        }
+        Ok(Turn::Next)
     }
 
-    /// Reads a little in every partition; whether there is more.
+    /// Reads a little of every source; whether there is more.
     fn read(&mut self, moment: &Moment) -> Result<bool, Error> {
-        let mut has_more = false;
         let requests = queries::resends(&moment.reader, self.id)?;
         self.deliveries.begin_again(&requests);
-        let again = self.deliveries.reads_again().map(|(from, to, user)| (from, to, user.cloned()));
-        if let Some((from, to, user)) = again.filter(|_| self.deliveries.has_room())
-            && let Some(looked) = look(self.ledger, moment, &self.row, from, to.offset, user.as_ref())?
-        {
-            self.deliveries.take_again(looked.told, looked.end);
-            has_more = true;
-        }
-        let next: Vec<Position> = self.deliveries.next().collect();
-        for from in next {
+        let (looks, mut has_more) = (Looks::new(self.ledger, &self.row, moment), false);
+        for reading in self.deliveries.readings() {
             if !self.deliveries.has_room() {
                 return Ok(false);
             }
-            if let Some(looked) = look(self.ledger, moment, &self.row, from, u64::MAX.saturating_sub(1), None)? {
-                self.deliveries.take(from.partition, looked.told, looked.end);
+            let is_wanted = |user: &UserId, at| self.deliveries.wants(reading.source, user, at);
+            if let Some(looked) = looks.look(&reading, is_wanted)? {
+                self.deliveries.take(reading.source, looked.told, looked.end);
                 has_more = true;
             }
         }
@@ -161,14 +204,14 @@ impl<'a> Telling<'a> {
     fn send(&mut self) -> Result<(), Error> {
         while self.on_their_way < CALLS_MAX {
             let Some(Due { user, at }) = self.deliveries.due(self.begun.elapsed()) else { break };
-            let record = match self.ledger.log.read(at.topic_partition(), at.offset, 1) {
-                Ok(records) => records.into_iter().next().filter(|record| record.offset == at.offset),
+            let value = match self.ledger.event_at(at) {
+                Ok((_, value)) => value,
                 Err(error) => {
                     self.deliveries.put_back(&user);
                     return Err(error);
                 }
             };
-            let message = record.and_then(|record| call::message(self.id, at, record.value.as_deref()?));
+            let message = value.and_then(|value| call::message(self.id, at, &value));
             let Some((id, body)) = message else {
                 // It was an event when it was looked at.
                 tracing::error!(webhook = %self.id, position = %at, "the log has no event there any more");
@@ -228,11 +271,11 @@ impl<'a> Telling<'a> {
 }
 
 /// Makes calls until nobody wants any.
-fn make_calls(waiting: &Mutex<Receiver<Call>>, answer: &Sender<Outcome>, agent: &ureq::Agent) {
+fn make_calls(waiting: &Mutex<Receiver<Call>>, answer: &Sender<Outcome>, agent: &ureq::Agent, allow_private: bool) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(call) = next else { return };
-        let outcome = call::make(agent, &call);
+        let outcome = call::make(agent, &call, allow_private);
         if answer.send((call.user, outcome)).is_err() {
             return;
         }

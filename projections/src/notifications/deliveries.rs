@@ -92,15 +92,41 @@ struct Again {
     left: usize,
 }
 
+/// What is read for a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A stretch that is sent again.
+    Again,
+    /// Of a partition what was read before and is not done with: of the accounts that were behind the marks alone.
+    Behind(u32),
+    /// Of a partition what was never read before.
+    New(u32),
+}
+
+/// What is to be read next of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Of which.
+    pub source: Source,
+    /// From there on,
+    pub from: Position,
+    /// up to below this offset.
+    pub end: u64,
+}
+
 /// One webhook's deliveries.
 #[derive(Debug)]
 pub struct Deliveries {
     schedule: Schedule,
     /// Where to read on, by partition.
     next: BTreeMap<u32, u64>,
-    /// Everything below was read before: only what is behind counts there.
-    marked: BTreeMap<u32, u64>,
+    /// Accounts that were behind the marks, until what is behind is read up to where all else is: the first event that is not
+    /// done with, and how often that was tried.
     behind: BTreeMap<UserId, (Position, u32)>,
+    /// Where to read on for them, by partition.
+    next_behind: BTreeMap<u32, u64>,
+    /// What was read last: the next one after it comes first.
+    read: Option<Source>,
     accounts: BTreeMap<UserId, Account>,
     waiting: usize,
     /// Who was served last: the next one after it comes first.
@@ -112,17 +138,22 @@ pub struct Deliveries {
 impl Deliveries {
     /// Goes on where the marks say.
     pub fn new(marks: &MarksRow, schedule: Schedule) -> Deliveries {
-        let marked: BTreeMap<u32, u64> = marks.next.iter().map(|at| (at.partition, at.offset)).collect();
-        let mut next = marked.clone();
-        for (_, at, _) in &marks.behind {
-            let next = next.entry(at.partition).or_insert(at.offset);
-            *next = at.offset.min(*next);
+        let mut next: BTreeMap<u32, u64> = marks.next.iter().map(|at| (at.partition, at.offset)).collect();
+        let (mut behind, mut next_behind) = (BTreeMap::new(), BTreeMap::new());
+        for (user, at, attempts) in &marks.behind {
+            let marked = *next.entry(at.partition).or_insert(at.offset.saturating_add(1));
+            if at.offset < marked {
+                behind.insert(user.clone(), (*at, *attempts));
+                let from = next_behind.entry(at.partition).or_insert(at.offset);
+                *from = at.offset.min(*from);
+            }
         }
         Deliveries {
             schedule,
             next,
-            marked,
-            behind: marks.behind.iter().map(|(user, at, attempts)| (user.clone(), (*at, *attempts))).collect(),
+            behind,
+            next_behind,
+            read: None,
             accounts: BTreeMap::new(),
             waiting: 0,
             last: None,
@@ -131,9 +162,42 @@ impl Deliveries {
         }
     }
 
-    /// Where to read on, by partition of `orders`.
-    pub fn next(&self) -> impl Iterator<Item = Position> {
-        self.next.iter().map(|(partition, offset)| Topic::Orders.at(*partition).offset(*offset))
+    /// What there is to be read, so that each gets its turn: what comes after what was read last is first.
+    pub fn readings(&self) -> Vec<Reading> {
+        let of = |partition: &u32| Topic::Orders.at(*partition);
+        let again = self.again.iter().filter(|again| again.next <= again.row.to.offset).map(|again| Reading {
+            source: Source::Again,
+            from: again.row.from.topic_partition().offset(again.next),
+            end: again.row.to.offset.saturating_add(1),
+        });
+        let behind = self.next_behind.iter().map(|(partition, offset)| Reading {
+            source: Source::Behind(*partition),
+            from: of(partition).offset(*offset),
+            end: self.next.get(partition).copied().unwrap_or(0),
+        });
+        let new = self.next.iter().map(|(partition, offset)| Reading {
+            source: Source::New(*partition),
+            from: of(partition).offset(*offset),
+            end: u64::MAX,
+        });
+        let mut all: Vec<Reading> = again.chain(behind).chain(new).collect();
+        let read = all.iter().take_while(|reading| Some(reading.source) <= self.read).count();
+        all.rotate_left(read);
+        all
+    }
+
+    /// Whether what the source has of that account at that place is sent because of that source.
+    pub fn wants(&self, source: Source, user: &UserId, at: Position) -> bool {
+        let behind = self.behind.get(user).filter(|(from, _)| from.partition == at.partition);
+        match source {
+            Source::Again => {
+                let only = self.again.as_ref().and_then(|again| again.row.user_id.as_ref());
+                only.is_none_or(|only| only == user)
+            }
+            Source::Behind(_) => behind.is_some_and(|(from, _)| *from <= at),
+            // All of an account comes from one source, so in its order.
+            Source::New(_) => behind.is_none(),
+        }
     }
 
     /// Whether more may be read.
@@ -141,29 +205,59 @@ impl Deliveries {
         self.accounts.len() < ACCOUNTS_MAX && self.waiting < WAITING_MAX
     }
 
-    /// Takes what the webhook is to be told of the records of a partition from [`Deliveries::next`] on, up to below `end`.
-    pub fn take(&mut self, partition: u32, told: Vec<(u64, UserId)>, end: u64) {
-        let marked = self.marked.get(&partition).copied().unwrap_or(0);
+    /// Takes what the webhook is to be told of a source's records from where its reading began up to below `end`.
+    pub fn take(&mut self, source: Source, told: Vec<(u64, UserId)>, end: u64) {
+        self.read = Some(source);
+        let of = match source {
+            Source::New(partition) | Source::Behind(partition) => Topic::Orders.at(partition),
+            Source::Again => match &self.again {
+                Some(again) => again.row.from.topic_partition(),
+                None => return,
+            },
+        };
+        let is_again = source == Source::Again;
         for (offset, user) in told {
-            let at = Topic::Orders.at(partition).offset(offset);
-            // Below the mark all was done with, but for accounts that were behind.
-            let behind = self.behind.get(&user).copied();
-            if offset < marked && behind.is_none_or(|(from, _)| at < from) {
+            let at = of.offset(offset);
+            if !self.wants(source, &user, at) {
                 continue;
             }
-            let attempts = behind.filter(|(from, _)| *from == at).map_or(0, |(_, attempts)| attempts);
-            self.push(user, Waiting { at, is_again: false }, attempts);
+            let tried = self.behind.get(&user).filter(|(from, _)| *from == at && !is_again);
+            let attempts = tried.map_or(0, |(_, attempts)| *attempts);
+            self.push(user, Waiting { at, is_again }, attempts);
+            if let (true, Some(again)) = (is_again, &mut self.again) {
+                again.left = again.left.saturating_add(1);
+            }
         }
-        self.next.insert(partition, end);
-        if end >= marked {
+        match source {
+            Source::New(partition) => {
+                self.next.insert(partition, end);
+            }
+            Source::Behind(partition) => {
+                self.next_behind.insert(partition, end);
+            }
+            Source::Again => {
+                if let Some(again) = &mut self.again {
+                    again.next = end;
+                }
+                self.end_again();
+            }
+        }
+        self.end_behind(of.partition);
+    }
+
+    /// Once it is read up to where all else is, nobody is behind any more but by what waits.
+    fn end_behind(&mut self, partition: u32) {
+        if self.next_behind.get(&partition) >= self.next.get(&partition) {
+            self.next_behind.remove(&partition);
             self.behind.retain(|_, (from, _)| from.partition != partition);
         }
     }
 
     fn push(&mut self, user: UserId, waiting: Waiting, attempts: u32) {
         let account = self.accounts.entry(user).or_default();
-        if account.waiting.is_empty() {
-            account.attempts = attempts;
+        if account.waiting.is_empty() && attempts > 0 {
+            // A program that begins again and again uses up no attempts by that.
+            (account.attempts, account.not_before) = (attempts, self.schedule.pause(attempts));
         }
         account.waiting.push_back(waiting);
         self.waiting = self.waiting.saturating_add(1);
@@ -177,24 +271,6 @@ impl Deliveries {
         let new = requests.iter().find(|(request, _)| Some(*request) > self.resent);
         self.again =
             new.map(|(request, row)| Again { request: *request, row: row.clone(), next: row.from.offset, left: 0 });
-    }
-
-    /// What is to be read to send it again: from where, up to where (included), whose alone. None once all is read.
-    pub fn reads_again(&self) -> Option<(Position, Position, Option<&UserId>)> {
-        let again = self.again.as_ref().filter(|again| again.next <= again.row.to.offset)?;
-        Some((again.row.from.topic_partition().offset(again.next), again.row.to, again.row.user_id.as_ref()))
-    }
-
-    /// Takes what is to be sent again of the records up to below `end`.
-    pub fn take_again(&mut self, told: Vec<(u64, UserId)>, end: u64) {
-        let Some(again) = &mut self.again else { return };
-        let of = again.row.from.topic_partition();
-        again.next = end;
-        again.left = again.left.saturating_add(told.len());
-        for (offset, user) in told {
-            self.push(user, Waiting { at: of.offset(offset), is_again: true }, 0);
-        }
-        self.end_again();
     }
 
     /// A delivery that is due at that time, which counts as on its way from now on: the next account after the one that was
@@ -246,6 +322,9 @@ impl Deliveries {
             self.accounts.remove(user);
         }
         self.waiting = self.waiting.saturating_sub(1);
+        if let (false, Some(behind)) = (done.is_again, self.behind.get_mut(user)) {
+            *behind = (done.at.topic_partition().offset(done.at.offset.saturating_add(1)), 0);
+        }
         if let (true, Some(again)) = (done.is_again, &mut self.again) {
             again.left = again.left.saturating_sub(1);
         }
@@ -278,15 +357,8 @@ impl Deliveries {
             let attempts = if first == Some(0) { account.attempts } else { 0 };
             behind.insert(user, (waiting.at, attempts));
         }
-        let reached = |partition: &u32, next: &u64| self.marked.get(partition).copied().unwrap_or(0).max(*next);
-        MarksRow {
-            next: self
-                .next
-                .iter()
-                .map(|(partition, next)| Topic::Orders.at(*partition).offset(reached(partition, next)))
-                .collect(),
-            behind: behind.into_iter().map(|(user, (at, attempts))| (user.clone(), at, attempts)).collect(),
-            resent: self.resent,
-        }
+        let next = self.next.iter().map(|(partition, next)| Topic::Orders.at(*partition).offset(*next)).collect();
+        let behind = behind.into_iter().map(|(user, (at, attempts))| (user.clone(), at, attempts)).collect();
+        MarksRow { next, behind, resent: self.resent }
     }
 }

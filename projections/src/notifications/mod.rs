@@ -7,7 +7,8 @@
 //!
 //! - [`said`]: what records of `notifications` say
 //! - [`rows`]: what is stored, and under which keys
-//! - `users`, `webhooks`: the two halves of the fold over `notifications`
+//! - [`calls`]: what a retry is known by
+//! - `users`, `webhooks`, `dead_letters`: the fold over `notifications`
 //! - [`queries`]: what HTTP and the senders read
 //! - [`deliveries`]: in which order a webhook is told, and what comes next after a failure
 
@@ -22,6 +23,8 @@ use crate::worker::fold::{Failure, Fold, Outcome};
 use crate::worker::partition::Arrived;
 use crate::worker::read::Read;
 
+pub mod calls;
+mod dead_letters;
 pub mod deliveries;
 pub mod queries;
 pub mod rows;
@@ -63,7 +66,7 @@ pub struct Notifications {
 impl Fold for Notifications {
     const NAME: &'static str = "notifications";
     const TOPICS: &'static [Topic] = &[Topic::Orders, Topic::Notifications];
-    const SCHEMA: u8 = 1;
+    const SCHEMA: u8 = 2;
     /// Nobody waits for it: fewer, larger batches leave more to the others.
     const PACE: std::time::Duration = std::time::Duration::from_millis(250);
 

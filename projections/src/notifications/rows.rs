@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::NOTIFIES;
+use super::calls::Calls;
 
-/// How many times a user's preferences may have changed and still be known; before that the oldest known ones count.
+/// How many times a user's preferences may have changed and still be known; of events before that the oldest known ones count.
 pub const PREFERENCES_KEPT: usize = 16;
 
 /// How far a user has read, and what the user wants to be told.
@@ -21,19 +22,10 @@ pub struct UserRow {
     pub read_up_to: Option<u64>,
     /// What is not told, from which offset on; the newest last.
     pub preferences: Vec<(u64, Muted)>,
-    /// The newest call of each kind: under which id, and where it stands.
-    pub read_call: Option<Call>,
-    /// The same of preferences.
-    pub preferences_call: Option<Call>,
-}
-
-/// A call that was made under an id, once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
-    /// The id.
-    pub event_id: Uuid,
-    /// Where it stands.
-    pub at: Position,
+    /// The newest calls that said what is read.
+    pub read_calls: Calls,
+    /// The newest calls that set preferences.
+    pub preferences_calls: Calls,
 }
 
 /// Event types that a user isn't told of: bit n stands for the n-th of [`NOTIFIES`].
@@ -65,6 +57,20 @@ impl UserRow {
         in_force.map_or(Muted::default(), |(_, muted)| *muted)
     }
 
+    /// What is not told from that offset on; once too many changes are known, the oldest that still is counts for all before it.
+    pub(super) fn mute(&mut self, from: u64, muted: Muted) {
+        // A later one counts from no earlier position on.
+        let from = self.preferences.last().map_or(from, |(last, _)| from.max(*last));
+        self.preferences.retain(|(other, _)| *other != from);
+        self.preferences.push((from, muted));
+        if self.preferences.len() > PREFERENCES_KEPT {
+            self.preferences.remove(0);
+            if let Some((oldest, _)) = self.preferences.first_mut() {
+                *oldest = 0;
+            }
+        }
+    }
+
     /// What is not told of what comes next.
     pub fn muted(&self) -> Muted {
         self.preferences.last().map_or(Muted::default(), |(_, muted)| *muted)
@@ -90,10 +96,19 @@ pub struct WebhookRow {
     pub from: Vec<Position>,
     /// Where it was registered.
     pub registered: Position,
-    /// The newest call that set it, or asked to send something again.
-    pub call: Call,
+    /// The newest calls that set it, or asked to send something again.
+    pub calls: Calls,
+    /// How many dead letters it has.
+    pub dead_letters: u64,
     /// It is told nothing any more; kept, so that the call that registered it is known.
     pub is_deleted: bool,
+}
+
+impl WebhookRow {
+    /// Where the newest call stands that set it, or asked to send something again.
+    pub fn at(&self) -> Position {
+        self.calls.newest().map_or(self.registered, |call| call.at)
+    }
 }
 
 /// How far a webhook was told.
@@ -116,6 +131,8 @@ pub struct DeadLetterRow {
     pub attempts: u32,
     /// What was wrong the last time.
     pub error: String,
+    /// At which offset of the webhook's partition of `notifications` it was given up.
+    pub given_up: u64,
 }
 
 /// What is to be sent again.

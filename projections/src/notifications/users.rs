@@ -8,7 +8,8 @@ use orderledger_store::Error;
 use orderledger_store::views::{Changes, ViewReader};
 use uuid::Uuid;
 
-use super::rows::{self, Call, PREFERENCES_KEPT, UserRow};
+use super::calls::{Asked, Call};
+use super::rows::{self, UserRow};
 use super::said::{NotificationsRead, PreferencesSet, Said};
 
 /// The rows that changed since the last batch.
@@ -39,25 +40,22 @@ impl Users {
             Some(row) => row,
             None => reader.get_row(&rows::user_key(user))?.unwrap_or_default(),
         };
-        let call = Some(Call { event_id, at });
+        // The same call again changes nothing.
+        let is_new = row.read_calls.find(event_id).or_else(|| row.preferences_calls.find(event_id)).is_none();
         match said {
-            Said::NotificationPreferencesSet(set) => {
-                // A later one counts from no earlier position on.
-                let from = row.preferences.last().map_or(about.offset, |(last, _)| about.offset.max(*last));
-                row.preferences.retain(|(other, _)| *other != from);
-                row.preferences.push((from, set.muted.iter().copied().collect()));
-                if row.preferences.len() > PREFERENCES_KEPT {
-                    row.preferences.remove(0);
-                }
-                row.preferences_call = call;
+            Said::NotificationPreferencesSet(set) if is_new => {
+                let muted = set.muted.iter().copied().collect();
+                row.mute(about.offset, muted);
+                row.preferences_calls.push(Call { event_id, at, asked: Asked::Mute(muted) });
             }
-            _ => {
+            Said::NotificationsRead(_) if is_new => {
                 row.read_up_to = row.read_up_to.max(Some(about.offset));
-                row.read_call = call;
+                row.read_calls.push(Call { event_id, at, asked: Asked::Read(about) });
             }
+            _ => {}
         }
         self.changed.insert(user.clone(), row);
-        Ok(true)
+        Ok(is_new)
     }
 
     pub(super) fn write_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {

@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use orderledger_domain::ids::UserId;
 use orderledger_domain::position::{Position, Topic};
 use orderledger_store::Error;
 use orderledger_store::keys;
 use orderledger_store::views::{Changes, ViewReader};
 use uuid::Uuid;
 
+use super::calls::{Asked, Call};
+use super::dead_letters::DeadLetters;
 use super::queries;
-use super::rows::{self, Call, DeadLetterRow, MarksRow, ResendRow, WebhookRow};
+use super::rows::{self, DeadLetterRow, MarksRow, ResendRow, WebhookRow};
 use super::said::{DeliveryFailed, ResendRequested, Said, WebhookMarked, WebhookSet};
-
-/// So many deliveries that were given up are kept of a webhook; the log has the older ones.
-const DEAD_LETTERS_MAX: usize = 10_000;
 
 /// All webhooks, and what changed since the last batch.
 #[derive(Debug, Default)]
@@ -31,7 +29,7 @@ pub(super) struct Webhooks {
 struct Webhook {
     row: WebhookRow,
     marks: MarksRow,
-    dead_letters: BTreeMap<Position, UserId>,
+    dead_letters: DeadLetters,
     resends: BTreeSet<Position>,
 }
 
@@ -40,9 +38,11 @@ impl Webhooks {
         let mut known = BTreeMap::new();
         for (id, row) in queries::webhooks(reader)? {
             let marks = queries::marks(reader, id)?;
-            let dead_letters = queries::dead_letters_of(reader, id)?;
+            let mut dead_letters = DeadLetters::default();
+            for (at, row) in queries::dead_letters_of(reader, id)? {
+                dead_letters.insert(at, row.user_id, row.given_up);
+            }
             let resends = queries::resends(reader, id)?.into_iter().map(|(at, _)| at).collect();
-            let dead_letters = dead_letters.into_iter().map(|(at, row)| (at, row.user_id)).collect();
             known.insert(id, Webhook { row, marks, dead_letters, resends });
         }
         Ok(Webhooks { known, ..Webhooks::default() })
@@ -50,26 +50,32 @@ impl Webhooks {
 
     /// Takes what is said of a webhook; false if it changes nothing.
     pub(super) fn hear(&mut self, event_id: Uuid, at: Position, said: Said) -> bool {
-        let call = Call { event_id, at };
+        let call = |asked| Call { event_id, at, asked };
         match said {
             Said::WebhookSet(set) => self.set(call, set),
-            Said::WebhookDeleted(deleted) => self.delete(call, deleted.webhook_id),
+            Said::WebhookDeleted(deleted) => self.delete(call(Asked::Delete), deleted.webhook_id),
             Said::WebhookMarked(marked) => self.mark(marked),
-            Said::WebhookDeliveryFailed(failed) => self.give_up(failed),
+            Said::WebhookDeliveryFailed(failed) => self.give_up(at.offset, failed),
             Said::WebhookResendRequested(request) => self.resend(call, request),
             Said::NotificationsRead(_) | Said::NotificationPreferencesSet(_) => false,
         }
     }
 
-    fn set(&mut self, call: Call, set: WebhookSet) -> bool {
-        let known = self.known.get(&set.webhook_id);
-        // The same call again changes nothing, and one that was deleted stays so.
-        if known.is_some_and(|known| known.row.is_deleted || known.row.call.event_id == call.event_id) {
+    fn set(&mut self, call: impl FnOnce(Asked) -> Call, set: WebhookSet) -> bool {
+        let known = self.known.get(&set.webhook_id).map(|known| &known.row);
+        let call = call(if known.is_some() { Asked::Rotate } else { Asked::Register });
+        // One that was deleted stays so, the same call again changes nothing, and no secret goes back.
+        let is_over = |row: &WebhookRow| {
+            row.is_deleted || row.calls.find(call.event_id).is_some() || set.secret_version <= row.secret_version
+        };
+        if known.is_some_and(is_over) {
             return false;
         }
         let WebhookSet { webhook_id, url, user_id, event_types, secret_version, previous_until, key_fingerprint, from } =
             set;
-        let (registered, from) = known.map_or((call.at, from), |known| (known.row.registered, known.row.from.clone()));
+        let (registered, from) = known.map_or((call.at, from), |row| (row.registered, row.from.clone()));
+        let mut calls = known.map(|row| row.calls.clone()).unwrap_or_default();
+        calls.push(call);
         let row = WebhookRow {
             url,
             user_id,
@@ -79,14 +85,15 @@ impl Webhooks {
             key_fingerprint,
             from,
             registered,
-            call,
+            calls,
+            dead_letters: 0,
             is_deleted: false,
         };
         match self.known.get_mut(&webhook_id) {
             Some(known) => known.row = row,
             None => {
                 let marks = MarksRow { next: row.from.clone(), ..MarksRow::default() };
-                let (dead_letters, resends) = (BTreeMap::new(), BTreeSet::new());
+                let (dead_letters, resends) = (DeadLetters::default(), BTreeSet::new());
                 self.known.insert(webhook_id, Webhook { row, marks, dead_letters, resends });
             }
         }
@@ -97,9 +104,9 @@ impl Webhooks {
     fn delete(&mut self, call: Call, id: Uuid) -> bool {
         let Some(known) = self.known.get_mut(&id).filter(|known| !known.row.is_deleted) else { return false };
         known.row.is_deleted = true;
-        known.row.call = call;
+        known.row.calls.push(call);
         known.marks = MarksRow::default();
-        for at in std::mem::take(&mut known.dead_letters).into_keys() {
+        for at in std::mem::take(&mut known.dead_letters).into_places() {
             remove(&mut self.put_dead_letters, &mut self.deleted, rows::place_key(keys::WEBHOOK_DEAD_LETTER, id, at));
         }
         for at in std::mem::take(&mut known.resends) {
@@ -132,53 +139,45 @@ impl Webhooks {
         true
     }
 
-    fn give_up(&mut self, failed: DeliveryFailed) -> bool {
+    fn give_up(&mut self, given_up: u64, failed: DeliveryFailed) -> bool {
         let DeliveryFailed { webhook_id, user_id, position, attempts, error } = failed;
         let Some(known) = self.known.get_mut(&webhook_id).filter(|known| !known.row.is_deleted) else { return false };
-        known.dead_letters.insert(position, user_id.clone());
         let key = rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, position);
         self.deleted.remove(&key);
-        self.put_dead_letters.insert(key, DeadLetterRow { user_id, attempts, error });
-        if known.dead_letters.len() > DEAD_LETTERS_MAX
-            && let Some((oldest, _)) = known.dead_letters.pop_first()
-        {
+        self.put_dead_letters.insert(key, DeadLetterRow { user_id: user_id.clone(), attempts, error, given_up });
+        if let Some(oldest) = known.dead_letters.insert(position, user_id, given_up) {
             let key = rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, oldest);
             remove(&mut self.put_dead_letters, &mut self.deleted, key);
         }
+        self.changed.insert(webhook_id);
         true
     }
 
     /// What is to be sent again is no dead letter any more; if it fails again it becomes one again.
-    fn resend(&mut self, call: Call, request: ResendRequested) -> bool {
+    fn resend(&mut self, call: impl FnOnce(Asked) -> Call, request: ResendRequested) -> bool {
         let ResendRequested { webhook_id, user_id, from, to } = request;
         let Some(known) = self.known.get_mut(&webhook_id).filter(|known| !known.row.is_deleted) else { return false };
-        if from.topic != Topic::Orders || from.topic_partition() != to.topic_partition() || from > to {
+        let call = call(Asked::Resend { user_id: user_id.clone(), from, to });
+        let is_stretch = from.topic == Topic::Orders && from.topic_partition() == to.topic_partition() && from <= to;
+        if !is_stretch || known.row.calls.find(call.event_id).is_some() {
             return false;
         }
-        let is_meant = |whose: &UserId| user_id.as_ref().is_none_or(|user| user == whose);
-        let meant = known.dead_letters.range(from..=to).filter(|(_, whose)| is_meant(whose)).map(|(at, _)| *at);
-        for at in meant.collect::<Vec<_>>() {
-            known.dead_letters.remove(&at);
-            remove(
-                &mut self.put_dead_letters,
-                &mut self.deleted,
-                rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, at),
-            );
+        for at in known.dead_letters.remove(from, to, user_id.as_ref()) {
+            let key = rows::place_key(keys::WEBHOOK_DEAD_LETTER, webhook_id, at);
+            remove(&mut self.put_dead_letters, &mut self.deleted, key);
         }
-        if known.row.call.event_id == call.event_id {
-            return false;
-        }
-        known.row.call = call;
-        self.changed.insert(webhook_id);
         known.resends.insert(call.at);
         let key = rows::place_key(keys::WEBHOOK_RESEND, webhook_id, call.at);
         self.put_resends.insert(key, ResendRow { event_id: call.event_id, user_id, from, to });
+        known.row.calls.push(call);
+        self.changed.insert(webhook_id);
         true
     }
 
     pub(super) fn write_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {
         for id in std::mem::take(&mut self.changed) {
-            if let Some(known) = self.known.get(&id) {
+            if let Some(known) = self.known.get_mut(&id) {
+                known.row.dead_letters = u64::try_from(known.dead_letters.len()).unwrap_or(u64::MAX);
                 changes.put_row(rows::webhook_key(keys::WEBHOOK, id).build(), &known.row)?;
                 changes.put_row(rows::webhook_key(keys::WEBHOOK_MARKS, id).build(), &known.marks)?;
             }

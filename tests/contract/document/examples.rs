@@ -84,6 +84,7 @@ fn the_examples_of_the_page_do_what_it_says() {
         }
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", &block.text]).env("LEDGER", server.client.base()).env("NO_PROXY", "*");
+        bash.current_dir(home.data());
         let output = bash.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let place = format!("docs/API.md, {}:\n{}", block.below, block.text);

@@ -39,6 +39,11 @@ impl Connection {
         Ok(Connection { host: address.to_string(), sender })
     }
 
+    /// Whether the server has not closed it; it does that with one that rests for too long.
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     /// Reads.
     pub(super) async fn get(&mut self, path: &str) -> Result<Answer, Failure> {
         let request = Request::builder().method(Method::GET).uri(path).header(header::HOST, &self.host);

@@ -1,12 +1,12 @@
 //! How `serve` tells webhooks.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orderledger_projections::notifications::deliveries::Schedule;
 
 use crate::cli::Failure;
+use crate::cli::config::secrets::check_private;
 use crate::webhooks::{Settings, parse_key};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -44,9 +44,6 @@ impl WebhookArgs {
 fn read_key(path: &Path) -> Result<[u8; 32], Failure> {
     let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display()));
     let unreadable = |error: std::io::Error| wrong(&format!("can't be read: {error}"));
-    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        tracing::warn!(file = %path.display(), "others than its owner may use the webhooks key file: chmod 600 it");
-    }
+    check_private(path, "--webhooks-key-file").map_err(Failure::usage)?;
     parse_key(&std::fs::read_to_string(path).map_err(unreadable)?).map_err(|what| wrong(&what))
 }

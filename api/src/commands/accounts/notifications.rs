@@ -8,10 +8,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_domain::event::EventType;
 use orderledger_domain::position::Position;
+use orderledger_projections::notifications::calls::{Asked, Call};
 use orderledger_projections::notifications::queries;
-use orderledger_projections::notifications::rows::Muted;
+use orderledger_projections::notifications::rows::{Muted, UserRow};
 use orderledger_projections::notifications::said::{NotificationsRead, PreferencesSet, Said};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::user_of;
 use crate::access::caller::Caller;
@@ -53,10 +55,7 @@ pub(crate) async fn read(
     hears(&ledger)?;
     let event_id = key.event_id(user.as_str());
     let known = queries::user(&ledger.notifications.reader()?, &user)?;
-    let before = known.read_call.filter(|call| call.event_id == event_id);
-    if before.is_some() && known.read_up_to < Some(up_to.offset) {
-        return Err(key_reused());
-    }
+    let before = before(&known, event_id, &Asked::Read(up_to))?;
     let position = match before {
         Some(call) => call.at,
         None => {
@@ -92,10 +91,7 @@ pub(crate) async fn preferences(
     hears(&ledger)?;
     let event_id = key.event_id(user.as_str());
     let known = queries::user(&ledger.notifications.reader()?, &user)?;
-    let before = known.preferences_call.filter(|call| call.event_id == event_id);
-    if before.is_some() && known.muted() != muted {
-        return Err(key_reused());
-    }
+    let before = before(&known, event_id, &Asked::Mute(muted))?;
     let position = match before {
         Some(call) => call.at,
         None => {
@@ -106,6 +102,12 @@ pub(crate) async fn preferences(
         }
     };
     written(position, before.is_some()).answer(&PreferencesAnswer { muted: muted.types().collect(), position })
+}
+
+/// The same call, made before; refused if it asked for something else then.
+fn before<'a>(known: &'a UserRow, event_id: Uuid, asked: &Asked) -> Result<Option<&'a Call>, Problem> {
+    let call = known.read_calls.find(event_id).or_else(|| known.preferences_calls.find(event_id));
+    if call.is_some_and(|call| call.asked != *asked) { Err(key_reused()) } else { Ok(call) }
 }
 
 fn written(position: Position, replayed: bool) -> Written {

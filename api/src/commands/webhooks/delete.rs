@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_domain::position::Position;
+use orderledger_projections::notifications::calls::Asked;
 use orderledger_projections::notifications::said::{Said, WebhookDeleted};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{WEBHOOKS, known, webhook_of, written};
+use super::{WEBHOOKS, before, known, webhook_of, written};
 use crate::access::caller::Caller;
 use crate::commands::said::{hears, say};
 use crate::http::body;
@@ -40,14 +41,17 @@ pub(crate) async fn delete(
     let _turn = ledger.webhooks.changes.lock().await;
     hears(&ledger)?;
     let row = known(&ledger, id)?.ok_or_else(Problem::unknown_webhook)?;
-    let is_again = row.is_deleted && row.call.event_id == event_id;
-    if row.is_deleted && !is_again {
-        return Err(Problem::unknown_webhook());
-    }
-    let position = if is_again {
-        row.call.at
+    let made = if row.is_deleted {
+        let call = row.calls.find(event_id).filter(|call| call.asked == Asked::Delete);
+        Some(call.cloned().ok_or_else(Problem::unknown_webhook)?)
     } else {
-        say(&ledger, event_id, &Said::WebhookDeleted(WebhookDeleted { webhook_id: id }), caller.actor()).await?
+        before(&ledger, event_id, id, &Asked::Delete)?
     };
-    written(StatusCode::OK, position, None, is_again).answer(&Answer { webhook_id: id, position })
+    let position = match &made {
+        Some(call) => call.at,
+        None => {
+            say(&ledger, event_id, &Said::WebhookDeleted(WebhookDeleted { webhook_id: id }), caller.actor()).await?
+        }
+    };
+    written(StatusCode::OK, position, None, made.is_some()).answer(&Answer { webhook_id: id, position })
 }

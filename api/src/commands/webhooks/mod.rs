@@ -7,11 +7,13 @@ pub(crate) mod rotate;
 
 use axum::http::StatusCode;
 use orderledger_domain::position::Position;
+use orderledger_projections::notifications::calls::{Asked, Call};
 use orderledger_projections::notifications::queries;
 use orderledger_projections::notifications::rows::WebhookRow;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::commands::said::key_reused;
 use crate::http::answer::Written;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
@@ -26,19 +28,23 @@ const WEBHOOKS: &str = "_webhooks";
 struct Shown {
     webhook_id: Uuid,
     url: String,
-    secret: String,
+    /// None where it was made from another key than this server has: it would sign nothing.
+    secret: Option<String>,
     secret_version: u32,
     position: Position,
 }
 
 impl Shown {
-    fn of(ledger: &Ledger, id: Uuid, row: &WebhookRow) -> Shown {
+    /// As it is now, with where the call stands.
+    fn of(ledger: &Ledger, id: Uuid, row: &WebhookRow, position: Position) -> Shown {
+        let webhooks = &ledger.webhooks;
+        let secret = || webhooks.key.secret(id, row.secret_version).text();
         Shown {
             webhook_id: id,
             url: row.url.clone(),
-            secret: ledger.webhooks.key.secret(id, row.secret_version).text(),
+            secret: webhooks.knows_key_of(row).then(secret),
             secret_version: row.secret_version,
-            position: row.call.at,
+            position,
         }
     }
 }
@@ -52,6 +58,20 @@ fn webhook_of(mut params: Params) -> Result<Uuid, Problem> {
 /// The webhook as it is known, also a deleted one.
 fn known(ledger: &Ledger, id: Uuid) -> Result<Option<WebhookRow>, Problem> {
     Ok(queries::webhook(&ledger.notifications.reader()?, id)?)
+}
+
+/// The same call, made before of that webhook; refused if it asked for something else then. Keys belong to all webhooks together.
+fn before(ledger: &Ledger, event_id: Uuid, webhook: Uuid, asked: &Asked) -> Result<Option<Call>, Problem> {
+    for (id, row) in queries::webhooks(&ledger.notifications.reader()?)? {
+        match row.calls.find(event_id) {
+            Some(call) if id == webhook && call.asked == *asked => return Ok(Some(call.clone())),
+            Some(_) => return Err(key_reused()),
+            // A registration gives the webhook its id, and is known as long as that.
+            None if id == event_id => return Err(key_reused()),
+            None => {}
+        }
+    }
+    Ok(None)
 }
 
 fn written(status: StatusCode, position: Position, location: Option<String>, replayed: bool) -> Written {

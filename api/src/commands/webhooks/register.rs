@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
+use orderledger_projections::notifications::calls::Asked;
 use orderledger_projections::notifications::queries;
 use orderledger_projections::notifications::said::{Said, WebhookSet};
 use orderledger_store::Error;
 
-use super::{Shown, WEBHOOKS, known, written};
+use super::{Shown, WEBHOOKS, before, known, written};
 use crate::access::caller::Caller;
 use crate::commands::said::{hears, key_reused, say};
 use crate::http::fields::Fields;
@@ -49,8 +50,10 @@ pub(crate) async fn post(
         if row.is_deleted || (&row.url, &row.user_id, &row.event_types) != (&url, &user_id, &event_types) {
             return Err(key_reused());
         }
-        return written(StatusCode::CREATED, row.call.at, location, true).answer(&Shown::of(&ledger, id, &row));
+        let at = row.registered;
+        return written(StatusCode::CREATED, at, location, true).answer(&Shown::of(&ledger, id, &row, at));
     }
+    before(&ledger, id, id, &Asked::Register)?;
     let all = queries::webhooks(&ledger.notifications.reader()?)?;
     if all.iter().filter(|(_, row)| !row.is_deleted).count() >= WEBHOOKS_MAX {
         let detail = format!("there are {WEBHOOKS_MAX} webhooks, as many as may be; delete one first");
@@ -68,7 +71,7 @@ pub(crate) async fn post(
     };
     let at = say(&ledger, id, &Said::WebhookSet(set), caller.actor()).await?;
     let row = known(&ledger, id)?.ok_or_else(Problem::internal)?;
-    written(StatusCode::CREATED, at, location, false).answer(&Shown::of(&ledger, id, &row))
+    written(StatusCode::CREATED, at, location, false).answer(&Shown::of(&ledger, id, &row, at))
 }
 
 /// The ends of `orders`: what stands there already is not told.

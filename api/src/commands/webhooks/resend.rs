@@ -8,11 +8,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_domain::position::{Position, Topic};
+use orderledger_projections::notifications::calls::Asked;
 use orderledger_projections::notifications::said::{ResendRequested, Said};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{WEBHOOKS, known, webhook_of, written};
+use super::{WEBHOOKS, before, known, webhook_of, written};
 use crate::access::caller::Caller;
 use crate::commands::said::{hears, say};
 use crate::http::fields::Fields;
@@ -55,13 +56,19 @@ pub(crate) async fn post(
     }
     let _turn = ledger.webhooks.changes.lock().await;
     hears(&ledger)?;
-    let row = known(&ledger, id)?.filter(|row| !row.is_deleted).ok_or_else(Problem::unknown_webhook)?;
-    let is_again = row.call.event_id == event_id;
-    let position = if is_again {
-        row.call.at
-    } else {
-        let request = ResendRequested { webhook_id: id, user_id, from, to };
-        say(&ledger, event_id, &Said::WebhookResendRequested(request), caller.actor()).await?
+    known(&ledger, id)?.filter(|row| !row.is_deleted).ok_or_else(Problem::unknown_webhook)?;
+    let before = before(&ledger, event_id, id, &Asked::Resend { user_id: user_id.clone(), from, to })?;
+    let position = match &before {
+        Some(call) => call.at,
+        None => {
+            let request = ResendRequested { webhook_id: id, user_id, from, to };
+            say(&ledger, event_id, &Said::WebhookResendRequested(request), caller.actor()).await?
+        }
     };
-    written(StatusCode::ACCEPTED, position, None, is_again).answer(&Answer { webhook_id: id, from, to, position })
+    written(StatusCode::ACCEPTED, position, None, before.is_some()).answer(&Answer {
+        webhook_id: id,
+        from,
+        to,
+        position,
+    })
 }

@@ -6,9 +6,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use orderledger_projections::notifications::calls::Asked;
 use orderledger_projections::notifications::said::{Said, WebhookSet};
 
-use super::{Shown, WEBHOOKS, known, webhook_of, written};
+use super::{Shown, WEBHOOKS, before, known, webhook_of, written};
 use crate::access::caller::Caller;
 use crate::commands::said::{hears, say};
 use crate::http::body;
@@ -35,12 +36,12 @@ pub(crate) async fn post(
     let _turn = ledger.webhooks.changes.lock().await;
     hears(&ledger)?;
     let row = known(&ledger, id)?.filter(|row| !row.is_deleted).ok_or_else(Problem::unknown_webhook)?;
-    if row.call.event_id == event_id {
-        return written(StatusCode::OK, row.call.at, None, true).answer(&Shown::of(&ledger, id, &row));
+    if let Some(call) = before(&ledger, event_id, id, &Asked::Rotate)? {
+        return written(StatusCode::OK, call.at, None, true).answer(&Shown::of(&ledger, id, &row, call.at));
     }
     let key_fingerprint = ledger.webhooks.key.fingerprint();
     // What was signed with a key that is gone can't be signed any more.
-    let has_before = row.key_fingerprint == key_fingerprint;
+    let has_before = ledger.webhooks.knows_key_of(&row);
     let set = WebhookSet {
         webhook_id: id,
         url: row.url,
@@ -53,5 +54,5 @@ pub(crate) async fn post(
     };
     let at = say(&ledger, event_id, &Said::WebhookSet(set), caller.actor()).await?;
     let row = known(&ledger, id)?.ok_or_else(Problem::internal)?;
-    written(StatusCode::OK, at, None, false).answer(&Shown::of(&ledger, id, &row))
+    written(StatusCode::OK, at, None, false).answer(&Shown::of(&ledger, id, &row, at))
 }

@@ -76,7 +76,7 @@ pub(crate) async fn preferences(
     let of = Topic::Notifications.at(ledger.orders_of(whose.as_str()).partition);
     let (known, _) = in_settlement(&ledger, &whose)?;
     let (row, as_of) = read(&ledger, NOTIFICATIONS, min, vec![of], move |view| user(view, &whose)).await?;
-    if !known && row.preferences_call.is_none() {
+    if !known && row.preferences_calls.newest().is_none() {
         return Err(unknown_account());
     }
     answer::object(&headers, &Preferences { muted: row.muted().types().collect() }, &as_of)

@@ -8,8 +8,11 @@ use orderledger_domain::position::{Position, Topic};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::notifications::deliveries::{ACCOUNTS_MAX, Deliveries, Due, GivenUp, Schedule};
+use crate::notifications::deliveries::{ACCOUNTS_MAX, Deliveries, Due, GivenUp, Schedule, Source};
 use crate::notifications::rows::{MarksRow, ResendRow};
+
+const NEW: Source = Source::New(0);
+const BEHIND: Source = Source::Behind(0);
 
 fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
@@ -25,6 +28,11 @@ fn begun() -> MarksRow {
 
 fn events(events: &[(u64, &str)]) -> Vec<(u64, UserId)> {
     events.iter().map(|(offset, name)| (*offset, user(name))).collect()
+}
+
+/// What is to be read: of which source, from where, up to below where.
+fn readings(deliveries: &Deliveries) -> Vec<(Source, u64, u64)> {
+    deliveries.readings().into_iter().map(|one| (one.source, one.from.offset, one.end)).collect()
 }
 
 fn due(deliveries: &mut Deliveries, seconds: u64) -> Option<(String, u64)> {
@@ -43,7 +51,7 @@ fn pauses_grow_until_the_longest_and_the_attempts_last_for_more_than_a_day() {
 #[test]
 fn an_account_keeps_its_order_and_nobody_waits_for_another() {
     let mut all = Deliveries::new(&begun(), Schedule::default());
-    all.take(0, events(&[(1, "a"), (2, "a"), (3, "b"), (5, "b")]), 6);
+    all.take(NEW, events(&[(1, "a"), (2, "a"), (3, "b"), (5, "b")]), 6);
     assert_eq!(due(&mut all, 0), Some(("a".to_owned(), 1)));
     assert_eq!(due(&mut all, 0), Some(("b".to_owned(), 3)));
     assert_eq!(due(&mut all, 0), None, "each has one on its way");
@@ -64,7 +72,7 @@ fn an_account_keeps_its_order_and_nobody_waits_for_another() {
 fn what_fails_to_the_last_is_given_up_and_the_account_goes_on() {
     let schedule = Schedule { attempts: 2, ..Schedule::default() };
     let mut all = Deliveries::new(&begun(), schedule);
-    all.take(0, events(&[(1, "a"), (2, "a")]), 3);
+    all.take(NEW, events(&[(1, "a"), (2, "a")]), 3);
     assert!(due(&mut all, 0).is_some() && all.failed(&user("a"), Duration::ZERO).is_none());
     assert_eq!(due(&mut all, 5), Some(("a".to_owned(), 1)));
     let given_up = all.failed(&user("a"), Duration::from_secs(5));
@@ -77,7 +85,7 @@ fn marks_lead_to_just_what_is_not_done_with() {
     let schedule = Schedule::default();
     let log = [(1, "a"), (2, "b"), (3, "a"), (4, "c"), (7, "b")];
     let mut all = Deliveries::new(&begun(), schedule);
-    all.take(0, events(&log[..4]), 5);
+    all.take(NEW, events(&log[..4]), 5);
     for _ in 0..3 {
         due(&mut all, 0).unwrap();
     }
@@ -86,13 +94,16 @@ fn marks_lead_to_just_what_is_not_done_with() {
     all.failed(&user("a"), Duration::ZERO);
     let marks = all.marks();
     assert_eq!(marks, MarksRow { next: vec![at(5)], behind: vec![(user("a"), at(1), 1)], resent: None });
-    // The next life reads from the first that is not done with.
+    // The next life reads what is new at once, and what is behind beside it.
     let mut next = Deliveries::new(&marks, schedule);
-    assert_eq!(next.next().collect::<Vec<_>>(), [at(1)]);
+    assert_eq!(readings(&next), [(BEHIND, 1, 5), (NEW, 5, u64::MAX)]);
     assert_eq!(next.marks(), marks, "also before anything was read");
-    next.take(0, events(&log[..2]), 3);
+    next.take(BEHIND, events(&log[..2]), 3);
     assert_eq!(next.marks(), marks, "and while it is read again");
-    next.take(0, events(&log[2..]), 8);
+    next.take(NEW, events(&log[4..]), 8);
+    assert_eq!(readings(&next), [(BEHIND, 3, 8), (NEW, 8, u64::MAX)]);
+    next.take(BEHIND, events(&log[2..]), 8);
+    assert_eq!(readings(&next), [(NEW, 8, u64::MAX)]);
     let mut sent = Vec::new();
     while let Some((name, offset)) = due(&mut next, 60) {
         next.sent(&user(&name));
@@ -102,7 +113,8 @@ fn marks_lead_to_just_what_is_not_done_with() {
     assert_eq!(sent, [(1, "a".to_owned()), (3, "a".to_owned()), (7, "b".to_owned())]);
     // How often it was tried goes on, too.
     let mut next = Deliveries::new(&marks, Schedule { attempts: 2, ..schedule });
-    next.take(0, events(&log), 8);
+    next.take(NEW, events(&log[4..]), 8);
+    next.take(BEHIND, events(&log), 8);
     while let Some((name, offset)) = due(&mut next, 60) {
         if offset == 1 {
             assert!(next.failed(&user(&name), Duration::ZERO).is_some_and(|given_up| given_up.attempts == 2));
@@ -113,26 +125,82 @@ fn marks_lead_to_just_what_is_not_done_with() {
 }
 
 #[test]
+fn a_life_that_begins_again_and_again_uses_up_no_attempts() {
+    let mut marks = MarksRow { next: vec![at(2)], behind: vec![(user("a"), at(1), 3)], resent: None };
+    for _ in 0..20 {
+        let mut life = Deliveries::new(&marks, Schedule::default());
+        life.take(BEHIND, events(&[(1, "a")]), 2);
+        assert_eq!(due(&mut life, 44), None, "the pause after three attempts is not over");
+        marks = life.marks();
+    }
+    let mut life = Deliveries::new(&marks, Schedule::default());
+    life.take(BEHIND, events(&[(1, "a")]), 2);
+    assert_eq!(due(&mut life, 45), Some(("a".to_owned(), 1)));
+    assert_eq!(marks.behind, [(user("a"), at(1), 3)]);
+}
+
+#[test]
+fn one_account_that_is_behind_holds_up_nobody_and_keeps_its_order() {
+    let marks = MarksRow { next: vec![at(1000)], behind: vec![(user("a"), at(1), 0)], resent: None };
+    let mut all = Deliveries::new(&marks, Schedule::default());
+    all.take(NEW, events(&[(1001, "b"), (1002, "a")]), 1003);
+    assert_eq!(due(&mut all, 0), Some(("b".to_owned(), 1001)), "before anything below the mark was read");
+    assert_eq!(due(&mut all, 0), None, "what is new of an account that is behind waits for what is old");
+    all.sent(&user("b"));
+    all.take(BEHIND, events(&[(1, "a"), (2, "b")]), 1000);
+    assert_eq!(due(&mut all, 0), Some(("a".to_owned(), 1)));
+    all.sent(&user("a"));
+    assert_eq!(all.marks().behind, [(user("a"), at(2), 0)], "what was sent of it is done with");
+    all.take(BEHIND, events(&[(1001, "b"), (1002, "a")]), 1003);
+    assert_eq!(due(&mut all, 0), Some(("a".to_owned(), 1002)));
+    assert_eq!(due(&mut all, 0), None, "and nothing of others comes again");
+    all.sent(&user("a"));
+    assert_eq!(all.marks(), MarksRow { next: vec![at(1003)], ..MarksRow::default() });
+}
+
+#[test]
+fn every_source_has_its_turn() {
+    let of = |partition| Topic::Orders.at(partition).offset(0);
+    let marks = MarksRow { next: vec![of(0), of(1), of(2)], ..MarksRow::default() };
+    let mut all = Deliveries::new(&marks, Schedule::default());
+    let to = Topic::Orders.at(1).offset(9);
+    let row = ResendRow { event_id: Uuid::nil(), user_id: None, from: of(1), to };
+    all.begin_again(&[(Topic::Notifications.at(0).offset(1), row)]);
+    let order = |all: &Deliveries| all.readings().into_iter().map(|one| one.source).collect::<Vec<_>>();
+    let (again, new) = (Source::Again, Source::New);
+    assert_eq!(order(&all), [again, new(0), new(1), new(2)]);
+    all.take(new(0), Vec::new(), 1);
+    assert_eq!(order(&all), [new(1), new(2), again, new(0)]);
+    all.take(new(2), Vec::new(), 1);
+    assert_eq!(order(&all), [again, new(0), new(1), new(2)]);
+    all.take(again, Vec::new(), 3);
+    assert_eq!(order(&all), [new(0), new(1), new(2), again]);
+}
+
+#[test]
 fn a_stretch_is_sent_again_once_and_moves_no_mark() {
+    const AGAIN: Source = Source::Again;
     let mut all = Deliveries::new(&begun(), Schedule::default());
-    all.take(0, Vec::new(), 9);
-    let row = ResendRow { event_id: Uuid::nil(), user_id: None, from: at(1), to: at(6) };
+    all.take(NEW, Vec::new(), 9);
+    let row = ResendRow { event_id: Uuid::nil(), user_id: Some(user("a")), from: at(1), to: at(6) };
     let request = Topic::Notifications.at(2).offset(30);
     let requests = [(request, row)];
     all.begin_again(&requests);
-    assert_eq!(all.reads_again(), Some((at(1), at(6), None)));
-    all.take_again(events(&[(1, "a"), (2, "a")]), 4);
-    assert_eq!(all.reads_again(), Some((at(4), at(6), None)));
-    all.take_again(Vec::new(), 7);
-    assert_eq!((all.reads_again(), all.marks().behind), (None, Vec::new()));
+    let of_again = |all: &Deliveries| readings(all).into_iter().find(|(source, ..)| *source == AGAIN);
+    assert_eq!(of_again(&all), Some((AGAIN, 1, 7)));
+    all.take(AGAIN, events(&[(1, "a"), (2, "a"), (3, "b")]), 4);
+    assert_eq!(of_again(&all), Some((AGAIN, 4, 7)));
+    all.take(AGAIN, Vec::new(), 7);
+    assert_eq!((of_again(&all), all.marks().behind), (None, Vec::new()));
     for offset in [1, 2] {
         assert_eq!(all.marks().resent, None);
         assert_eq!(due(&mut all, 0), Some(("a".to_owned(), offset)));
         all.sent(&user("a"));
     }
+    assert_eq!(due(&mut all, 0), None, "nobody asked for b's");
     assert_eq!(all.marks(), MarksRow { next: vec![at(9)], behind: Vec::new(), resent: Some(request) });
     all.begin_again(&requests);
-    assert_eq!(all.reads_again(), None, "it is done with");
+    assert_eq!(of_again(&all), None, "it is done with");
 }
 
 #[test]
@@ -140,7 +208,7 @@ fn what_is_held_is_bounded() {
     let mut all = Deliveries::new(&begun(), Schedule::default());
     for number in 0..u64::try_from(ACCOUNTS_MAX).unwrap() {
         assert!(all.has_room());
-        all.take(0, events(&[(number, &format!("u{number}"))]), number + 1);
+        all.take(NEW, events(&[(number, &format!("u{number}"))]), number + 1);
     }
     assert!(!all.has_room());
 }
@@ -180,10 +248,11 @@ proptest! {
                     prop_assert!(all.failed(&due.user, now).is_none());
                 }
                 _ => {
-                    let from = all.next().next().unwrap().offset;
-                    let end = (from + number).min(u64::try_from(log.len()).unwrap());
+                    let reading = all.readings()[0];
+                    let from = reading.from.offset;
+                    let end = (from + number).min(u64::try_from(log.len()).unwrap()).min(reading.end);
                     let of = log.iter().filter(|(offset, _)| (from..end).contains(offset)).cloned().collect();
-                    all.take(0, of, end.max(from));
+                    all.take(reading.source, of, end.max(from));
                     on_their_way.extend(all.due(now));
                     if step > 5 && !on_their_way.is_empty() {
                         let due = on_their_way.remove(0);

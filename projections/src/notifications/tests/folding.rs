@@ -14,12 +14,14 @@ use orderledger_store::event_log::{NewRecord, Record};
 use orderledger_store::views::{Direction, Schema, View};
 use uuid::Uuid;
 
-use crate::notifications::Notifications;
+use crate::notifications::calls::{Asked, CALLS_KEPT};
 use crate::notifications::queries::{self, Inbox};
+use crate::notifications::rows::{Muted, PREFERENCES_KEPT};
 use crate::notifications::said::{
     Behind, DeliveryFailed, NotificationsRead, PreferencesSet, ResendRequested, Said, WebhookDeleted, WebhookMarked,
     WebhookSet,
 };
+use crate::notifications::{NOTIFIES, Notifications};
 use crate::worker::fold::{Fold, Outcome};
 use crate::worker::partition::Arrived;
 use crate::worker::read::Read;
@@ -46,7 +48,12 @@ impl Fold1 {
     }
 
     fn says(&mut self, offset: u64, said: &Said) -> Outcome {
-        let record = said.record(Uuid::from_u128(u128::from(offset) + 1), Timestamp::default(), "test", None, 1);
+        self.says_as(u128::from(offset) + 1, offset, said)
+    }
+
+    /// The call of that id.
+    fn says_as(&mut self, id: u128, offset: u64, said: &Said) -> Outcome {
+        let record = said.record(Uuid::from_u128(id), Timestamp::default(), "test", None, 1);
         self.take(&read(&record, offset), Arrived::Outside)
     }
 
@@ -132,6 +139,41 @@ fn preferences_count_from_their_position_on_whatever_is_read_first() {
     assert_eq!(late.view.digest().unwrap().digest, early.view.digest().unwrap().digest);
 }
 
+/// An older change that is forgotten doesn't bring back what was muted.
+#[test]
+fn what_was_muted_stays_so_however_often_preferences_change() {
+    let mut one = Fold1::new();
+    one.take(&credited(5), Arrived::Derived);
+    for change in 0..=u64::try_from(PREFERENCES_KEPT).unwrap() {
+        let muted = vec![EventType::AccountCredited, NOTIFIES[usize::try_from(change % 2).unwrap() + 1]];
+        let set = PreferencesSet { user_id: user(), muted, from: orders(5 + change) };
+        one.says(change, &Said::NotificationPreferencesSet(set));
+    }
+    assert_eq!(one.inbox(false, Direction::Ascending, None).0, []);
+    let row = queries::user(&one.view.reader().unwrap(), &user()).unwrap();
+    assert_eq!(row.preferences.len(), PREFERENCES_KEPT);
+}
+
+#[test]
+fn a_users_call_that_is_made_again_late_changes_nothing() {
+    let mut one = Fold1::new();
+    let mute = |muted: &[EventType], from| {
+        let muted = muted.to_vec();
+        Said::NotificationPreferencesSet(PreferencesSet { user_id: user(), muted, from: orders(from) })
+    };
+    let read = |up_to| Said::NotificationsRead(NotificationsRead { user_id: user(), up_to: orders(up_to) });
+    assert_eq!(one.says_as(71, 0, &mute(&[EventType::AccountCredited], 3)), Outcome::Applied);
+    assert_eq!(one.says_as(72, 1, &mute(&[], 6)), Outcome::Applied);
+    assert_eq!(one.says_as(73, 2, &read(6)), Outcome::Applied);
+    assert_eq!(one.says_as(71, 3, &mute(&[EventType::AccountCredited], 9)), Outcome::Ignored);
+    assert_eq!(one.says_as(73, 4, &read(9)), Outcome::Ignored);
+    let row = queries::user(&one.view.reader().unwrap(), &user()).unwrap();
+    assert_eq!((row.muted(), row.read_up_to), (Muted::default(), Some(6)));
+    let first = row.preferences_calls.find(Uuid::from_u128(71)).unwrap();
+    assert_eq!(first.asked, Asked::Mute([EventType::AccountCredited].into_iter().collect()));
+    assert_eq!(first.at.offset, 0);
+}
+
 fn webhook() -> WebhookSet {
     WebhookSet {
         webhook_id: Uuid::from_u128(7),
@@ -170,6 +212,71 @@ fn a_webhook_is_marked_forward_alone_and_a_deleted_one_stays_so() {
         assert_eq!(one.says(offset, &said), Outcome::Ignored);
     }
     assert!(row(&one).is_some_and(|row| row.is_deleted));
+}
+
+#[test]
+fn no_call_that_is_repeated_takes_a_secret_back_or_asks_twice() {
+    let (mut one, id) = (Fold1::new(), Uuid::from_u128(7));
+    let version = |one: &Fold1| queries::webhook(&one.view.reader().unwrap(), id).unwrap().unwrap().secret_version;
+    let rotated = |secret_version| Said::WebhookSet(WebhookSet { secret_version, ..webhook() });
+    let again = |from, to| {
+        let (from, to) = (orders(from), orders(to));
+        Said::WebhookResendRequested(ResendRequested { webhook_id: id, user_id: None, from, to })
+    };
+    assert_eq!(one.says_as(70, 0, &Said::WebhookSet(webhook())), Outcome::Applied);
+    assert_eq!(one.says_as(71, 1, &rotated(2)), Outcome::Applied);
+    assert_eq!(one.says_as(72, 2, &again(4, 5)), Outcome::Applied);
+    for (id, offset, said) in [
+        (70, 3, Said::WebhookSet(webhook())),
+        (71, 4, rotated(2)),
+        (71, 5, rotated(3)),
+        (72, 6, again(4, 5)),
+        (90, 7, rotated(2)),
+    ] {
+        assert_eq!(one.says_as(id, offset, &said), Outcome::Ignored, "{said:?}");
+    }
+    assert_eq!((version(&one), queries::resends(&one.view.reader().unwrap(), id).unwrap().len()), (2, 1));
+    // Loaded, it still knows them.
+    one.fold = Notifications::load(&one.view, 1).unwrap();
+    assert_eq!(one.says_as(71, 8, &rotated(3)), Outcome::Ignored);
+    let row = queries::webhook(&one.view.reader().unwrap(), id).unwrap().unwrap();
+    let asked: Vec<Asked> = [70, 71, 72].map(|id| row.calls.find(Uuid::from_u128(id)).unwrap().asked.clone()).into();
+    let stretch = Asked::Resend { user_id: None, from: orders(4), to: orders(5) };
+    assert_eq!(asked, [Asked::Register, Asked::Rotate, stretch]);
+    assert_eq!(row.calls.newest().unwrap().at.offset, 2);
+    for call in 0..u64::try_from(CALLS_KEPT).unwrap() {
+        one.says(100 + call, &again(4, 5));
+    }
+    let row = queries::webhook(&one.view.reader().unwrap(), id).unwrap().unwrap();
+    assert_eq!(row.calls.find(Uuid::from_u128(72)), None, "what is kept is bounded");
+}
+
+/// Positions of different partitions say nothing of age.
+#[test]
+fn the_dead_letters_that_were_given_up_last_are_kept() {
+    let (mut one, id) = (Fold1::new(), Uuid::from_u128(7));
+    one.says(0, &Said::WebhookSet(webhook()));
+    let fail = |one: &mut Fold1, at, position: Position| {
+        let (user_id, error) = (user(), "500".to_owned());
+        let failed = DeliveryFailed { webhook_id: id, user_id, position, attempts: 3, error };
+        assert_eq!(one.says(at, &Said::WebhookDeliveryFailed(failed)), Outcome::Applied);
+    };
+    let place = |partition: u32| Topic::Orders.at(partition).offset(1);
+    let kept = |one: &Fold1| -> Vec<u32> {
+        let page = queries::dead_letters(&one.view.reader().unwrap(), id, None, 100).unwrap().0;
+        page.into_iter().map(|(at, _)| at.partition).collect()
+    };
+    for (at, partition) in [(1, 9), (2, 8), (3, 7), (4, 6), (5, 0)] {
+        fail(&mut one, at, place(partition));
+    }
+    assert_eq!(kept(&one), [0, 6, 7, 8], "9 was given up first");
+    // Given up once more, it is the newest.
+    fail(&mut one, 6, place(8));
+    one.fold = Notifications::load(&one.view, 1).unwrap();
+    fail(&mut one, 7, place(1));
+    assert_eq!(kept(&one), [0, 1, 6, 8]);
+    let row = queries::webhook(&one.view.reader().unwrap(), id).unwrap().unwrap();
+    assert_eq!(row.dead_letters, 4);
 }
 
 #[test]

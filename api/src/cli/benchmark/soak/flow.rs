@@ -86,7 +86,7 @@ pub(super) async fn send(
         let (sender, receiver) = mpsc::channel(WAITING);
         lanes.push(sender);
         tasks.spawn(
-            Lane { name, connection: Connection::open(address).await?, ids: OrderIds::new(), counted: counted.clone() }
+            Lane { address, name, connection: Connection::open(address).await?, ids: OrderIds::new(), counted: counted.clone() }
                 .run(receiver),
         );
     }
@@ -111,6 +111,7 @@ pub(super) async fn send(
 }
 
 struct Lane {
+    address: SocketAddr,
     name: &'static str,
     connection: Connection,
     ids: OrderIds,
@@ -121,6 +122,9 @@ impl Lane {
     async fn run(mut self, mut calls: mpsc::Receiver<Due>) -> Result<(), Failure> {
         while let Some(Due { event, number, at }) = calls.recv().await {
             let Some(call) = calls::of(&event, &format!("{}-{number}", self.name), &self.ids) else { continue };
+            if !self.connection.is_open() {
+                self.connection = Connection::open(self.address).await?;
+            }
             let answer = self.connection.write(call.method, &call.path, &call.key, false, call.body).await?;
             let took = at.elapsed();
             let mut accepted = 0;
