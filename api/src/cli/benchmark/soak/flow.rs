@@ -86,8 +86,14 @@ pub(super) async fn send(
         let (sender, receiver) = mpsc::channel(WAITING);
         lanes.push(sender);
         tasks.spawn(
-            Lane { address, name, connection: Connection::open(address).await?, ids: OrderIds::new(), counted: counted.clone() }
-                .run(receiver),
+            Lane {
+                address,
+                name,
+                connection: Connection::open(address).await?,
+                ids: OrderIds::new(),
+                counted: counted.clone(),
+            }
+            .run(receiver),
         );
     }
     let begun = Instant::now();
