@@ -100,3 +100,33 @@ fn tell(group: &Group, frozen: &mut BTreeSet<&'static str>) {
         tracing::error!(group = name, %position, ?still_for, "the group is frozen: it has records to read and doesn't move");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderledger_domain::position::Topic;
+    use orderledger_projections::worker::progress::WorkerState;
+
+    use super::super::group::FROZEN_AFTER;
+    use super::super::track::Pace;
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_a_critical_group_that_is_behind_and_can_use_it() {
+        let ended = WorkerState::Stopped("the disk is full".to_owned());
+        for (name, millis, still_for, state, expected) in [
+            ("settlement", 101, Duration::ZERO, WorkerState::Live, true),
+            ("matching", 101, Duration::ZERO, WorkerState::CatchingUp, true),
+            ("settlement", 100, Duration::ZERO, WorkerState::Live, false),
+            ("settlement", 101, FROZEN_AFTER, WorkerState::Live, false),
+            ("settlement", 101, Duration::ZERO, ended, false),
+            ("audit", 600_000, Duration::ZERO, WorkerState::Live, false),
+            ("notifications", 600_000, Duration::ZERO, WorkerState::Live, false),
+        ] {
+            let standing = Arc::new(Standing { state, ..Standing::default() });
+            let (at, pace) = (PartitionProgress::default(), Pace { still_for, ..Pace::default() });
+            let one = PartitionLag { of: Topic::Orders.at(0), at, lag: Lag { records: 1, millis }, pace };
+            let group = Group::new(name, standing, vec![one], None);
+            assert_eq!(goes_first(&group), expected, "{name} {millis} {still_for:?}");
+        }
+    }
+}
