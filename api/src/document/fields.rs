@@ -1,6 +1,7 @@
 //! What the fields of bodies and answers mean. One name may mean something else in one shape.
 
 use super::figures::ANALYTICS;
+use super::told::TOLD;
 
 /// One field: its kind, whether it may be null or absent, its meaning.
 #[derive(Clone, Copy)]
@@ -29,7 +30,7 @@ use Presence::{Always, Free, Maybe, Null};
 
 /// The field of that name in that shape.
 pub(super) fn field(shape: &str, name: &str) -> Option<&'static Field> {
-    let all = || FIELDS.iter().chain(ANALYTICS);
+    let all = || FIELDS.iter().chain(ANALYTICS).chain(TOLD);
     let own = all().find(|field| field.of == shape && field.name == name);
     own.or_else(|| all().find(|field| field.of.is_empty() && field.name == name))
 }
@@ -91,22 +92,6 @@ const FIELDS: &[Field] = &[
     of("RulesVersion", "rulesVersion", "Count", Always, "A version that this program knows."),
     of("StreamKeyId", "keyId", "Text", Always, "A key of the stream key file."),
     of("Session", "symbols", "[]Symbol", Free, "The markets that close, at least one; null or absent: all."),
-    of("MarkReadBody", "upTo", "Position", Always, "The last one that is read, in the user's partition of `orders`."),
-    of("SetNotificationPreferencesBody", "muted", "[]Text", Always, "Event types that the user isn't told of."),
-    of("RegisterWebhookBody", "url", "Text", Always, "Where it is: https, and a public address."),
-    of("RegisterWebhookBody", "userId", "UserId", Free, "Only this account's events; everybody's unless given."),
-    of("RegisterWebhookBody", "eventTypes", "[]Text", Free, "Only these; all that users are told of unless given."),
-    of("ResendToWebhookBody", "from", "Position", Always, "The first position, in a partition of `orders`."),
-    of("ResendToWebhookBody", "to", "Position", Free, "The last one; `from` alone unless given."),
-    of("ResendToWebhookBody", "userId", "UserId", Free, "Only this account's events."),
-    of("Notification", "event", "Any", Null, "The event's record, byte for byte; null if it is no JSON."),
-    of("Webhook", "userId", "UserId", Null, "The account whose events it is told alone."),
-    of("Webhook", "eventTypes", "[]Text", Null, "The event types that it is told alone."),
-    of("Webhook", "state", "Text", Always, "`active`, `retrying`, or `key-unknown` until its secret is rotated."),
-    of("Webhook", "waiting", "Count", Always, "How many deliveries wait or are on their way."),
-    of("Webhook", "error", "Text", Null, "Why the newest attempt failed."),
-    of("DeadLetter", "attempts", "Count", Always, "How often it was tried."),
-    of("DeadLetter", "error", "Text", Always, "What was wrong the last time."),
     of("ParkedDecision", "position", "Position", Always, "The first record that waits, as it was looked at."),
     of("ParkedDecision", "reason", "Said500", Free, "Why; required of a discard."),
     of("ParkedDecision", "actor", "Said64", Free, "Who decides."),

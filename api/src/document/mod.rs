@@ -14,3 +14,4 @@ mod figures;
 mod kinds;
 mod names;
 mod shape_of;
+mod told;
