@@ -81,10 +81,21 @@ impl Poller {
     }
 }
 
+/// Ends what runs beside, whatever happens.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Reads and trades while something is done.
 fn beside_traffic(client: &Client, act: impl FnOnce()) {
     let (stop, traded) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
+        // A failure of the act ends them too.
+        let stops = Stops(&stop);
         let reader = scope.spawn(|| {
             let mut poller = Poller::default();
             poller.poll(client, &stop);
@@ -96,7 +107,7 @@ fn beside_traffic(client: &Client, act: impl FnOnce()) {
             }
         });
         act();
-        stop.store(true, Ordering::Release);
+        drop(stops);
         writer.join().unwrap();
         reader.join().unwrap();
     });
@@ -112,8 +123,8 @@ fn views_are_rebuilt_and_rolled_back_while_everything_goes_on() {
     trades(client);
     beside_traffic(client, || {
         let begun = ask(client, "all/rebuild");
-        assert_eq!(begun["data"].as_array().unwrap().len(), 4, "{begun}");
-        for name in ["settlement", "market", "audit"] {
+        assert_eq!(begun["data"].as_array().unwrap().len(), 5, "{begun}");
+        for name in ["settlement", "market", "audit", "notifications", "analytics"] {
             let state = ended(client, name);
             assert_eq!((&state["phase"], &state["generation"]), (&json!("done"), &json!(2)), "{name}: {state}");
             assert!(state["digest"].is_string() && state["digest"] == state["liveDigest"], "{name}: {state}");
