@@ -146,6 +146,10 @@ fn the_compose_file_fits_together_and_nothing_of_ours_may_more_than_it_needs() {
         return;
     };
     let path = checkout().join("ops/compose/compose.yaml");
+    // The Compose Specification's own schema, which comes with the tool.
+    let schema = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"];
+    let checked = Command::new(&python).args(schema).arg(&path).output().unwrap();
+    assert!(checked.status.success(), "{}{}", String::from_utf8_lossy(&checked.stdout), said(&checked));
     let read = Command::new(python).args(["-c", COMPOSED]).arg(&path).output().unwrap();
     assert!(read.status.success(), "{}", said(&read));
     let file: Value = serde_json::from_slice(&read.stdout).unwrap();
