@@ -35,6 +35,7 @@ mod server_file;
 mod status;
 mod topics;
 mod verify;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -91,6 +92,9 @@ enum Command {
     /// Shows and decides what waits behind records that a projection can't apply.
     #[command(subcommand)]
     Parked(parked::Parked),
+    /// Shows how webhooks do, and sends again what they were not told.
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
     /// Makes, lists and revokes API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -161,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => migrate::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Parked(parked) => parked::run(&parked),
+        Command::Webhooks(webhooks) => webhooks::run(&webhooks),
         Command::Keys(keys) => keys::run(&keys),
         Command::Log(LogCommand::Dump(args)) => log_dump::run(&args),
         Command::Log(LogCommand::Tail(args)) => log_tail::run(&args),

@@ -39,7 +39,16 @@ fn one_that_hangs_holds_up_nobody_and_what_it_never_takes_becomes_a_dead_letter(
     // It is well again: what was given up is sent again when somebody asks for it, and is a dead letter no more.
     hangs.behaves(How::Takes);
     let path = format!("/v1/webhooks/{}", slow["webhookId"].as_str().unwrap());
-    client.post(format!("{path}/resend"), &json!({"from": at})).send().expect(202);
+    let id = slow["webhookId"].as_str().unwrap();
+    let command = |arguments: &[&str]| {
+        let output =
+            orderledger_tests::run(&[&["webhooks"], arguments, &["--server", client.base()]].concat()).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(command(&["list"]).contains(id));
+    assert!(command(&["dead-letters", id]).contains(at.as_str().unwrap()));
+    assert!(command(&["resend", id, "--dead-letters"]).starts_with("1 are sent again"));
     assert_eq!(hangs.until(5)[4].id, tried[0].id);
     dead_letters(client, &slow, 0);
     let shown = until(|| client.get(path.clone()).expect(200), |shown| shown["state"] == "active");
