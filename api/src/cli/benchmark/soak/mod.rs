@@ -163,7 +163,7 @@ async fn soak(
         }
     }
     let behind = server::catch_up(&mut Connection::open(address).await?, PATIENCE).await?;
-    samples.push(samples::look(address, process, data, begun.elapsed(), counted.take()).await?);
+    samples.push(samples::look(address, process, data, begun.elapsed(), &counted).await?);
     let sum = |of: fn(&Window) -> u64| {
         samples.iter().map(|sample| of(&sample.window)).fold(of(&opening), u64::saturating_add)
     };
@@ -183,7 +183,7 @@ async fn look(
     let mut due = tokio::time::interval_at(begun + every, every);
     loop {
         due.tick().await;
-        match samples::look(address, process, data, begun.elapsed(), counted.take()).await {
+        match samples::look(address, process, data, begun.elapsed(), counted).await {
             Ok(sample) => samples.push(sample),
             Err(failure) => return failure,
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::flow::Window;
+use super::flow::{Counted, Window};
 use crate::cli::Failure;
 use crate::cli::benchmark::client::Connection;
 use crate::latencies::{grouped, millis};
@@ -39,7 +39,7 @@ pub(super) async fn look(
     process: u32,
     data: &Path,
     at: Duration,
-    window: Window,
+    counted: &Counted,
 ) -> Result<Sample, Failure> {
     let answer = Connection::open(address).await?.get("/v1/projections").await?;
     let status: Value = serde_json::from_slice(&answer.body).map_err(Failure::failed)?;
@@ -64,7 +64,8 @@ pub(super) async fn look(
         disk: spent::file_bytes_below(data),
         lag_critical_ms,
         lag_others_ms,
-        window,
+        // Last, behind every wait: a look that is called off has taken nothing.
+        window: counted.take(),
     })
 }
 
