@@ -118,7 +118,7 @@ impl Kind {
             written += 1;
             row
         });
-        bulk_load(path, self.schema, rows, reader.head().clone())?;
+        bulk_load(path, self.schema, reader.rows_max(), rows, reader.head().clone())?;
         Ok(written)
     }
 

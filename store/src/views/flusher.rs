@@ -116,7 +116,7 @@ fn below(disk: &Disk, layers: &Layers, key: &[u8]) -> Result<Option<Bytes>, Erro
             return Ok(known);
         }
     }
-    disk.base.get(key)
+    disk.base.get(key, Reading::Once)
 }
 
 /// The file of these rows, if there are any.

@@ -11,10 +11,11 @@ use crate::{Error, codec, keys};
 /// The head's key; the only row under [`keys::META`].
 pub(super) const HEAD_KEY: [u8; 1] = [keys::META];
 
-/// The shape of the head itself. In sled 1 says that all rows are there, and 2 that files may lie above: who knows only 1 puts such a
-/// directory aside instead of going on from old rows.
+/// The shape of the head itself. In sled 1 says that all rows are there, 2 that files may lie above, and 3 that the rows there stand
+/// in blocks: who doesn't know a shape puts such a directory aside instead of going on from old rows, or from none.
 const HEAD_SCHEMA: u8 = 2;
 const ALL_IN_SLED: u8 = 1;
+const ABOVE_BLOCKS: u8 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored {
@@ -35,10 +36,19 @@ pub struct DigestAt {
 }
 
 pub(super) fn encode(schema: Schema, at: &DigestAt) -> Result<Vec<u8>, Error> {
+    encode_as(HEAD_SCHEMA, schema, at)
+}
+
+/// As it stands in sled above rows in blocks.
+pub(super) fn encode_above_blocks(schema: Schema, at: &DigestAt) -> Result<Vec<u8>, Error> {
+    encode_as(ABOVE_BLOCKS, schema, at)
+}
+
+fn encode_as(shape: u8, schema: Schema, at: &DigestAt) -> Result<Vec<u8>, Error> {
     let RowsDigest { sum: digest, rows } = at.digest;
     let stored =
         Stored { schema: schema.name.to_owned(), version: schema.version, digest, rows, head: at.head.to_vec() };
-    codec::encode(HEAD_SCHEMA, &stored)
+    codec::encode(shape, &stored)
 }
 
 /// Whether it was written by a release that kept all rows in sled.
@@ -46,9 +56,15 @@ pub(super) fn is_all_in_sled(frame: &[u8]) -> bool {
     frame.first() == Some(&ALL_IN_SLED)
 }
 
+/// Whether the rows of sled stand in blocks.
+pub(super) fn is_above_blocks(frame: &[u8]) -> bool {
+    frame.first() == Some(&ABOVE_BLOCKS)
+}
+
 /// [`Error::Corrupt`] if it is unreadable or of another schema.
 pub(super) fn decode(at: &At, schema: Schema, frame: &[u8]) -> Result<DigestAt, Error> {
-    let shape = if is_all_in_sled(frame) { ALL_IN_SLED } else { HEAD_SCHEMA };
+    let shape =
+        frame.first().copied().filter(|shape| [ALL_IN_SLED, ABOVE_BLOCKS].contains(shape)).unwrap_or(HEAD_SCHEMA);
     let stored: Stored = codec::decode_at(at, shape, frame)?;
     if (stored.schema.as_str(), stored.version) != (schema.name, schema.version) {
         let found = format!("schema {} {}", stored.schema, stored.version);
@@ -76,6 +92,9 @@ mod tests {
         let before = [&[0x01, 0xd7, 0x3f, 0xf1, 0x6d][..], frame.get(5..).unwrap()].concat();
         assert!(is_all_in_sled(&before) && !is_all_in_sled(&frame));
         assert_eq!(decode(&At::Log, schema, &before).unwrap(), at);
+        let above = encode_above_blocks(schema, &at).unwrap();
+        assert!(is_above_blocks(&above) && !is_above_blocks(&frame));
+        assert_eq!(decode(&At::Log, schema, &above).unwrap(), at);
         let error = decode(&At::Log, Schema { name: "market", version: 4 }, &frame).unwrap_err();
         assert_eq!(error.to_string(), "the event log: schema market 3 where market 4 is expected");
     }

@@ -25,7 +25,7 @@ impl Layers {
     }
 }
 
-/// Large runs, which have a filter over their keys, are merged only once there are so many: a look-up passes most of them by.
+/// Large runs, whose keys are found by their hashes, are merged only once there are so many.
 const LARGE_RUNS_MAX: usize = 8;
 
 /// Keeps runs few: a run swallows the next newer one that is at least half as large, so a row is copied a logarithmic
@@ -34,7 +34,7 @@ pub(super) fn merge_newest(runs: &mut Vec<Arc<Run>>, frozen: usize, something_be
     while runs.len() > frozen.saturating_add(1)
         && let [.., older, newer] = runs.as_slice()
         && older.len() <= newer.len().saturating_mul(2)
-        && (!newer.has_filter() || runs.len() > LARGE_RUNS_MAX)
+        && (!newer.is_indexed() || runs.len() > LARGE_RUNS_MAX)
     {
         let keep_deletions = something_below || runs.len() > 2;
         let merged = Arc::new(Run::merge(older, newer, keep_deletions));

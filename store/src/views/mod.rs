@@ -12,7 +12,7 @@
 //! - `flusher`: from memory to a file, and when
 //! - `merge`, `merger`: one file of several
 //! - `catalog`, `head`, `digest`: which files count, and where the fold stands
-//! - `open`, `base`: sled, guarded
+//! - `open`, `base`: sled, guarded, and rows in blocks in it
 //! - `reader`, `scan`: one moment of the view, whatever is flushed and merged meanwhile
 //! - `spill`: files for what a view in memory no longer holds
 //! - `bulk`: a fresh directory from sorted rows

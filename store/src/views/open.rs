@@ -125,17 +125,19 @@ fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened,
     }
     remove_unfinished_snapshots(dir)?;
     let base = Base::open(dir, cache_bytes)?;
-    let frame = base.get(&HEAD_KEY)?.ok_or_else(|| Error::corrupt(dir, "it has no head"))?;
+    let frame = base.value(&HEAD_KEY)?.ok_or_else(|| Error::corrupt(dir, "it has no head"))?;
     let in_sled = head::decode(&At::from(dir), schema, &frame)?;
-    let rows = base.rows_up_to_two()?;
-    if rows == 0 {
+    let found = base.keys_up_to_two()?;
+    if found == 0 {
         return Err(Error::corrupt(dir, "its head can't be found by a scan"));
     }
-    if rows > 1 && in_sled.head.is_empty() {
+    if found > 1 && in_sled.head.is_empty() {
         return Err(Error::corrupt(dir, "it has rows that no fold has put there"));
     }
+    let base_is_empty = found == 1;
     let blocks = Arc::new(BlockCache::new(cache_bytes));
     let (catalog, found) = Catalog::open(dir, schema, &blocks)?;
+    let base = if head::is_above_blocks(&frame) { base.of_blocks(&blocks)? } else { base };
     if head::is_all_in_sled(&frame) {
         if found.is_some() {
             return Err(Error::corrupt(dir, "rows were written to sled below files of rows"));
@@ -144,7 +146,7 @@ fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened,
         base.sync()?;
     }
     let (at, files) = found.unwrap_or((in_sled, Vec::new()));
-    let disk = Disk { base, base_is_empty: rows == 1, catalog: Mutex::new(catalog), blocks };
+    let disk = Disk { base, base_is_empty, catalog: Mutex::new(catalog), blocks };
     Ok(Opened { disk, at, files, quarantined: None, is_incomplete: dir.join(INCOMPLETE).exists() })
 }
 

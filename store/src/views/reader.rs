@@ -63,7 +63,13 @@ impl ViewReader {
             }
         }
         let Some(disk) = &self.inner.disk else { return Ok(None) };
-        disk.base.get(key).map_err(|error| self.inner.fail(error))
+        disk.base.get(key, Reading::Kept).map_err(|error| self.inner.fail(error))
+    }
+
+    /// So many rows it has in memory and in sorted files, those that were replaced or deleted since included.
+    pub fn rows_max(&self) -> usize {
+        let Layers { runs, files, .. } = &*self.layers;
+        runs.iter().map(|run| run.len()).chain(files.iter().map(|file| file.rows)).sum()
     }
 
     /// A row, decoded under the view's schema version. A damaged one fails the view.
@@ -77,13 +83,13 @@ impl ViewReader {
         Scan::new(self.clone(), range.start_bound().map(own), range.end_bound().map(own), direction)
     }
 
-    /// The first row of a range in that order, decoded: it looks for no more than one.
+    /// The first row of a range in that order, decoded.
     pub fn first_row<T: DeserializeOwned, K: AsRef<[u8]>>(
         &self,
         range: impl RangeBounds<K>,
         direction: Direction,
     ) -> Result<Option<(Bytes, T)>, Error> {
-        let first = self.scan(range, direction).of_one().next().transpose()?;
+        let first = self.scan(range, direction).next().transpose()?;
         first.map(|(key, frame)| Ok((key, self.decode(&frame)?))).transpose()
     }
 

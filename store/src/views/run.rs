@@ -2,14 +2,13 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use fastbloom::BloomFilter;
-
-use super::sorted::BITS_PER_KEY;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// A row's key and its value; `None` says that the row was deleted.
 pub(super) type Change = (Bytes, Option<Bytes>);
@@ -21,8 +20,8 @@ const CHANGE_OVERHEAD: usize = 96;
 #[derive(Debug)]
 pub(super) struct Run {
     rows: Vec<Change>,
-    /// Over the keys, where they are many: most look-ups are of keys that are not there.
-    keys: Option<BloomFilter>,
+    /// Where which key stands, where they are many: a search among them waits for memory at every step.
+    index: Option<Index>,
     bytes: usize,
     pub(super) head: Bytes,
     /// The last commit's number.
@@ -45,8 +44,8 @@ impl Run {
             });
         }
         let bytes = rows.iter().map(bytes_of).sum();
-        let keys = keys_of(&rows);
-        Run { rows, keys, bytes, head, last_commit: 0, since: Instant::now() }
+        let index = Index::of(&rows);
+        Run { rows, index, bytes, head, last_commit: 0, since: Instant::now() }
     }
 
     /// Both as one; `newer` wins where both have a key. Deletions are kept unless nothing lies below.
@@ -56,8 +55,8 @@ impl Run {
             rows.retain(|row| row.1.is_some());
         }
         let bytes = rows.iter().map(bytes_of).sum();
-        let keys = keys_of(&rows);
-        Run { rows, keys, bytes, head: newer.head.clone(), last_commit: newer.last_commit, since: older.since }
+        let index = Index::of(&rows);
+        Run { rows, index, bytes, head: newer.head.clone(), last_commit: newer.last_commit, since: older.since }
     }
 
     /// Several, given oldest first, as one, deletions kept; `None` if there are none.
@@ -66,9 +65,9 @@ impl Run {
         Some(newer.iter().fold(Arc::clone(oldest), |older, newer| Arc::new(Run::merge(&older, newer, true))))
     }
 
-    /// Whether there is a filter over the keys.
-    pub(super) fn has_filter(&self) -> bool {
-        self.keys.is_some()
+    /// Whether a look-up in it costs the same however large it is.
+    pub(super) fn is_indexed(&self) -> bool {
+        self.index.is_some()
     }
 
     /// Rows, deletions included.
@@ -88,10 +87,10 @@ impl Run {
 
     /// `None`: nothing is known of this key here. `Some(None)`: it was deleted.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
-        if self.keys.as_ref().is_some_and(|keys| !keys.contains(key)) {
-            return None;
+        match &self.index {
+            Some(index) => index.find(&self.rows, key),
+            None => find(&self.rows, key),
         }
-        find(&self.rows, key)
     }
 
     /// Where the keys of a range stand.
@@ -100,18 +99,37 @@ impl Run {
     }
 }
 
-/// A Bloom filter (Bloom 1970) over the keys, where a search among them costs more.
-fn keys_of(rows: &[Change]) -> Option<BloomFilter> {
-    const MANY: usize = 8192;
-    if rows.len() < MANY {
-        return None;
+/// Keys' places among many rows, found by their hashes.
+#[derive(Debug)]
+struct Index {
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Index {
+    /// None where a search costs no more, or where there are more rows than places have numbers.
+    fn of(rows: &[Change]) -> Option<Index> {
+        const MANY: usize = 8192;
+        let count = u32::try_from(rows.len()).ok().filter(|_| rows.len() >= MANY)?;
+        let hasher = DefaultHashBuilder::default();
+        let mut places = HashTable::with_capacity(rows.len());
+        let hash_of = |place: &u32| hash_at(&hasher, rows, *place);
+        for place in 0..count {
+            places.insert_unique(hash_of(&place), place, hash_of);
+        }
+        Some(Index { places, hasher })
     }
-    let bits = rows.len().saturating_mul(BITS_PER_KEY);
-    let mut keys = BloomFilter::with_num_bits(bits).seed(&0).expected_items(rows.len());
-    rows.iter().for_each(|row| {
-        keys.insert(row.0.as_ref());
-    });
-    Some(keys)
+
+    fn find<'a>(&self, rows: &'a [Change], key: &[u8]) -> Option<&'a Option<Bytes>> {
+        let row = |place: &u32| usize::try_from(*place).ok().and_then(|place| rows.get(place));
+        let found = self.places.find(self.hasher.hash_one(key), |place| row(place).is_some_and(|row| row.0 == key))?;
+        row(found).map(|row| &row.1)
+    }
+}
+
+fn hash_at(hasher: &DefaultHashBuilder, rows: &[Change], place: u32) -> u64 {
+    let row = usize::try_from(place).ok().and_then(|place| rows.get(place));
+    hasher.hash_one(row.map_or(&[][..], |row| row.0.as_ref()))
 }
 
 /// Sorted by key, those of one key in their order. Rows of one kind, which share the first byte, often come sorted already.
@@ -203,6 +221,18 @@ mod tests {
         let newer = run(&[("b", None), ("c", Some("2")), ("d", Some("2"))]);
         assert_eq!(text(&Run::merge(&older, &newer, true)), "a=1 b=- c=2 d=2 ");
         assert_eq!(text(&Run::merge(&older, &newer, false)), "a=1 c=2 d=2 ");
+    }
+
+    #[test]
+    fn every_key_of_many_is_found_and_no_other() {
+        let key = |n: u32| Bytes::from(n.to_be_bytes().to_vec());
+        let rows = (0..10_000).map(|n| (key(2 * n), (n % 7 > 0).then(|| key(n)))).collect();
+        let run = Run::of_commit(rows, Bytes::new());
+        assert!(run.is_indexed());
+        for n in 0..10_000 {
+            assert_eq!(run.get(&key(2 * n)), Some(&(n % 7 > 0).then(|| key(n))));
+            assert_eq!(run.get(&key(2 * n + 1)), None);
+        }
     }
 
     #[test]

@@ -1,21 +1,15 @@
 //! A scan over all layers of one moment.
 
-use std::collections::VecDeque;
 use std::ops::{Bound, Range};
 
 use bytes::Bytes;
 
+use super::base;
 use super::reader::{Direction, ViewReader};
 use super::run::Change;
 use super::sorted::{Cursor, Reading};
 use crate::Error;
 use crate::keys::META;
-
-/// Rows of the first look into sled; each further look takes twice as many.
-const FIRST_CHUNK: usize = 16;
-
-/// Rows of one look into sled at most.
-const CHUNK_MAX: usize = 512;
 
 /// The rows of a range, merged from all layers; ends after the first error.
 pub struct Scan {
@@ -25,11 +19,10 @@ pub struct Scan {
     runs: Vec<Range<usize>>,
     /// The same of each file, oldest first.
     files: Vec<Cursor>,
-    /// What was read from sled, in the scan's order.
-    chunk: VecDeque<Change>,
-    chunk_len: usize,
-    /// What of sled is still to be read; `None` once nothing is.
-    unread: Option<(Bound<Bytes>, Bound<Bytes>)>,
+    /// The same of sled.
+    base: Option<base::Cursor>,
+    /// Why it can't begin.
+    unreadable: Option<Error>,
     failed: bool,
 }
 
@@ -40,20 +33,21 @@ impl Scan {
         let descending = direction == Direction::Descending;
         let files =
             reader.layers.files.iter().map(|file| Cursor::new(file, &low, &high, descending, Reading::Kept)).collect();
-        let unread = (reader.inner.disk.is_some() && !is_empty(&low, &high)).then_some((low, high));
-        Scan { reader, descending, runs, files, chunk: VecDeque::new(), chunk_len: FIRST_CHUNK, unread, failed: false }
-    }
-
-    /// The same scan, of which the first row alone is wanted: sled gives each look's rows whole, and they may be large.
-    pub(super) fn of_one(self) -> Scan {
-        Scan { chunk_len: 1, ..self }
+        let disk = reader.inner.disk.as_ref().filter(|_| !is_empty(&low, &high));
+        let base = disk.map(|disk| base::Cursor::new(&disk.base, &low, &high, descending)).transpose();
+        let (base, unreadable) = match base {
+            Ok(base) => (base, None),
+            Err(error) => (None, Some(reader.inner.fail(error))),
+        };
+        Scan { reader, descending, runs, files, base, unreadable, failed: false }
     }
 
     fn next_row(&mut self) -> Result<Option<(Bytes, Bytes)>, Error> {
         loop {
+            self.unreadable.take().map_or(Ok(()), Err)?;
             self.reader.inner.check_read()?;
-            while self.chunk.is_empty() && self.unread.is_some() {
-                self.read_chunk()?;
+            if let (Some(disk), Some(cursor)) = (&self.reader.inner.disk, &mut self.base) {
+                cursor.fill(&disk.base).map_err(|error| self.reader.inner.fail(error))?;
             }
             for (file, cursor) in self.reader.layers.files.iter().zip(&mut self.files) {
                 cursor.fill(file).map_err(|error| self.reader.inner.fail(error))?;
@@ -68,7 +62,7 @@ impl Scan {
 
     /// The next key's change of the newest layer that has it, taken off every layer.
     fn next_change(&mut self) -> Option<Change> {
-        let mut next: Option<&Change> = self.chunk.front();
+        let mut next: Option<&Change> = self.base.as_ref().and_then(base::Cursor::head);
         let of_files = self.files.iter().map(Cursor::head);
         let runs = self.reader.layers.runs.iter().zip(&self.runs);
         let of_runs = runs.map(|(run, range)| head_of(run.rows(), range, self.descending));
@@ -95,27 +89,11 @@ impl Scan {
         for cursor in self.files.iter_mut().filter(|cursor| cursor.head().is_some_and(|change| change.0 == next.0)) {
             cursor.pop();
         }
-        if self.chunk.front().is_some_and(|change| change.0 == next.0) {
-            self.chunk.pop_front();
+        if let Some(cursor) = self.base.as_mut().filter(|cursor| cursor.head().is_some_and(|change| change.0 == next.0))
+        {
+            cursor.pop();
         }
         Some(next)
-    }
-
-    /// Reads on in sled.
-    fn read_chunk(&mut self) -> Result<(), Error> {
-        let (Some(disk), Some((low, high))) = (&self.reader.inner.disk, self.unread.take()) else { return Ok(()) };
-        let as_slices = (low.as_ref().map(Bytes::as_ref), high.as_ref().map(Bytes::as_ref));
-        let read = disk.base.range(as_slices.0, as_slices.1, self.descending, self.chunk_len);
-        let rows = read.map_err(|error| self.reader.inner.fail(error))?;
-        if rows.len() == self.chunk_len
-            && let Some((last, _)) = rows.last()
-        {
-            let last = Bound::Excluded(last.clone());
-            self.unread = Some(if self.descending { (low, last) } else { (last, high) });
-        }
-        self.chunk_len = self.chunk_len.saturating_mul(2).min(CHUNK_MAX);
-        self.chunk = rows.into();
-        Ok(())
     }
 }
 

@@ -1,5 +1,5 @@
-//! Views whose files have outgrown their rows are made anew in a quiet hour: sled gives little of what it freed back to the disk,
-//! and a rebuild writes every row once, in key order.
+//! Views whose files have outgrown their rows are made anew in a quiet hour: rows of sled that were
+//! replaced stay there, and a rebuild writes every row once, in key order.
 
 use std::fmt;
 use std::ops::Bound;
@@ -34,7 +34,7 @@ pub struct Tidying {
     pub growth: u32,
 }
 
-/// A view just made takes nearly twice the bytes of its rows.
+/// A view just made takes about the bytes of its rows, and merging its files as much again for a while.
 pub const GROWTH_MIN: u32 = 3;
 
 /// Hours of the day in UTC, from one on and until another, written `2-4`; over midnight `22-4`, always `0-24`.
@@ -81,7 +81,7 @@ impl FromStr for QuietHours {
 pub(crate) fn tidy(ledger: &Arc<Ledger>, tidying: Tidying) -> Result<(), Error> {
     let of = Arc::clone(ledger);
     ledger.rebuilds.spawn("rebuild", move || {
-        let mut looked: [Option<Instant>; 4] = [None; 4];
+        let mut looked = of.views().map(|_| None::<Instant>);
         while !of.conditions.stop.is_set() {
             for (handle, looked) in of.views().into_iter().zip(&mut looked) {
                 let is_due = looked.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);

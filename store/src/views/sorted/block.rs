@@ -1,4 +1,4 @@
-//! A block: consecutive entries of a sorted file, `[key length u32][value length u32][key][value]`, big-endian.
+//! A block: consecutive entries of a sorted file or of sled, `[key length u32][value length u32][key][value]`, big-endian.
 
 use std::cmp::Ordering;
 
@@ -20,7 +20,7 @@ pub(super) struct Block {
 }
 
 /// Adds an entry to a block that is being written.
-pub(super) fn append(block: &mut Vec<u8>, key: &[u8], value: Option<&Bytes>) {
+pub(in crate::views) fn append(block: &mut Vec<u8>, key: &[u8], value: Option<&Bytes>) {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(DELETED - 1);
     block.extend_from_slice(&length(key).to_be_bytes());
     block.extend_from_slice(&value.map_or(DELETED, |value| length(value)).to_be_bytes());
@@ -29,7 +29,7 @@ pub(super) fn append(block: &mut Vec<u8>, key: &[u8], value: Option<&Bytes>) {
 }
 
 /// A key's change among those of a block, which is copied: whoever keeps it shall not keep the block. None if it isn't a block.
-pub(super) fn find(mut block: &[u8], key: &[u8]) -> Option<Option<Option<Bytes>>> {
+pub(in crate::views) fn find(mut block: &[u8], key: &[u8]) -> Option<Option<Option<Bytes>>> {
     while block.has_remaining() {
         let (key_length, value_length) = (block.try_get_u32().ok()?, block.try_get_u32().ok()?);
         let (found, rest) = block.split_at_checked(usize::try_from(key_length).ok()?)?;
@@ -47,7 +47,7 @@ pub(super) fn find(mut block: &[u8], key: &[u8]) -> Option<Option<Option<Bytes>>
 }
 
 /// The entries of a block; none if it isn't one.
-pub(super) fn entries(mut block: Bytes) -> Option<Vec<Change>> {
+pub(in crate::views) fn entries(mut block: Bytes) -> Option<Vec<Change>> {
     let mut rows = Vec::new();
     while block.has_remaining() {
         let (key, value) = (block.try_get_u32().ok()?, block.try_get_u32().ok()?);

@@ -18,7 +18,7 @@ use super::run::{self, Change};
 use crate::Error;
 use crate::error::At;
 
-mod block;
+pub(super) mod block;
 mod cursor;
 mod footer;
 

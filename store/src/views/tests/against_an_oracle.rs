@@ -59,8 +59,7 @@ fn check(reader: &ViewReader, rows: &Rows, ranges: &[KeyRange]) {
     }
 }
 
-fn run(view: &View, steps: &[Step], ranges: &[KeyRange]) {
-    let mut rows = Rows::new();
+fn run(view: &View, mut rows: Rows, steps: &[Step], ranges: &[KeyRange]) {
     let mut kept = Vec::new();
     for step in steps {
         match step {
@@ -97,12 +96,18 @@ proptest! {
     fn a_view_reads_like_a_sorted_map_at_every_moment(
         steps in prop::collection::vec(step(), 1..40),
         ranges in prop::collection::vec((bound(), bound()), 4),
+        loaded in prop::collection::btree_map(key(), prop::collection::vec(any::<u8>(), 0..4_000), 1..40),
         eagerly: bool,
     ) {
         let dir = tempfile::tempdir().unwrap();
-        run(&open(dir.path(), if eagerly { eager() } else { lazy() }), &steps, &ranges);
-        run(&View::in_memory(SCHEMA), &steps, &ranges);
-        run(&View::in_bounded_memory(SCHEMA, dir.path(), 300, |_, _| Ok(())), &steps, &ranges);
+        let options = if eagerly { eager() } else { lazy() };
+        run(&open(dir.path(), options), Rows::new(), &steps, &ranges);
+        run(&View::in_memory(SCHEMA), Rows::new(), &steps, &ranges);
+        run(&View::in_bounded_memory(SCHEMA, dir.path(), 300, |_, _| Ok(())), Rows::new(), &steps, &ranges);
+        let dir = dir.path().join("loaded");
+        let all = loaded.iter().map(|(key, value)| Ok((Bytes::from(key.clone()), Bytes::from(value.clone()))));
+        bulk_load(&dir, SCHEMA, loaded.len(), all, "head").unwrap();
+        run(&open(&dir, options), loaded, &steps, &ranges);
     }
 }
 

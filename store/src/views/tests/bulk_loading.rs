@@ -16,7 +16,7 @@ fn a_loaded_directory_is_a_view_with_the_digest_of_the_fold() {
     }
     let folded = memory.reader().unwrap();
     let rows = folded.scan::<&[u8]>(.., Direction::Ascending);
-    let loaded = bulk_load(&dir.path().join("gen"), SCHEMA, rows, folded.head().clone()).unwrap();
+    let loaded = bulk_load(&dir.path().join("gen"), SCHEMA, folded.rows_max(), rows, folded.head().clone()).unwrap();
     assert_eq!(loaded, memory.digest().unwrap());
     let view = open(&dir.path().join("gen"), lazy());
     assert_eq!(view.digest().unwrap(), loaded);
@@ -28,12 +28,12 @@ fn a_loaded_directory_is_a_view_with_the_digest_of_the_fold() {
 fn rows_out_of_order_and_directories_in_use_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for (name, rows) in [("order", ["rb", "ra"]), ("twice", ["ra", "ra"]), ("meta", ["ra", "\0"])] {
-        let loaded = bulk_load(&dir.path().join(name), SCHEMA, rows.map(row), "head");
+        let loaded = bulk_load(&dir.path().join(name), SCHEMA, 2, rows.map(row), "head");
         assert!(matches!(loaded, Err(Error::Refused { .. })), "{name}");
         let view = open(&dir.path().join(name), lazy());
         assert!(view.quarantined().is_some(), "half a load is no view");
         assert_eq!(text(&view.reader().unwrap()), "@");
     }
-    let loaded = bulk_load(dir.path(), SCHEMA, [row("ra")], "head");
+    let loaded = bulk_load(dir.path(), SCHEMA, 1, [row("ra")], "head");
     assert!(matches!(loaded, Err(Error::Refused { .. })));
 }

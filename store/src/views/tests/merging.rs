@@ -77,7 +77,7 @@ fn without_one_of_its_files_a_view_is_put_aside_and_without_its_catalog_it_is_wh
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("view");
     let row = |n: u32| Ok((bytes::Bytes::from(format!("r{n:03}")), bytes::Bytes::from_static(b"loaded")));
-    bulk_load(&at, SCHEMA, (0..10).map(row), "loaded").unwrap();
+    bulk_load(&at, SCHEMA, 10, (0..10).map(row), "loaded").unwrap();
     let loaded = open(&at, lazy()).digest().unwrap();
     drop(filled(&at, 2));
     fs::remove_file(at.join("catalog")).unwrap();
@@ -95,7 +95,7 @@ fn a_deletion_of_a_row_that_was_loaded_outlives_every_merge() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("view");
     let row = |n: u32| Ok((bytes::Bytes::from(format!("r{n:03}")), bytes::Bytes::from_static(b"loaded")));
-    bulk_load(&at, SCHEMA, (0..100).map(row), "loaded").unwrap();
+    bulk_load(&at, SCHEMA, 100, (0..100).map(row), "loaded").unwrap();
     let view = open(&at, lazy());
     for n in 0..40_u32 {
         let mut changes = view.changes();

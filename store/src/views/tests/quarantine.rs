@@ -19,6 +19,13 @@ fn filled(dir: &Path) -> Vec<DigestAt> {
     moments
 }
 
+/// One that was loaded.
+fn loaded(dir: &Path) -> Vec<DigestAt> {
+    let row =
+        |n: u32| Ok((Bytes::from(format!("r{n:06}")), crate::codec::encode(SCHEMA.version, &vec![n; 40])?.into()));
+    vec![bulk_load(dir, SCHEMA, 3_000, (0..3_000).map(row), "loaded").unwrap()]
+}
+
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -56,8 +63,7 @@ fn check_opens(dir: &Path, moments: &[DigestAt], what: &str) -> bool {
 #[test]
 fn garbage_in_any_file_is_put_aside_or_harmless() {
     let dir = tempfile::tempdir().unwrap();
-    let source = dir.path().join("source");
-    let moments = filled(&source);
+    type Fill = fn(&Path) -> Vec<DigestAt>;
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 5] = [
         ("all garbage", |bytes| bytes.fill(0xa5)),
@@ -72,20 +78,26 @@ fn garbage_in_any_file_is_put_aside_or_harmless() {
             bytes[middle] ^= 1;
         }),
     ];
-    let mut quarantined = 0;
-    for file in files(&source) {
-        for (damage_name, damage) in damages {
-            let name = file.strip_prefix(&source).unwrap();
-            let target = tempfile::tempdir_in(dir.path()).unwrap();
-            let target = target.path().join("view");
-            copy(&source, &target);
-            let mut bytes = fs::read(&file).unwrap();
-            damage(&mut bytes);
-            fs::write(target.join(name), bytes).unwrap();
-            quarantined += usize::from(check_opens(&target, &moments, &format!("{}: {damage_name}", name.display())));
+    let sources: [(&str, Fill); 2] = [("filled", filled), ("loaded", loaded)];
+    for (source, fill) in sources {
+        let source = dir.path().join(source);
+        let moments = fill(&source);
+        let mut quarantined = 0;
+        for file in files(&source) {
+            for (damage_name, damage) in damages {
+                let name = file.strip_prefix(&source).unwrap();
+                let target = tempfile::tempdir_in(dir.path()).unwrap();
+                let target = target.path().join("view");
+                copy(&source, &target);
+                let mut bytes = fs::read(&file).unwrap();
+                damage(&mut bytes);
+                fs::write(target.join(name), bytes).unwrap();
+                let what = format!("{} of {}: {damage_name}", name.display(), source.display());
+                quarantined += usize::from(check_opens(&target, &moments, &what));
+            }
         }
+        assert!(quarantined > 0);
     }
-    assert!(quarantined > 0);
 }
 
 #[test]

@@ -1,16 +1,31 @@
 //! sled behind a guard: its panics become errors, its errors say what to do. The one place that calls it.
+//!
+//! - `blocks`: how rows stand in it
+//! - `cursor`: reading a range of them
 
 use std::fs::{self, File};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::run::Change;
-use crate::Error;
+use super::block_cache::BlockCache;
+use super::sorted::Reading;
+use crate::{Error, keys};
+
+mod blocks;
+mod cursor;
+
+use blocks::Blocks;
+pub(super) use blocks::Packer;
+pub(super) use cursor::Cursor;
+
+/// Below it are the view's own keys.
+const FIRST_ROW: [u8; 1] = [keys::META + 1];
 
 /// sled releases its lock a little after the last handle is dropped; so long an opener of the same process waits for it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -20,6 +35,8 @@ pub(super) struct Base {
     /// `None` only while dropping.
     db: Option<sled::Db>,
     dir: PathBuf,
+    /// `None`: each row has a key of its own, as earlier releases wrote them.
+    blocks: Option<Blocks>,
 }
 
 impl Base {
@@ -42,41 +59,51 @@ impl Base {
             let config = config().path(dir).mode(sled::Mode::HighThroughput);
             match guarded(dir, || config.open()) {
                 Err(Error::InUse { .. }) if waited < LOCK_PATIENCE => thread::sleep(PAUSE),
-                opened => return opened.map(|db| Base { db: Some(db), dir: dir.to_owned() }),
+                opened => return opened.map(|db| Base { db: Some(db), dir: dir.to_owned(), blocks: None }),
             }
             waited = waited.saturating_add(PAUSE);
         }
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+    /// From here on it is read as one whose rows stand in blocks.
+    pub(super) fn of_blocks(mut self, cache: &Arc<BlockCache>) -> Result<Base, Error> {
+        self.blocks = Some(Blocks::open(&self, cache)?);
+        Ok(self)
+    }
+
+    /// A row's value.
+    pub(super) fn get(&self, key: &[u8], reading: Reading) -> Result<Option<Bytes>, Error> {
+        match &self.blocks {
+            Some(blocks) => blocks.get(self, key, reading),
+            None => self.value(key),
+        }
+    }
+
+    /// What stands under a key of sled.
+    pub(super) fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         self.call(|db| db.get(key)).map(|value| value.map(Bytes::from_owner))
     }
 
-    /// How many rows a scan finds, of two at most.
-    pub(super) fn rows_up_to_two(&self) -> Result<usize, Error> {
+    /// How many keys of sled a scan finds, of two at most.
+    pub(super) fn keys_up_to_two(&self) -> Result<usize, Error> {
         self.call(|db| db.iter().take(2).collect::<Result<Vec<_>, _>>()).map(|rows| rows.len())
     }
 
-    /// At most `max` rows of a range from its low end on, or from its high end on, in that order.
-    pub(super) fn range(
-        &self,
-        low: Bound<&[u8]>,
-        high: Bound<&[u8]>,
-        from_high: bool,
-        max: usize,
-    ) -> Result<Vec<Change>, Error> {
-        let row = |(key, value)| (Bytes::from_owner::<sled::IVec>(key), Some(Bytes::from_owner::<sled::IVec>(value)));
-        self.call(|db| {
-            let rows = db.range::<&[u8], _>((low, high));
-            if from_high {
-                rows.rev().take(max).map(|read| read.map(row)).collect()
-            } else {
-                rows.take(max).map(|read| read.map(row)).collect()
-            }
-        })
+    fn range(&self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<sled::Iter, Error> {
+        self.call(|db| Ok(db.range::<&[u8], _>((low, high))))
     }
 
-    /// One row, on its own.
+    /// The last key and its value at or below this key, of those that are not the view's own.
+    fn at_or_below(&self, key: &[u8]) -> Result<Option<(Bytes, Bytes)>, Error> {
+        let low = Bound::Included(FIRST_ROW.as_slice());
+        if key < FIRST_ROW.as_slice() {
+            return Ok(None);
+        }
+        let last = self.call(|db| db.range::<&[u8], _>((low, Bound::Included(key))).next_back().transpose());
+        last.map(|row| row.map(|(key, value)| (Bytes::from_owner(key), Bytes::from_owner(value))))
+    }
+
+    /// Puts a value under a key of sled.
     pub(super) fn insert(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         self.call(|db| db.insert(key, value)).map(drop)
     }
