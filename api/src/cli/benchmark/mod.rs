@@ -7,6 +7,7 @@ mod load;
 mod matching;
 mod orders;
 mod pacer;
+mod priorities;
 mod reads;
 mod rebuild;
 mod server;
@@ -24,7 +25,7 @@ pub(super) enum Benchmark {
     /// The bare book on one core, beside loops over the same commands.
     #[command(long_about = matching::ABOUT)]
     Matching(matching::Args),
-    /// The three projections from offset zero, beside a loop that only reads the same log.
+    /// The projections from offset zero, beside a loop that only reads the same log.
     #[command(long_about = rebuild::ABOUT)]
     Rebuild(rebuild::Args),
     /// Hot reads over HTTP, beside a static answer of the same server, idle and under orders.
@@ -33,6 +34,9 @@ pub(super) enum Benchmark {
     /// Lists that go out whole: a partition and single users, beside a loop that only reads the same log.
     #[command(long_about = history::ABOUT)]
     History(history::Args),
+    /// Orders while everything that may lag is behind and all views are rebuilt, beside orders alone, in pairs.
+    #[command(long_about = priorities::ABOUT)]
+    Priorities(priorities::Args),
     /// The demo's flow for hours: does memory, disk, files or lag grow that should not?
     #[command(long_about = soak::ABOUT)]
     Soak(soak::Args),
@@ -45,6 +49,7 @@ pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
         Benchmark::Rebuild(args) => rebuild::run(&args),
         Benchmark::Reads(args) => reads::run(&args),
         Benchmark::History(args) => history::run(&args),
+        Benchmark::Priorities(args) => priorities::run(&args),
         Benchmark::Soak(args) => soak::run(&args),
     }
 }

@@ -50,9 +50,10 @@ pub(in crate::cli) struct Args {
     /// none, the log is made and kept.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Which projection.
-    #[arg(long, default_value = "all", value_parser = ["settlement", "market", "audit", "notifications", "analytics", "all"])]
-    projection: String,
+    /// Which projections: one, several with commas, or all.
+    #[arg(long, default_value = "all", value_delimiter = ',',
+          value_parser = ["settlement", "market", "audit", "notifications", "analytics", "all"])]
+    projection: Vec<String>,
     #[command(flatten)]
     memory: MemoryArgs,
     /// Rounds.
@@ -97,10 +98,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let settings = &ground.settings;
     if !is_there {
-        generate(args, settings)?;
+        generate(args.records, args.users, settings)?;
     }
     let (_data, log) = open_log(settings, false)?;
-    let (key, name, limit) = (&settings.key, args.projection.as_str(), args.memory.limit);
+    let (key, names, limit) = (&settings.key, args.projection.as_slice(), args.memory.limit);
     let mut passes: [Vec<Pass>; 4] = Default::default();
     let mut bar = Bar::new(usize::try_from(args.rounds).unwrap_or(1).saturating_mul(PASSES.len()), "passes");
     for round in 0..args.rounds {
@@ -109,13 +110,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         parsed.push(measured(|| pass(&*log, |from, record| drop(std::hint::black_box(Read::new(from, record, key)))))?);
         let bytes = read.last().map_or(0, |pass| pass.bytes);
         folded.push(measured(|| {
-            let records = fold_from_zero(scratch.path(), &*log, key, name, limit)?.records;
+            let records = fold_from_zero(scratch.path(), &*log, key, names, limit)?.records;
             Ok(Pass { records, bytes, ..Pass::default() })
         })?);
         let into = scratch.path().join(format!("views-{round}"));
         std::fs::create_dir(&into)?;
         rebuilt.push(measured(|| {
-            let Written { records, disk_bytes, .. } = rebuild_into(&into, &*log, key, name, limit)?;
+            let Written { records, disk_bytes, .. } = rebuild_into(&into, &*log, key, names, limit)?;
             Ok(Pass { records, bytes, disk_bytes, ..Pass::default() })
         })?);
         std::fs::remove_dir_all(&into)?;
@@ -125,16 +126,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     show(args, passes)
 }
 
-/// A market day through the real stages.
-fn generate(args: &Args, settings: &Settings) -> Result<(), Failure> {
+/// A market day of about so many records through the real stages.
+pub(super) fn generate(records: u32, users: Option<u32>, settings: &Settings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let Opened { ledger, workers } = Opened::open(settings)?;
     // What they would fold, nobody reads here.
     if !ledger.rest_projections(SETTLED_WITHIN) {
         return Err(Failure::failed("the projections don't rest"));
     }
-    let orders = usize::try_from(args.records / RECORDS_PER_ORDER).unwrap_or(0).max(100);
-    let users = args.users.and_then(|users| usize::try_from(users).ok()).unwrap_or(orders.clamp(6, 3000));
+    let orders = usize::try_from(records / RECORDS_PER_ORDER).unwrap_or(0).max(100);
+    let users = users.and_then(|users| usize::try_from(users).ok()).unwrap_or(orders.clamp(6, 3000));
     let plan = Plan { orders, users, seed: 1 };
     let day = MarketDay::new(plan, ledger.partitions).map_err(Failure::failed)?;
     let feed = Feed::new(&ledger, runtime.handle(), BATCH, BATCHES);
@@ -201,7 +202,7 @@ fn show(args: &Args, passes: [Vec<Pass>; 4]) -> Result<(), Failure> {
         "{} records, {} bytes of keys and values, {}, median of {} rounds\n\n{:<15} {:>11} {:>8} {:>8} {:>9} {:>10} {:>16}\n",
         grouped(first.records),
         grouped(first.bytes),
-        args.projection,
+        args.projection.join(", "),
         args.rounds,
         "",
         "records/s",

@@ -83,7 +83,8 @@ pub(super) async fn catch_up(connection: &mut Connection, within: Duration) -> R
     Ok(Behind { at_first, caught_up: done.then(|| begun.elapsed()) })
 }
 
-async fn behind(connection: &mut Connection) -> Result<Vec<(String, u64)>, Failure> {
+/// Those that are behind: name and records.
+pub(super) async fn behind(connection: &mut Connection) -> Result<Vec<(String, u64)>, Failure> {
     let answer = connection.get("/v1/projections").await?;
     let status: Value = serde_json::from_slice(&answer.body).map_err(Failure::failed)?;
     let unknown = || Failure::failed("the server doesn't say how far its workers are behind");

@@ -65,7 +65,7 @@ pub fn rebuild(
     memory_limit: u64,
     on_progress: &mut dyn FnMut(Passed),
 ) -> Result<Vec<Rebuilt>, Failure> {
-    let chosen = chosen(name)?;
+    let chosen = chosen(&[name])?;
     let mut foldings = fresh(&chosen, log, key, (&data.views_path(), budget(memory_limit, chosen.len())))?;
     let begun = Instant::now();
     let passed = fold_to_end(log, key, &mut foldings, on_progress)?;
@@ -82,10 +82,10 @@ pub fn fold_from_zero(
     dir: &Path,
     log: &dyn EventLog,
     key: &StreamKey,
-    name: &str,
+    names: &[String],
     memory_limit: u64,
 ) -> Result<Passed, Failure> {
-    let chosen = chosen(name)?;
+    let chosen = chosen(names)?;
     let mut foldings = fresh(&chosen, log, key, (dir, budget(memory_limit, chosen.len())))?;
     fold_to_end(log, key, &mut foldings, &mut |_| {})
 }
@@ -107,10 +107,10 @@ pub fn rebuild_into(
     dir: &Path,
     log: &dyn EventLog,
     key: &StreamKey,
-    name: &str,
+    names: &[String],
     memory_limit: u64,
 ) -> Result<Written, Failure> {
-    let chosen = chosen(name)?;
+    let chosen = chosen(names)?;
     let mut foldings = fresh(&chosen, log, key, (dir, budget(memory_limit, chosen.len())))?;
     let passed = fold_to_end(log, key, &mut foldings, &mut |_| {})?;
     let mut written = Written { records: passed.records, ..Written::default() };
@@ -161,7 +161,7 @@ fn fresh(
 /// Brings the stored views of all projections to the log's end, offline.
 fn catch_up(data: &DataDir, log: &dyn EventLog, key: &StreamKey) -> Result<Vec<Arc<View>>, Failure> {
     let mut views = Vec::new();
-    for projection in chosen("all")? {
+    for projection in Kind::all() {
         let (_, mut folding) = open_live(data, log, key, &projection)?;
         fold_rest(log, key, &mut folding)?;
         views.push(Arc::clone(folding.view()));
@@ -195,17 +195,17 @@ pub fn verify(
     Ok(Verified { report: recompute(log, key, &rows, &mut passed)? })
 }
 
-fn chosen(name: &str) -> Result<Vec<Kind>, Error> {
-    let mut all = Kind::all().to_vec();
-    if name != "all" {
-        all.retain(|projection| projection.name() == name);
-    }
-    if all.is_empty() {
-        let what =
-            format!("there is no projection {name}; name settlement, market, audit, notifications, analytics or all");
+fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Kind>, Error> {
+    let all = Kind::all();
+    let is_known = |name: &str| name == "all" || all.iter().any(|projection| projection.name() == name);
+    if let Some(unknown) = names.iter().map(AsRef::as_ref).find(|name| !is_known(name)) {
+        let what = format!(
+            "there is no projection {unknown}; name settlement, market, audit, notifications, analytics or all"
+        );
         return Err(Error::refused(orderledger_store::At::Log, what));
     }
-    Ok(all)
+    let is_chosen = |projection: &Kind| names.iter().any(|name| ["all", projection.name()].contains(&name.as_ref()));
+    Ok(all.into_iter().filter(is_chosen).collect())
 }
 
 fn open_live(

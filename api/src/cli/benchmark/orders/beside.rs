@@ -19,17 +19,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What went on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Beside {
+pub(in crate::cli::benchmark) struct Beside {
     /// Of reads of the state as it is, one every 10 ms: balances and markets by turns, waiting for no position.
-    pub(super) reads: Latencies,
+    pub(in crate::cli::benchmark) reads: Latencies,
     /// Reads that gave anything but a 200.
-    pub(super) failed_reads: u64,
+    pub(in crate::cli::benchmark) failed_reads: u64,
     /// Rebuilds of all views that came to their end.
-    pub(super) rebuilds: u64,
+    pub(in crate::cli::benchmark) rebuilds: u64,
 }
 
 /// Reads, and rebuilds if asked to, as long as the work takes.
-pub(super) async fn beside<T>(
+pub(in crate::cli::benchmark) async fn beside<T>(
     address: SocketAddr,
     rebuilds: bool,
     work: impl Future<Output = Result<T, Failure>>,

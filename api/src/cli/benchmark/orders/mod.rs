@@ -12,7 +12,8 @@ use orderledger_domain::event::EventType;
 use orderledger_domain::position::Topic;
 use serde_json::json;
 
-use self::beside::{Beside, beside};
+use self::beside::Beside;
+pub(super) use self::beside::beside;
 use self::costs::{Held, Spent, Threads};
 use self::hops::{CALLS, HOPS, Hops};
 use self::watchers::{Watched, Watching};
