@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::Error;
 use crate::atomic_file;
+use crate::event_log::embedded::files;
 
 /// Format 1 doesn't say which log it belongs to.
 const FORMAT: u32 = 2;
@@ -60,15 +61,15 @@ impl DataDir {
     /// it, [`Error::Refused`] when it holds something else.
     pub fn open(path: &Path) -> Result<DataDir, Error> {
         create(path)?;
-        DataDir::lock(path, &STRANGERS_ALLOWED)
+        DataDir::lock(path, &is_no_stranger)
     }
 
     /// The same for a log that is to be made there as [`DataDir::unfinished_log_path`]. What an attempt before left of it is removed.
     pub fn open_to_restore(path: &Path) -> Result<DataDir, Error> {
         create(path)?;
-        let data = DataDir::lock(path, &[&STRANGERS_ALLOWED[..], &[LOG_UNFINISHED]].concat())?;
+        let data = DataDir::lock(path, &|name| is_no_stranger(name) || name.starts_with(LOG_UNFINISHED))?;
         if data.meta.is_none() {
-            remove(&data.unfinished_log_path())?;
+            data.remove_unfinished_log()?;
         }
         Ok(data)
     }
@@ -81,7 +82,7 @@ impl DataDir {
                 "there is no data directory of orderledger; name another one with --data",
             ));
         }
-        DataDir::lock(path, &STRANGERS_ALLOWED)
+        DataDir::lock(path, &is_no_stranger)
     }
 
     /// Pins the partition count and the log of a new directory for ever, synced; [`Error::Refused`] when it has others.
@@ -142,17 +143,22 @@ impl DataDir {
         &self.path
     }
 
-    /// The file of the embedded event log.
+    /// The first file of the embedded event log; what follows it has its name with a number behind.
     pub fn log_path(&self) -> PathBuf {
         self.path.join(LOG)
     }
 
-    /// The file in which a log is made that is to become the directory's. While it is there the directory is nobody's.
+    /// The first file of a log that is made to become the directory's. While it is there the directory is nobody's.
     pub fn unfinished_log_path(&self) -> PathBuf {
         self.path.join(LOG_UNFINISHED)
     }
 
-    /// Makes that file, which is complete and synced, the log of this new directory, with its partition count, for ever.
+    /// Removes all of that log.
+    pub fn remove_unfinished_log(&self) -> Result<(), Error> {
+        files::remove_all(&self.unfinished_log_path())
+    }
+
+    /// Makes that log, which is complete and synced, the log of this new directory, with its partition count, for ever.
     pub fn adopt_log(&mut self, partitions: u32) -> Result<(), Error> {
         self.pin(partitions, &LogIdentity::Embedded)?;
         self.name_log()
@@ -164,8 +170,7 @@ impl DataDir {
         if path.exists() || !unfinished.exists() {
             return Ok(());
         }
-        let moved = fs::rename(&unfinished, &path).and_then(|()| atomic_file::sync_dir(Some(&self.path)));
-        moved.map_err(|error| Error::unavailable(&path, "can't give the log its name").with_source(error))
+        files::rename_all(&unfinished, &path)
     }
 
     /// The file in which the server that has the directory says where it listens. Whoever takes the directory removes it.
@@ -198,8 +203,8 @@ impl DataDir {
         self.path.join("stages")
     }
 
-    /// In a directory that isn't one of ours yet only those names may stand.
-    fn lock(path: &Path, allowed: &[&str]) -> Result<DataDir, Error> {
+    /// In a directory that isn't one of ours yet only the allowed names may stand.
+    fn lock(path: &Path, allowed: &dyn Fn(&str) -> bool) -> Result<DataDir, Error> {
         let lock_path = path.join(LOCK);
         if !path.join(META).exists() {
             check_not_foreign(path, allowed)?;
@@ -306,12 +311,16 @@ fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+fn is_no_stranger(name: &str) -> bool {
+    STRANGERS_ALLOWED.contains(&name)
+}
+
 /// A directory without our meta file may hold nothing that could be somebody's.
-fn check_not_foreign(path: &Path, allowed: &[&str]) -> Result<(), Error> {
+fn check_not_foreign(path: &Path, allowed: &dyn Fn(&str) -> bool) -> Result<(), Error> {
     let unlisted = |error| Error::unavailable(path, "can't list it").with_source(error);
     for entry in fs::read_dir(path).map_err(unlisted)? {
         let name = entry.map_err(unlisted)?.file_name();
-        if !allowed.iter().any(|allowed| name == *allowed) {
+        if !name.to_str().is_some_and(allowed) {
             let what = "it holds files but is no data directory of orderledger; name an empty or a new one with --data";
             return Err(Error::refused(path, what));
         }

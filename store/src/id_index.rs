@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 
-use crate::redb_file::{self, storage_error};
+use crate::redb_file::{self, Kind, storage_error};
 use crate::{Error, faults};
 
 /// Partition (big-endian), kind, length of the user's id, the user's id, the id.
 const CLAIMS: TableDefinition<&[u8], &StoredClaim> = TableDefinition::new("claims");
 /// Partition → next offset, digest of the record before it.
 const POSITIONS: TableDefinition<u32, (u64, u64)> = TableDefinition::new("positions");
-const KIND: &str = "orderledger id index format";
+const KIND: Kind = Kind { name: "orderledger id index format", format: 1, known: &[1] };
 /// Offset (little-endian), digest.
 type StoredClaim = [u8; 24];
 

@@ -38,19 +38,18 @@ pub(crate) fn restore_embedded(
         return Err(Error::refused(path, what));
     }
     let unfinished = data.unfinished_log_path();
-    let restored = into_file(&unfinished, partitions, from, told);
+    let restored = into_files(&unfinished, partitions, from, told);
     if restored.is_err()
-        && let Err(error) = std::fs::remove_file(&unfinished)
-        && error.kind() != std::io::ErrorKind::NotFound
+        && let Err(error) = data.remove_unfinished_log()
     {
-        tracing::warn!(%error, path = %unfinished.display(), "an unfinished file stays; remove it");
+        tracing::warn!(%error, "an unfinished file stays; remove it");
     }
     let records = restored?;
     data.adopt_log(partitions)?;
     Ok(records)
 }
 
-fn into_file(path: &Path, partitions: u32, from: &Origin<'_>, told: Told<'_>) -> Result<usize, Error> {
+fn into_files(path: &Path, partitions: u32, from: &Origin<'_>, told: Told<'_>) -> Result<usize, Error> {
     let mut restoring = EmbeddedRestoring::create(path, partitions)?;
     let records = copy(from, &mut restoring, &mut |done| told(Step::Copying, done))?;
     drop(restoring);

@@ -1,30 +1,21 @@
-//! The one table of the log: (topic, partition, base offset) → a batch of consecutive records.
+//! The one table of every file of the log: (topic, partition, base offset) → a batch of consecutive records.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use orderledger_domain::position::{Topic, TopicPartition};
-use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::{ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
 use crate::Error;
 use crate::event_log::Record;
 use crate::event_log::embedded::frame;
-use crate::redb_file::{self, guarded, storage_error};
+use crate::redb_file::{guarded, storage_error};
 
 /// Topic number, partition and base offset, big-endian: sorted as the log is.
-type Key = [u8; 13];
+pub(super) type Key = [u8; 13];
 
-const BATCHES: TableDefinition<&Key, &[u8]> = TableDefinition::new("batches");
-const KIND: &str = "orderledger log format";
-const PARTITIONS: &str = "partitions";
-
-/// The file; all its batches are synced.
-pub(super) struct Batches {
-    database: Database,
-    path: PathBuf,
-}
-
+pub(super) const BATCHES: TableDefinition<&Key, &[u8]> = TableDefinition::new("batches");
 /// Where a partition begins and ends.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bounds {
     pub(super) first: u64,
     pub(super) end: u64,
@@ -38,47 +29,19 @@ pub(super) struct Encoded {
     pub(super) frame: Vec<u8>,
 }
 
-impl Batches {
-    /// Opens or creates the file and pins its partition count.
-    pub(super) fn open(path: &Path, cache_bytes: usize, partitions: u32) -> Result<Batches, Error> {
-        let database = redb_file::open(path, cache_bytes, KIND)?;
-        match redb_file::pinned(&database, path, PARTITIONS)? {
-            Some(pinned) if pinned == u64::from(partitions) => {}
-            Some(pinned) => {
-                let what = format!(
-                    "it has {pinned} partitions a topic and can't be opened with {partitions}; use {pinned}, or begin a \
-                     new log in another directory"
-                );
-                return Err(Error::refused(path, what));
-            }
-            None => redb_file::pin(&database, path, PARTITIONS, u64::from(partitions))?,
+impl Bounds {
+    /// Whether there is no record.
+    pub(super) fn is_empty(self) -> bool {
+        self.end == 0
+    }
+
+    /// Where a partition begins and ends that goes on as `later`.
+    pub(super) fn and(self, later: Bounds) -> Bounds {
+        match (self.is_empty(), later.is_empty()) {
+            (true, _) => later,
+            (false, true) => self,
+            (false, false) => Bounds { first: self.first, ..later },
         }
-        let batches = Batches { database, path: path.to_owned() };
-        guarded(path, || batches.write(&[]))?;
-        Ok(batches)
-    }
-
-    /// Writes batches in one transaction; they are on the disk when this returns.
-    pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
-        let write = || -> Result<(), redb::Error> {
-            let mut transaction = self.database.begin_write()?;
-            transaction.set_durability(Durability::Immediate)?;
-            let mut table = transaction.open_table(BATCHES)?;
-            for batch in batches {
-                table.insert(&key(batch.of, batch.base), batch.frame.as_slice())?;
-            }
-            drop(table);
-            transaction.commit()?;
-            Ok(())
-        };
-        write().map_err(|error| storage_error(&self.path, "can't write to it", error))
-    }
-
-    /// A view of the file as it is now, for a few reads; it holds back no writer.
-    pub(super) fn scan(&self) -> Result<Scan<'_>, Error> {
-        let read = || -> Result<_, redb::Error> { Ok(self.database.begin_read()?.open_table(BATCHES)?) };
-        let table = read().map_err(|error| storage_error(&self.path, "can't read it", error))?;
-        Ok(Scan { table, path: &self.path })
     }
 }
 
@@ -88,7 +51,19 @@ pub(super) struct Scan<'a> {
     path: &'a Path,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    /// A view of a file as it is now, for a few reads; it holds back no writer.
+    pub(super) fn begin(database: &impl ReadableDatabase, path: &'a Path) -> Result<Scan<'a>, Error> {
+        let read = || -> Result<_, redb::Error> { Ok(database.begin_read()?.open_table(BATCHES)?) };
+        let table = read().map_err(|error| storage_error(path, "can't read it", error))?;
+        Ok(Scan { table, path })
+    }
+
+    /// Whether there is no batch.
+    pub(super) fn is_empty(&self) -> Result<bool, Error> {
+        self.table.is_empty().map_err(|error| self.unreadable(error))
+    }
+
     /// Where the partition begins and ends; its last batch is checked.
     pub(super) fn bounds(&self, of: TopicPartition) -> Result<Bounds, Error> {
         guarded(self.path, || self.read_bounds(of))
@@ -171,7 +146,7 @@ pub(super) fn all_partitions(partitions: u32) -> impl Iterator<Item = TopicParti
     Topic::ALL.into_iter().flat_map(move |topic| (0..partitions).map(move |partition| topic.at(partition)))
 }
 
-fn key(of: TopicPartition, base: u64) -> Key {
+pub(super) fn key(of: TopicPartition, base: u64) -> Key {
     let mut key = [0; 13];
     let (topic, place) = key.split_at_mut(1);
     let (partition, offset) = place.split_at_mut(4);

@@ -1,14 +1,18 @@
-//! The log in one redb file, for one machine without Kafka.
+//! The log in redb files, for one machine without Kafka.
 //!
 //! Appends wait in a bounded queue; one thread commits all that is queued in one synced transaction (group commit), then
-//! makes it readable and answers. Readers see synced records only: the newest from memory, the others from the file.
-//! A crash at any moment leaves the last complete commit; opening after one reads the whole file once (redb's repair).
+//! makes it readable and answers. Readers see synced records only: the newest from memory, the others from the files.
+//! A crash at any moment leaves the last complete commit; opening after one reads the newest file once (redb's repair), and
+//! that one is closed for a new one when it is so long (docs/adr/0027).
 
 mod batches;
+pub(crate) mod files;
 mod frame;
 mod queue;
 mod reader;
 mod restoring;
+mod segment;
+mod segments;
 mod tail;
 mod writer;
 
@@ -28,9 +32,10 @@ use crate::event_log::{
     Appender, AppenderKind, Clock, Delivered, EventLog, NewRecord, READ_BYTES, Reader, ReaderKind, Record, system_clock,
 };
 
-use batches::{Batches, Bounds, all_partitions};
+use batches::{Bounds, all_partitions};
 use queue::{Queue, Waiting};
 use reader::EmbeddedReader;
+use segments::Segments;
 use tail::Tail;
 
 pub use restoring::EmbeddedRestoring;
@@ -47,8 +52,11 @@ pub struct EmbeddedOptions {
     pub queue_bytes: usize,
     /// Bytes of newest records kept decoded for the readers, over all partitions; 64 MiB.
     pub recent_bytes: usize,
-    /// Bytes of the file's pages that redb keeps in memory; 64 MiB.
+    /// Bytes of the files' pages that redb keeps in memory, over all files; 64 MiB.
     pub page_cache_bytes: usize,
+    /// A file that is longer than this is sealed, and the log goes on in a new one. redb doubles a file that grows, so up to a
+    /// half of it is records. 512 MiB, which is read in well under a second after a kill.
+    pub segment_bytes: u64,
 }
 
 impl Default for EmbeddedOptions {
@@ -58,11 +66,13 @@ impl Default for EmbeddedOptions {
             queue_bytes: 8 * 1024 * 1024,
             recent_bytes: 64 * 1024 * 1024,
             page_cache_bytes: 64 * 1024 * 1024,
+            // Where crashes are tried, the log shall go on in new files all the time.
+            segment_bytes: if cfg!(feature = "faults") { 2 } else { 512 } * 1024 * 1024,
         }
     }
 }
 
-/// An event log in one file. Dropping it commits and answers what is queued; readers may live on, and the file stays
+/// An event log in files. Dropping it commits and answers what is queued; readers may live on, and the newest file stays
 /// locked until the last appender and reader is dropped too.
 pub struct EmbeddedLog {
     core: Arc<Core>,
@@ -73,28 +83,25 @@ pub struct EmbeddedLog {
 struct Core {
     partitions: u32,
     clock: Clock,
-    batches: Batches,
+    segments: Segments,
     queue: Queue,
     tail: Tail,
 }
 
 impl EmbeddedLog {
-    /// Opens or creates the log file. [`Error::Refused`] when it was created with another partition count or is another
+    /// Opens or creates the log whose first file is `path`. [`Error::Refused`] when it was created with another partition count or is another
     /// program's, [`Error::Corrupt`] when it is damaged or no log at all, [`Error::InUse`] when another process has it.
     pub fn open(path: &Path, partitions: u32, options: EmbeddedOptions) -> Result<EmbeddedLog, Error> {
         if partitions == 0 {
             return Err(Error::refused(path, "a log needs at least one partition; use --partitions 1 or more"));
         }
-        let batches = Batches::open(path, options.page_cache_bytes, partitions)?;
-        let scan = batches.scan()?;
-        let ends =
-            all_partitions(partitions).map(|of| Ok((of, scan.bounds(of)?))).collect::<Result<Vec<_>, Error>>()?;
-        drop(scan);
-        let bounds: Vec<Bounds> = ends.iter().map(|(_, bounds)| *bounds).collect();
+        let segments = Segments::open(path, partitions, options.segment_bytes, options.page_cache_bytes)?;
+        let bounds = segments.bounds()?;
+        let ends = all_partitions(partitions).zip(bounds.iter().copied()).collect();
         let core = Arc::new(Core {
             partitions,
             clock: options.clock,
-            batches,
+            segments,
             queue: Queue::new(options.queue_bytes),
             tail: Tail::new(bounds, partitions, options.recent_bytes),
         });
@@ -155,7 +162,7 @@ impl EventLog for EmbeddedLog {
         if from >= end || max == 0 {
             return Ok(Vec::new());
         }
-        self.core.batches.scan()?.records(of, from, end, READ_BYTES, max)
+        self.core.segments.records(of, from, end, READ_BYTES, max)
     }
 
     fn commits_batches_atomically(&self) -> bool {

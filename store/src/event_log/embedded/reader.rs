@@ -1,4 +1,4 @@
-//! Reads assigned partitions in turn: the newest records from memory, the others from the file.
+//! Reads assigned partitions in turn: the newest records from memory, the others from the files.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,6 @@ impl EmbeddedReader {
     /// Reads each ready partition's share until the poll is full; the first one left out begins the next poll.
     fn fetch(&mut self, ready: Vec<Ready>) -> Result<Vec<Fetched>, Error> {
         let share = (self.poll_bytes / ready.len().max(1)).max(MIN_SHARE_BYTES);
-        let mut scan = None;
         let mut fetched = Vec::with_capacity(ready.len());
         let mut bytes = 0;
         for Ready { slot, end, recent } in ready {
@@ -46,13 +45,7 @@ impl EmbeddedReader {
             let Some((of, next)) = self.wanted.get_mut(slot) else { continue };
             let records = match recent {
                 Some(recent) => from_memory(&recent, *next, share),
-                None => {
-                    let scan = match &scan {
-                        Some(scan) => scan,
-                        None => scan.insert(self.core.batches.scan()?),
-                    };
-                    scan.records(*of, *next, end, share, usize::MAX)?
-                }
+                None => self.core.segments.records(*of, *next, end, share, usize::MAX)?,
             };
             let Some(last) = records.last() else {
                 return Err(Error::corrupt(of.offset(*next), "records below the partition's end are missing"));

@@ -1,11 +1,12 @@
-//! A log file that is filled from another log: offsets and append times are given, not made.
+//! A log that is filled from another log: offsets and append times are given, not made.
 
 use std::path::Path;
 
 use orderledger_domain::position::TopicPartition;
 
-use super::batches::{Batches, Encoded};
+use super::batches::Encoded;
 use super::frame;
+use super::segments::Segments;
 use super::writer::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS};
 use super::{EmbeddedOptions, MAX_RECORD_BYTES};
 use crate::Error;
@@ -14,9 +15,9 @@ use crate::event_log::{Record, Restoring};
 /// Bytes of encoded batches that are written in one synced transaction.
 const WRITE_BYTES: usize = 8 * 1024 * 1024;
 
-/// A log file that takes the records of another log.
+/// A log that takes the records of another log.
 pub struct EmbeddedRestoring {
-    batches: Batches,
+    segments: Segments,
     partitions: u32,
     /// Consecutive records of one partition that are no batch yet.
     open: Option<(TopicPartition, Vec<Record>)>,
@@ -26,14 +27,18 @@ pub struct EmbeddedRestoring {
 }
 
 impl EmbeddedRestoring {
-    /// Makes the file. [`Error::Refused`] where one already stands.
+    /// Makes the log whose first file is `path`. [`Error::Refused`] where one already stands.
     pub fn create(path: &Path, partitions: u32) -> Result<EmbeddedRestoring, Error> {
+        EmbeddedRestoring::with(path, partitions, &EmbeddedOptions::default())
+    }
+
+    pub(super) fn with(path: &Path, partitions: u32, options: &EmbeddedOptions) -> Result<EmbeddedRestoring, Error> {
         if path.exists() {
             return Err(Error::refused(path, "it is there already; remove it, or name another directory"));
         }
-        let batches = Batches::open(path, EmbeddedOptions::default().page_cache_bytes, partitions)?;
+        let segments = Segments::open(path, partitions, options.segment_bytes, options.page_cache_bytes)?;
         let (open, encoded) = (None, Vec::new());
-        Ok(EmbeddedRestoring { batches, partitions, open, open_bytes: 0, encoded, encoded_bytes: 0 })
+        Ok(EmbeddedRestoring { segments, partitions, open, open_bytes: 0, encoded, encoded_bytes: 0 })
     }
 
     fn take_one(&mut self, of: TopicPartition, record: Record) -> Result<(), Error> {
@@ -61,7 +66,7 @@ impl EmbeddedRestoring {
     }
 
     fn write(&mut self) -> Result<(), Error> {
-        self.batches.write(&self.encoded)?;
+        self.segments.write(&self.encoded)?;
         self.encoded.clear();
         self.encoded_bytes = 0;
         Ok(())

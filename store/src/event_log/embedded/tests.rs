@@ -5,12 +5,15 @@
 mod crash;
 mod opening;
 mod restoring;
+mod rolling;
+mod several;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use orderledger_domain::position::Topic;
 
+use super::files::{numbers, path_of};
 use super::*;
 use crate::event_log::contract::{append, append_and_wait, check_all, check_reopen, record};
 
@@ -20,28 +23,60 @@ fn open(path: &Path, partitions: u32) -> Result<EmbeddedLog, Error> {
     EmbeddedLog::open(path, partitions, EmbeddedOptions::default())
 }
 
-/// A log in a directory that is removed by the operating system's own rules, for it lives as long as the log.
-fn fresh(partitions: u32, options: EmbeddedOptions) -> Box<dyn EventLog> {
+/// A log of which every commit but the first begins a new file.
+fn open_rolling(path: &Path, partitions: u32) -> Result<EmbeddedLog, Error> {
+    EmbeddedLog::open(path, partitions, EmbeddedOptions { segment_bytes: 0, ..EmbeddedOptions::default() })
+}
+
+/// A log in a directory that is removed when both are dropped.
+struct Fresh {
+    log: EmbeddedLog,
+    _directory: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Fresh {
+    type Target = EmbeddedLog;
+
+    fn deref(&self) -> &EmbeddedLog {
+        &self.log
+    }
+}
+
+fn fresh(partitions: u32, options: EmbeddedOptions) -> Fresh {
     let directory = tempfile::tempdir().unwrap();
     let log = EmbeddedLog::open(&directory.path().join("log.redb"), partitions, options).unwrap();
-    // Unlinked while open: nothing is left behind, whatever the check does.
-    drop(directory);
-    Box::new(log)
+    Fresh { log, _directory: directory }
+}
+
+/// The contract, each check on a log of its own; their directories stay until all are done.
+fn check_contract(options: EmbeddedOptions) {
+    let directory = tempfile::tempdir().unwrap();
+    let made = std::cell::Cell::new(0);
+    check_all(&|partitions| {
+        made.set(made.get() + 1);
+        let path = directory.path().join(format!("log{}.redb", made.get()));
+        Box::new(EmbeddedLog::open(&path, partitions, options.clone()).unwrap())
+    });
 }
 
 #[test]
 fn the_contract_holds() {
-    check_all(&|partitions| fresh(partitions, EmbeddedOptions::default()));
+    check_contract(EmbeddedOptions::default());
 }
 
 #[test]
 fn the_contract_holds_when_every_record_is_read_from_the_file() {
-    check_all(&|partitions| fresh(partitions, EmbeddedOptions { recent_bytes: 0, ..EmbeddedOptions::default() }));
+    check_contract(EmbeddedOptions { recent_bytes: 0, ..EmbeddedOptions::default() });
+}
+
+#[test]
+fn the_contract_holds_when_every_commit_has_a_file_of_its_own() {
+    check_contract(EmbeddedOptions { recent_bytes: 0, segment_bytes: 0, ..EmbeddedOptions::default() });
 }
 
 #[test]
 fn the_contract_holds_with_a_queue_smaller_than_a_batch() {
-    check_all(&|partitions| fresh(partitions, EmbeddedOptions { queue_bytes: 100, ..EmbeddedOptions::default() }));
+    check_contract(EmbeddedOptions { queue_bytes: 100, ..EmbeddedOptions::default() });
 }
 
 #[test]
@@ -49,6 +84,8 @@ fn everything_is_there_after_opening_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.redb");
     check_reopen(3, &|| Box::new(open(&path, 3).unwrap()));
+    let path = directory.path().join("in-many-files.redb");
+    check_reopen(3, &|| Box::new(open_rolling(&path, 3).unwrap()));
 }
 
 #[test]
@@ -60,7 +97,8 @@ fn append_times_never_fall_when_the_clock_does_even_over_a_restart() {
         let clock = Arc::clone(&now_ms);
         let clock: Clock = Arc::new(move || clock.load(Ordering::Relaxed));
         now_ms.store(time_ms, Ordering::Relaxed);
-        let log = EmbeddedLog::open(&path, 1, EmbeddedOptions { clock, ..EmbeddedOptions::default() }).unwrap();
+        let options = EmbeddedOptions { clock, segment_bytes: 0, ..EmbeddedOptions::default() };
+        let log = EmbeddedLog::open(&path, 1, options).unwrap();
         append_and_wait(&log, vec![record(AT, "u", "x")]);
         let times: Vec<i64> = log.read(AT, 0, 9).unwrap().iter().map(|record| record.recorded_at_ms).collect();
         assert!(times.iter().all(|time| *time >= 500), "{times:?}");
@@ -72,6 +110,7 @@ fn append_times_never_fall_when_the_clock_does_even_over_a_restart() {
 fn a_reader_outlives_the_log() {
     let log = fresh(1, EmbeddedOptions::default());
     append_and_wait(&*log, vec![record(AT, "u", "x")]);
+    let Fresh { log, _directory } = log;
     let mut reader = log.reader(&[(AT, 0)], ReaderKind::Live).unwrap();
     drop(log);
     assert_eq!(reader.poll(Duration::ZERO).unwrap()[0].records.len(), 1);

@@ -50,7 +50,7 @@ impl Writer<'_> {
             let batches = self.cut();
             let encoded: Vec<Encoded> = batches.iter().filter_map(|batch| encode(batch)).collect();
             faults::point("log.before-write");
-            if let Err(error) = self.core.batches.write(&encoded) {
+            if let Err(error) = self.core.segments.write(&encoded) {
                 self.fail(error, answers);
                 return;
             }

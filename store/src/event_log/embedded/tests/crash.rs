@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{AT, EmbeddedLog, append_and_wait, open, record};
+use super::{AT, EmbeddedLog, EmbeddedOptions, append_and_wait, numbers, open, open_rolling, path_of, record};
 use crate::Error;
 use crate::event_log::contract::append;
-use crate::event_log::{AppenderKind, EventLog, NewRecord};
+use crate::event_log::{AppenderKind, EventLog, NewRecord, Record};
 
 const PAGE: usize = 4096;
 /// The pages that say which commit is the last.
@@ -84,21 +85,37 @@ fn damage_after_an_orderly_close_is_found_and_never_a_panic() {
     (0..20).for_each(|round| drop(append_and_wait(&log, batch(round))));
     let whole = log.read(AT, 0, 100_000).unwrap();
     drop(log);
-    let image = fs::read(&path).unwrap();
+    check_damage(&path, &path, &whole);
+    // The same file as one that the log has gone on behind.
+    let log = open_rolling(&path, 2).unwrap();
+    append_and_wait(&log, batch(20));
+    let whole = log.read(AT, 0, 100_000).unwrap();
+    drop(log);
+    assert_eq!(numbers(&path).unwrap(), [1, 2]);
+    check_damage(&path, &path, &whole);
+    check_damage(&path, &path_of(&path, 2), &whole);
+}
+
+/// Damages each page of a file of the log, and cuts it there.
+fn check_damage(log: &Path, file: &Path, whole: &[Record]) {
+    let image = fs::read(file).unwrap();
+    let mut found = 0;
     for page in HEAD_PAGES..image.len() / PAGE {
         let mut damaged = image.clone();
         damaged[page * PAGE..(page + 1) * PAGE].fill(0x5a);
-        fs::write(&path, &damaged).unwrap();
-        match open(&path, 2).and_then(|log| log.read(AT, 0, 100_000)) {
-            Ok(records) => assert_eq!(records, whole, "{page}"),
-            Err(error) => assert!(matches!(error, Error::Corrupt { .. }), "{page}: {error:?}"),
-        }
-        fs::write(&path, &image[..page * PAGE]).unwrap();
-        match open(&path, 2).and_then(|log| log.read(AT, 0, 100_000)) {
-            Ok(records) => assert_eq!(records, whole, "{page}"),
-            Err(error) => assert!(matches!(error, Error::Corrupt { .. }), "{page}: {error:?}"),
+        for bytes in [&damaged[..], &image[..page * PAGE]] {
+            fs::write(file, bytes).unwrap();
+            match open(log, 2).and_then(|log| log.read(AT, 0, 100_000)) {
+                Ok(records) => assert_eq!(records, whole, "{page}"),
+                Err(error) => {
+                    assert!(matches!(error, Error::Corrupt { .. }), "{page}: {error:?}");
+                    found += 1;
+                }
+            }
         }
     }
+    assert!(found > image.len() / PAGE, "{found}");
+    fs::write(file, image).unwrap();
 }
 
 /// The child's half: appends for ever and tells every acknowledged offset.
@@ -106,7 +123,9 @@ fn damage_after_an_orderly_close_is_found_and_never_a_panic() {
 #[ignore = "run by a_killed_process_keeps_all_that_was_acknowledged"]
 fn child_appends_until_it_is_killed() {
     let Some(path) = std::env::var_os("ORDERLEDGER_TEST_LOG") else { return };
-    let log = open(path.as_ref(), 1).unwrap();
+    let segment_bytes = std::env::var("ORDERLEDGER_TEST_SEGMENT_BYTES").unwrap().parse().unwrap();
+    let options = EmbeddedOptions { segment_bytes, ..EmbeddedOptions::default() };
+    let log = EmbeddedLog::open(path.as_ref(), 1, options).unwrap();
     let appender = log.appender(AppenderKind::Stage).unwrap();
     let mut waiting = std::collections::VecDeque::new();
     for number in log.end_offset(AT).unwrap().. {
@@ -121,12 +140,19 @@ fn child_appends_until_it_is_killed() {
 #[test]
 fn a_killed_process_keeps_all_that_was_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log.redb");
-    for _ in 0..3 {
+    check_kills(&directory.path().join("log.redb"), 3, u64::MAX);
+    let path = directory.path().join("in-many-files.redb");
+    check_kills(&path, 6, 0);
+    assert!(numbers(&path).unwrap().len() > 20);
+}
+
+fn check_kills(path: &Path, kills: usize, segment_bytes: u64) {
+    for _ in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--ignored", "--nocapture"])
             .arg("event_log::embedded::tests::crash::child_appends_until_it_is_killed")
-            .env("ORDERLEDGER_TEST_LOG", &path)
+            .env("ORDERLEDGER_TEST_LOG", path)
+            .env("ORDERLEDGER_TEST_SEGMENT_BYTES", segment_bytes.to_string())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -135,7 +161,7 @@ fn a_killed_process_keeps_all_that_was_acknowledged() {
         let acknowledged = told.take(300).last().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        let log = open(&path, 1).unwrap();
+        let log = open(path, 1).unwrap();
         let records = log.read(AT, 0, 1_000_000).unwrap();
         assert!(records.len() as u64 > acknowledged, "{} of {acknowledged}", records.len());
         for (number, record) in records.iter().enumerate() {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use orderledger_domain::position::Topic;
 
 use crate::Error;
+use crate::event_log::embedded::files::numbers;
 use crate::event_log::embedded::{EmbeddedLog, EmbeddedOptions, EmbeddedRestoring};
 use crate::event_log::{AppenderKind, EventLog, NewRecord, Record, Restoring};
 
@@ -25,10 +26,13 @@ fn records_keep_offsets_times_and_bytes_and_the_log_goes_on_behind_them() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.redb");
     let (of, other) = (Topic::Orders.at(1), Topic::Trades.at(0));
-    let mut restoring = EmbeddedRestoring::create(&path, 2).unwrap();
+    let in_many_files = EmbeddedOptions { segment_bytes: 0, ..EmbeddedOptions::default() };
+    let mut restoring = EmbeddedRestoring::with(&path, 2, &in_many_files).unwrap();
     for chunk in records().chunks(700) {
         restoring.take(of, chunk.to_vec()).unwrap();
+        restoring.sync().unwrap();
     }
+    assert_eq!(numbers(&path).unwrap().len(), 8);
     restoring.end(of, 10_001).unwrap();
     restoring.take(other, vec![record(0, 7)]).unwrap();
     restoring.end(other, 1).unwrap();

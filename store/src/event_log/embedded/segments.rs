@@ -1,0 +1,220 @@
+//! The log as a row of files: the newest is written, the others are sealed. A kill costs a walk through the newest alone.
+//!
+//! Going on in a new file, between two commits: the new one is made under a name that is none, gets its name once it is on
+//! the disk, and only then the one before it is sealed, in that one's last commit. So where the newest file is empty and
+//! the one before it is not sealed, a kill came between, and the empty one is removed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use orderledger_domain::position::TopicPartition;
+use quick_cache::sync::Cache;
+
+use crate::event_log::Record;
+use crate::event_log::embedded::batches::{Bounds, Encoded, Scan, all_partitions};
+use crate::event_log::embedded::files::{FIRST, path_of, tidied};
+use crate::event_log::embedded::segment::{Newest, Sealed, Summary};
+use crate::event_log::embedded::tail::index;
+use crate::{Error, faults};
+
+/// So many sealed files are open at most. Workers read the log in step, and people ask for a few places of it.
+const OPEN_MAX: usize = 16;
+
+/// All files of a log; all their batches are synced.
+pub(super) struct Segments {
+    /// The first file.
+    log: PathBuf,
+    partitions: u32,
+    segment_bytes: u64,
+    page_cache_bytes: usize,
+    files: RwLock<Files>,
+    sealed: Cache<u32, Arc<Sealed>>,
+}
+
+struct Files {
+    newest: Newest,
+    /// What the log held when each sealed file was, the oldest first.
+    earlier: Vec<Summary>,
+}
+
+impl Segments {
+    /// Opens or creates the log. Its newest file goes on until it is longer than `segment_bytes`.
+    pub(super) fn open(
+        log: &Path,
+        partitions: u32,
+        segment_bytes: u64,
+        page_cache_bytes: usize,
+    ) -> Result<Segments, Error> {
+        let numbers = tidied(log)?;
+        if let Some((_, missing)) = numbers.iter().zip(FIRST..).find(|(number, expected)| **number != *expected) {
+            return Err(Error::corrupt(path_of(log, missing), "it is missing, and the log has files behind it"));
+        }
+        let last = numbers.last().copied().unwrap_or(FIRST);
+        let newest = open_newest(log, last, partitions, page_cache_bytes)?;
+        if newest.is_sealed()? {
+            return Err(Error::corrupt(path_of(log, newest.number + 1), "it is missing, and the log goes on in it"));
+        }
+        let count = all_partitions(partitions).count();
+        let earlier = newest.earlier(count)?;
+        let files = Files { newest, earlier };
+        Ok(Segments {
+            log: log.to_owned(),
+            partitions,
+            segment_bytes,
+            page_cache_bytes,
+            files: RwLock::new(files),
+            sealed: Cache::new(OPEN_MAX),
+        })
+    }
+
+    /// Where every partition begins and ends, in the log's numbering order.
+    pub(super) fn bounds(&self) -> Result<Summary, Error> {
+        self.files().summary(self.partitions)
+    }
+
+    /// Writes batches in one transaction; they are on the disk when this returns. One thread calls it.
+    pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
+        self.go_on_when_full()?;
+        self.files().newest.write(batches)
+    }
+
+    /// Records of the partition from offset `from` on and below `end`: whole batches, until `max_bytes` of them or
+    /// `max_records` are read.
+    pub(super) fn records(
+        &self,
+        of: TopicPartition,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+        max_records: usize,
+    ) -> Result<Vec<Record>, Error> {
+        let mut records: Vec<Record> = Vec::new();
+        let (mut next, mut bytes) = (from, 0);
+        while next < end && bytes < max_bytes && records.len() < max_records {
+            let left = (max_bytes - bytes, max_records - records.len());
+            let more = self.with_scan(of, next, |scan| scan.records(of, next, end, left.0, left.1))?;
+            let Some(last) = more.last() else { break };
+            next = last.offset.saturating_add(1);
+            bytes += more.iter().map(Record::bytes).sum::<usize>();
+            if records.is_empty() { records = more } else { records.extend(more) }
+        }
+        Ok(records)
+    }
+
+    /// Reads the file that has the partition's record at `from`, or the first behind it.
+    fn with_scan<T>(
+        &self,
+        of: TopicPartition,
+        from: u64,
+        read: impl FnOnce(&Scan<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let files = self.files();
+        let Some(number) = files.holder(of, self.partitions, from) else {
+            return read(&files.newest.scan()?);
+        };
+        let sealed = self.sealed.get_or_insert_with(&number, || self.open_sealed(number, &files.earlier))?;
+        // A file may take a while to read; the next one must not wait for that to be begun.
+        drop(files);
+        read(&sealed.scan()?)
+    }
+
+    fn open_sealed(&self, number: u32, earlier: &[Summary]) -> Result<Arc<Sealed>, Error> {
+        let found = Sealed::find(&self.log, number, self.partitions, sealed_share(self.page_cache_bytes))?;
+        let Some(sealed) = found else {
+            let what = "it is an older state of itself, from before the log went on in the next file";
+            return Err(Error::corrupt(path_of(&self.log, number), what));
+        };
+        let scan = sealed.scan()?;
+        let upto = (number - FIRST) as usize;
+        let known = earlier.get(upto).map(Vec::as_slice).unwrap_or_default();
+        let before = upto.checked_sub(1).and_then(|before| earlier.get(before)).map(Vec::as_slice).unwrap_or_default();
+        for (place, (of, known)) in all_partitions(self.partitions).zip(known).enumerate() {
+            let before = before.get(place).copied().unwrap_or_default();
+            if before.and(scan.bounds(of)?) != *known {
+                return Err(Error::corrupt(sealed.path(), format!("it doesn't hold what the log had of {of} in it")));
+            }
+        }
+        drop(scan);
+        Ok(Arc::new(sealed))
+    }
+
+    fn go_on_when_full(&self) -> Result<(), Error> {
+        let files = self.files();
+        if files.newest.bytes()? <= self.segment_bytes || files.newest.is_empty()? {
+            return Ok(());
+        }
+        let mut earlier = files.earlier.clone();
+        earlier.push(files.summary(self.partitions)?);
+        let number = files.newest.number + 1;
+        let cache_bytes = newest_share(self.page_cache_bytes);
+        let newest = Newest::create(&self.log, number, self.partitions, cache_bytes, &earlier)?;
+        faults::point("segment.before-seal");
+        files.newest.seal()?;
+        drop(files);
+        faults::point("segment.before-close");
+        // Nobody reads the full file while it is closed, and nobody may open it before.
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        let full = std::mem::replace(&mut *files, Files { newest, earlier });
+        let path = full.newest.path().to_owned();
+        full.newest.close()?;
+        drop(files);
+        tracing::info!(full = %path.display(), next = number, "the event log goes on in a new file");
+        faults::point("segment.after-close");
+        Ok(())
+    }
+
+    fn files(&self) -> RwLockReadGuard<'_, Files> {
+        self.files.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Files {
+    /// The sealed file that has the partition's record at `from`, or the first behind it; `None`: only the newest may.
+    fn holder(&self, of: TopicPartition, partitions: u32, from: u64) -> Option<u32> {
+        let place = index(of, partitions)?;
+        let ends_before = |summary: &Summary| summary.get(place).is_none_or(|bounds| bounds.end <= from);
+        let passed = self.earlier.partition_point(ends_before);
+        (passed < self.earlier.len()).then(|| FIRST + u32::try_from(passed).unwrap_or(u32::MAX - FIRST))
+    }
+
+    fn summary(&self, partitions: u32) -> Result<Summary, Error> {
+        let scan = self.newest.scan()?;
+        let before = self.earlier.last().map(Vec::as_slice).unwrap_or_default();
+        let one = |(place, of)| {
+            let before: Bounds = before.get(place).copied().unwrap_or_default();
+            let own = scan.bounds(of)?;
+            if !own.is_empty() && own.first < before.end {
+                let what = format!(
+                    "it is damaged: it begins at {of} {}, and the file before it ends at {}",
+                    own.first, before.end
+                );
+                return Err(Error::corrupt(self.newest.path(), what));
+            }
+            Ok(before.and(own))
+        };
+        all_partitions(partitions).enumerate().map(one).collect()
+    }
+}
+
+/// Opens the file that is written, which is the one before the last where a kill came before that was sealed.
+fn open_newest(log: &Path, last: u32, partitions: u32, page_cache_bytes: usize) -> Result<Newest, Error> {
+    let cache_bytes = newest_share(page_cache_bytes);
+    let newest = Newest::open(log, last, partitions, cache_bytes)?;
+    if last == FIRST
+        || !newest.is_empty()?
+        || Sealed::find(log, last - 1, partitions, sealed_share(page_cache_bytes))?.is_some()
+    {
+        return Ok(newest);
+    }
+    newest.discard()?;
+    Newest::open(log, last - 1, partitions, cache_bytes)
+}
+
+/// Half of the memory for pages is the newest file's, which is written.
+fn newest_share(page_cache_bytes: usize) -> usize {
+    page_cache_bytes / 2
+}
+
+fn sealed_share(page_cache_bytes: usize) -> usize {
+    page_cache_bytes / 2 / OPEN_MAX
+}
