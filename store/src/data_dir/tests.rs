@@ -111,6 +111,29 @@ fn a_restore_that_was_killed_is_begun_again_and_one_that_was_complete_is_ended_b
 }
 
 #[test]
+fn a_restored_log_of_several_files_gets_its_name_whole_or_is_begun_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let at = |name: &str| parent.path().join(name);
+    let parts = ["log.redb.unfinished", "log.redb.unfinished.000002", "log.redb.unfinished.000003"];
+    let fill = || parts.iter().for_each(|name| fs::write(at(name), *name).unwrap());
+    fill();
+    fs::write(at("log.redb.unfinished.000004.tmp"), "half of it").unwrap();
+    drop(DataDir::open_to_restore(parent.path()).unwrap());
+    assert!(fs::read_dir(parent.path()).unwrap().all(|entry| entry.unwrap().file_name() == "LOCK"));
+    let mut data = DataDir::open_to_restore(parent.path()).unwrap();
+    fill();
+    data.pin(3, &LogIdentity::Embedded).unwrap();
+    drop(data);
+    // As a kill behind the first change of a name leaves it.
+    fs::rename(at(parts[2]), at("log.redb.000003")).unwrap();
+    drop(DataDir::open(parent.path()).unwrap());
+    for (name, text) in ["log.redb", "log.redb.000002", "log.redb.000003"].iter().zip(parts) {
+        assert_eq!(fs::read_to_string(at(name)).unwrap(), text);
+        assert!(!at(text).exists());
+    }
+}
+
+#[test]
 fn a_meta_file_that_was_changed_is_refused() {
     let damaged = "it can't be understood; restore it from a copy, or name a new directory with --data";
     let newer = "the directory has format 3, this binary knows 2; use the release that wrote it";

@@ -5,10 +5,15 @@ use std::time::Duration;
 use crate::dice::Dice;
 
 /// Fail points with the most passes that one life sees of them.
-const EMBEDDED: [(&str, u64); 23] = [
+const EMBEDDED: [(&str, u64); 28] = [
     ("log.before-write", 120),
     ("log.after-write", 120),
     ("log.before-acknowledgement", 120),
+    ("segment.before-rename", 2),
+    ("segment.after-rename", 2),
+    ("segment.before-seal", 2),
+    ("segment.before-close", 2),
+    ("segment.after-close", 2),
     ("stage.before-append", 120),
     ("stage.after-append", 120),
     ("stage.acknowledged", 120),
@@ -81,7 +86,9 @@ pub(super) fn choose(dice: &mut Dice, kafka: bool, several: bool) -> End {
 
 fn point(dice: &mut Dice, kafka: bool) -> End {
     let points: Vec<(&'static str, u64)> = if kafka {
-        let elsewhere = |point: &&(&'static str, u64)| !matches!(point.0, "log.before-write" | "log.after-write");
+        let elsewhere = |(point, _): &&(&'static str, u64)| {
+            !matches!(*point, "log.before-write" | "log.after-write") && !point.starts_with("segment.")
+        };
         EMBEDDED.iter().filter(elsewhere).chain(&KAFKA_ALONE).copied().collect()
     } else {
         EMBEDDED.to_vec()

@@ -7,9 +7,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use orderledger_domain::position::TopicPartition;
+use orderledger_domain::position::{Position, TopicPartition};
 use quick_cache::sync::Cache;
 
+use crate::error::At;
 use crate::event_log::Record;
 use crate::event_log::embedded::batches::{Bounds, Encoded, Scan, all_partitions};
 use crate::event_log::embedded::files::{FIRST, path_of, tidied};
@@ -92,7 +93,8 @@ impl Segments {
         let (mut next, mut bytes) = (from, 0);
         while next < end && bytes < max_bytes && records.len() < max_records {
             let left = (max_bytes - bytes, max_records - records.len());
-            let more = self.with_scan(of, next, |scan| scan.records(of, next, end, left.0, left.1))?;
+            let more = self.with_scan(of, next, |scan| scan.records(of, next, end, left.0, left.1));
+            let more = more.map_err(|error| of_the_log(error, of.offset(next)))?;
             let Some(last) = more.last() else { break };
             next = last.offset.saturating_add(1);
             bytes += more.iter().map(Record::bytes).sum::<usize>();
@@ -208,6 +210,16 @@ fn open_newest(log: &Path, last: u32, partitions: u32, page_cache_bytes: usize) 
     }
     newest.discard()?;
     Newest::open(log, last - 1, partitions, cache_bytes)
+}
+
+/// Damage of a file that is found by a reader is the log's at that position; by its path it could be that of a view.
+fn of_the_log(error: Error, position: Position) -> Error {
+    match error {
+        Error::Corrupt { at: At::Path(path), what, source } => {
+            Error::Corrupt { at: position.into(), what: format!("{}: {what}", path.display()).into(), source }
+        }
+        other => other,
+    }
 }
 
 /// Half of the memory for pages is the newest file's, which is written.
