@@ -52,7 +52,8 @@ fn a_planted_bug_that_only_a_crash_shows_is_found() {
             say: |_| {},
         };
         let Err(found) = run(&setup) else { panic!("{bug} is not found") };
-        let is_seen = ["the auditor finds", "halts", "verify", "rebuild"].iter().any(|by| found.what.contains(by));
+        let by = ["the auditor finds", "halts", "a worker is parked", "verify", "rebuild"];
+        let is_seen = by.iter().any(|by| found.what.contains(by));
         assert!(found.kill > 0 && is_seen, "{bug}: {found}");
         std::fs::remove_dir_all(&found.kept).unwrap();
     }

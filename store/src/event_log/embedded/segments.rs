@@ -115,7 +115,7 @@ impl Segments {
             return read(&files.newest.scan()?);
         };
         let sealed = self.sealed.get_or_insert_with(&number, || self.open_sealed(number, &files.earlier))?;
-        // A file may take a while to read; the next one must not wait for that to be begun.
+        // Nothing of it changes any more: the log may go on in a new file while it is read.
         drop(files);
         read(&sealed.scan()?)
     }
