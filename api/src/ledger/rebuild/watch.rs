@@ -18,7 +18,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(10);
 pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
     let of = Arc::clone(ledger);
     ledger.rebuilds.spawn("rebuild", move || {
-        let mut begun: [Option<Instant>; 4] = [None; 4];
+        let mut begun = of.views().map(|_| None::<Instant>);
         while !of.conditions.stop.is_set() {
             for (handle, begun) in of.views().into_iter().zip(&mut begun) {
                 let is_due = begun.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
