@@ -83,7 +83,9 @@ impl IdIndex {
 
     fn read(database: Database, path: &Path) -> Result<IdIndex, Error> {
         let read = || -> Result<_, redb::Error> {
-            let create = database.begin_write()?;
+            let mut create = database.begin_write()?;
+            // It is the newest durable commit until the next one: a kill until then must not cost a walk through the file, either.
+            create.set_quick_repair(true);
             create.open_table(CLAIMS)?;
             create.open_table(POSITIONS)?;
             create.commit()?;

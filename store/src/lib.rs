@@ -21,8 +21,10 @@ pub mod snapshot;
 pub mod views;
 
 mod error;
+mod polite;
 mod redb_file;
 
 pub use data_dir::{DataDir, LogIdentity};
 pub use error::{At, Cause, Error};
 pub use id_index::IdIndex;
+pub use polite::be_polite;

@@ -37,6 +37,22 @@ fn priorities_send_orders_alone_and_beside_all_that_may_lag() {
 }
 
 #[test]
+fn ids_fills_an_index_and_finds_what_is_in_it_and_nothing_else() {
+    let kept = tempfile::tempdir().unwrap();
+    let data = kept.path().join("ids");
+    let tiny = ["--ids", "40000", "--users", "50", "--look-ups", "1000", "--json", "--data", data.to_str().unwrap()];
+    let said = run_json(&[&["benchmark", "ids"][..], &tiny].concat()).unwrap();
+    assert_eq!((&said["ids"], &said["filled"][2]["ids"]), (&40_000.into(), &40_000.into()));
+    let figures =
+        ["fileBytes", "perSecond", "appendPerSecond", "fillingPeakBytes", "openMicros", "openAfterKillMicros"];
+    assert!(figures.iter().all(|name| is_positive(&said[*name])), "{said}");
+    let rows = said["lookUps"].as_array().unwrap();
+    assert!(rows.iter().all(|row| is_positive(&row["coldPerSecond"]) && is_positive(&row["warmPerSecond"])));
+    let left: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["ids.redb"]);
+}
+
+#[test]
 fn history_streams_every_record_of_the_log() {
     let said = run_json(&["benchmark", "history", "--records", "2000", "--users", "20", "--json"]).unwrap();
     let rows = said["rows"].as_array().unwrap();

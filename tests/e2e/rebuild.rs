@@ -290,11 +290,11 @@ fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
     home.verify();
 }
 
-/// In the place of the market view, one that a program with another version of its rows wrote.
-fn with_market_of_version(home: &Home, version: u8) {
-    let path = home.data().join("views/market/gen-000001");
+/// In the place of a view, one that a program with another version of its rows wrote.
+fn with_rows_of_version(home: &Home, name: &'static str, version: u8) {
+    let path = home.data().join(format!("views/{name}/gen-000001"));
     std::fs::remove_dir_all(&path).unwrap();
-    let view = View::open(&path, Schema { name: "market", version }, Options::default()).unwrap();
+    let view = View::open(&path, Schema { name, version }, Options::default()).unwrap();
     let mut changes = view.changes();
     changes.put(&b"\x30AAPL\x00"[..], &b"rows of another shape"[..]);
     view.commit(changes, &b"head"[..]).unwrap();
@@ -340,7 +340,7 @@ fn a_view_of_another_version_or_damaged_is_made_anew_by_itself() {
     server.client.get_at("/v1/accounts/buyer/balances", &last);
     server.stop();
     for version in [1, 200] {
-        with_market_of_version(&home, version);
+        with_rows_of_version(&home, "market", version);
         is_rebuilt(home.start(&[]), &last);
         std::fs::remove_dir_all(home.data().join("views/market")).unwrap();
         home.serve().stop();
@@ -361,5 +361,26 @@ fn a_view_of_another_version_or_damaged_is_made_anew_by_itself() {
     while server.client.try_get("/v1/markets/AAPL").is_ok_and(|answer| answer.status != 200) {}
     assert!(!server.wait().success(), "a view is read that was put aside");
     is_rebuilt(home.start(&[]), &last);
+    home.verify();
+}
+
+/// Whichever view it is.
+#[test]
+fn every_view_of_another_version_is_made_anew_by_itself() {
+    let home = Home::new();
+    let mut server = home.serve();
+    fund(&server.client);
+    let rows = server.client.get("/v1/projections").expect(200)["data"].clone();
+    let names = ["settlement", "market", "audit", "notifications", "analytics"];
+    assert!(rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).eq(names), "{rows}");
+    server.stop();
+    names.iter().for_each(|name| with_rows_of_version(&home, name, 200));
+    server = home.serve();
+    for name in names {
+        let is_live = |found: &Vec<(u64, String)>| found.first() == Some(&(2, "live".to_owned()));
+        let found = until(|| generations(&server.client, name), is_live);
+        assert!(is_live(&found), "{name}: {found:?}");
+    }
+    server.stop();
     home.verify();
 }

@@ -78,6 +78,10 @@ fn table(status: &Value) -> String {
                     ));
                 }
             }
+            if let Some(version) = row.get("olderSchema") {
+                let _ =
+                    writeln!(text, "  rows of schema version {version} are read until those of this program are made");
+            }
             if let Some(error) = row.get("error").and_then(Value::as_str) {
                 // Writing into a string can't fail.
                 let _ = writeln!(text, "  {error}");

@@ -324,6 +324,7 @@ const FIELDS: &[Field] = &[
     f("rulesVersion", "Count", Always, "The version in force."),
     f("keyId", "Text", Null, "The key in force; null: none."),
     f("name", "Name", Always, "Its name."),
+    f("olderSchema", "Count", Maybe, "The schema version of the rows that are read, while those of this one are made."),
     f("digestPositions", "PositionMap", Maybe, "Where the rows stand that the digest is of."),
     f("twin", "Twin", Maybe, "Another server that writes to the same topics."),
     f("seenAt", "Text", Always, "The newest record of it."),

@@ -143,6 +143,7 @@ const SHAPES: &[(&str, &[&str])] = &[
         &[
             "name",
             "generation",
+            "olderSchema",
             "digest",
             "digestPositions",
             "state",

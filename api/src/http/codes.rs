@@ -350,7 +350,7 @@ pub(crate) const CODES: &[Code] = &[
         "view-rebuilding",
         &[503],
         At::Every,
-        "The view is being made anew and has no rows to answer from; the others answer.",
+        "The view is being made anew and has no rows to answer this from; the others answer.",
         AGAIN,
     ),
 ];

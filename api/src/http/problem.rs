@@ -4,12 +4,12 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use orderledger_domain::entity::Entity;
+use orderledger_store::views::REBUILDING;
 use orderledger_store::{At, Error};
 use serde::Serialize;
 
 use super::as_of::{AsOf, ParkedState};
 use crate::lag::Lag;
-use crate::ledger::REBUILDING;
 
 /// A problem with a stable code, on its way to the caller. [`crate::http::edge`] writes its body.
 #[derive(Clone, Debug, PartialEq, Eq)]

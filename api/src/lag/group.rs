@@ -31,6 +31,8 @@ pub(crate) struct Group {
     pub(crate) class: Class,
     /// One of [`STATES`].
     pub(crate) state: &'static str,
+    /// The schema version of the rows that are read, where they are an earlier one's.
+    pub(crate) older_schema: Option<u8>,
     /// What its worker says of itself.
     pub(crate) standing: Arc<Standing>,
     /// Records of all partitions; milliseconds of the one that is most behind.
@@ -80,6 +82,7 @@ impl Group {
             name,
             class: Class::of(name),
             state: state(&standing, partitions.iter().any(PartitionLag::is_frozen), view),
+            older_schema: view.and_then(ViewHandle::older_schema),
             standing,
             lag,
             per_second: partitions.iter().map(|one| one.pace.per_second).sum(),
@@ -117,7 +120,7 @@ fn state(standing: &Standing, stands_still: bool, view: Option<&ViewHandle>) -> 
     // It rests while it is compared with the one that is to take its place.
     let rests = phase == Some(Phase::Comparing);
     match &standing.state {
-        _ if view.is_some_and(ViewHandle::has_no_rows) => REBUILDING,
+        _ if view.is_some_and(ViewHandle::needs_rebuild) => REBUILDING,
         WorkerState::Stopped(_) | WorkerState::Halted(_) => standing.state.as_str(),
         _ if stands_still && !rests => FROZEN,
         WorkerState::CatchingUp => CATCHING_UP,

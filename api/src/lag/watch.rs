@@ -54,9 +54,12 @@ impl Watch {
         let lags = standing.partitions.iter().map(|(of, at)| Ok((*of, *at, lag(&*ledger.log, *of, *at)?)));
         let lags: Vec<(TopicPartition, PartitionProgress, Lag)> = lags.collect::<Result<_, Error>>()?;
         let (now, mut tracks) = (self.begun.elapsed(), self.tracks());
+        // What nothing works on doesn't stand still: it is replaced.
+        let is_worked_on = !view.is_some_and(|view| view.needs_rebuild());
         let partition = |(of, at, lag): (TopicPartition, PartitionProgress, Lag)| {
             let end = at.next_offset.saturating_add(lag.records);
-            let pace = tracks.entry((name, of)).or_default().look(now, at.next_offset, end, lag.records > 0);
+            let waits = lag.records > 0 && is_worked_on;
+            let pace = tracks.entry((name, of)).or_default().look(now, at.next_offset, end, waits);
             PartitionLag { of, at, lag, pace }
         };
         let partitions = lags.into_iter().map(partition).collect();

@@ -11,10 +11,9 @@ use orderledger_projections::worker::progress::Progress;
 use orderledger_projections::worker::projection::Setup;
 use orderledger_projections::worker::rest::Rest;
 use orderledger_projections::worker::stop::Stop;
+use orderledger_store::be_polite;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::views::View;
-
-use super::rebuild::polite::be_polite;
 
 /// What every projection is started with.
 #[derive(Clone)]

@@ -16,6 +16,8 @@ use orderledger_projections::settlement::Settlement;
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
+use orderledger_projections::worker::progress::Standing;
+use orderledger_projections::worker::standing::of_older;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::views::{Direction, Options, Schema, View, bulk_load};
 use orderledger_store::{At, Error};
@@ -36,6 +38,8 @@ pub(crate) type TryParked = fn(&View, &dyn EventLog, &StreamKey, &Entity, usize)
 pub(crate) struct Kind {
     /// Its name, and the version of its rows.
     pub(crate) schema: Schema,
+    /// Earlier versions that its queries read.
+    older: &'static [u8],
     /// The topics whose records make its rows.
     pub(crate) topics: &'static [Topic],
     /// Takes it up where its view stands.
@@ -48,6 +52,7 @@ impl Kind {
     fn of<F: Fold + 'static>() -> Kind {
         Kind {
             schema: Schema { name: F::NAME, version: F::SCHEMA },
+            older: F::OLDER,
             topics: F::TOPICS,
             resume: |view, log, key, kept| Ok(Box::new(Folding::<F>::resume(view, log, key, kept)?)),
             try_parked: dry_run::<F>,
@@ -77,15 +82,44 @@ impl Kind {
     /// Takes it up on the view in that directory, made where there is none. One that makes no sense is put aside, and a fresh
     /// one is there in its place.
     pub(crate) fn open(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Box<dyn AnyFolding>, Error> {
-        let open = || {
-            let view = Arc::new(View::open(path, self.schema, Options { room: check_room, ..Options::default() })?);
-            let taken_up = (self.resume)(Arc::clone(&view), log, key, &path.display().to_string());
-            taken_up.map_err(|error| if is_the_views(&error) { view.condemn(error) } else { error })
-        };
-        match open() {
-            Err(error) if is_the_views(&error) => open(),
-            opened => opened,
+        again_if_condemned(|| {
+            let view = Arc::new(View::open(path, self.schema, options())?);
+            self.take_up(view, path, log, key)
+        })
+    }
+
+    /// The same; but rows of an earlier version that its queries read are only read.
+    pub(crate) fn open_to_serve(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Served, Error> {
+        again_if_condemned(|| {
+            let view = Arc::new(View::open_or_older(path, self.schema, self.older, options())?);
+            if !view.is_older() {
+                return self.take_up(view, path, log, key).map(Served::Folding);
+            }
+            let standing = of_older(&view.reader()?, log, key, self.name(), path);
+            standing.map(|standing| Served::Older(Arc::clone(&view), standing)).map_err(|error| condemned(&view, error))
+        })
+    }
+
+    /// The view of a generation that is not live, to fold on.
+    pub(crate) fn open_other(&self, path: &Path) -> Result<View, Error> {
+        let view = View::open_or_older(path, self.schema, self.older, options())?;
+        if view.is_older() {
+            let (found, version) = (view.schema().version, self.schema.version);
+            let what = format!("its rows are of schema version {found}, and this program goes on from {version} alone");
+            return Err(Error::refused(path, what));
         }
+        Ok(view)
+    }
+
+    fn take_up(
+        &self,
+        view: Arc<View>,
+        path: &Path,
+        log: &dyn EventLog,
+        key: &StreamKey,
+    ) -> Result<Box<dyn AnyFolding>, Error> {
+        let taken_up = (self.resume)(Arc::clone(&view), log, key, &path.display().to_string());
+        taken_up.map_err(|error| condemned(&view, error))
     }
 
     /// A fold from offset zero on a view in memory: at most so many bytes of it, the rest in nameless files of that directory.
@@ -130,6 +164,31 @@ impl Kind {
     pub(crate) const fn name(&self) -> &'static str {
         self.schema.name
     }
+}
+
+fn options() -> Options {
+    Options { room: check_room, ..Options::default() }
+}
+
+/// A view as a server takes it up.
+pub(crate) enum Served {
+    /// A fold goes on from it.
+    Folding(Box<dyn AnyFolding>),
+    /// Rows of an earlier version, and where they stand.
+    Older(Arc<View>, Standing),
+}
+
+/// Once more where the view was condemned: then it is put aside.
+fn again_if_condemned<T>(open: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    match open() {
+        Err(error) if is_the_views(&error) => open(),
+        opened => opened,
+    }
+}
+
+/// What was read from the view makes no sense, if the view is what is damaged.
+fn condemned(view: &View, error: Error) -> Error {
+    if is_the_views(&error) { view.condemn(error) } else { error }
 }
 
 /// Whether what is kept of the view, and not the log, is damaged.

@@ -37,8 +37,8 @@ pub(crate) use open::{PARTITIONS, REBUILD_SHARE, WRITES_MAX};
 pub use rebuild::Acceptance;
 pub use rebuild::growth::{GROWTH_MIN, QuietHours, Tidying};
 pub use rebuild::offline::{Rebuilt, Verified, Written, fold_from_zero, rebuild, rebuild_into, verify};
+pub(crate) use view_handle::Moment;
 pub use view_handle::{Generation, ViewHandle};
-pub(crate) use view_handle::{Moment, REBUILDING};
 
 use crate::lag::Watch;
 use crate::streams::Streams;

@@ -32,7 +32,7 @@ use orderledger_store::generations::Generations;
 use orderledger_store::{At, DataDir, Error, IdIndex, LogIdentity};
 use tokio::sync::Semaphore;
 
-use super::kinds::Kind;
+use super::kinds::{Kind, Served};
 use super::rebuild::growth::{Tidying, tidy};
 use super::rebuild::live::Rebuilds;
 use super::rebuild::memory::MEMORY_LIMIT;
@@ -319,17 +319,27 @@ impl Start<'_> {
         }
         let (number, path) = (generations.current(), generations.current_path());
         let Conditions { log, key, .. } = self.conditions;
-        let folding = kind.open(&path, &**log, key)?;
-        let view = Arc::clone(folding.view());
-        let progress = Progress::new(Standing::default());
+        let (view, standing, folding) = match kind.open_to_serve(&path, &**log, key)? {
+            Served::Folding(folding) => (Arc::clone(folding.view()), Standing::default(), Some(folding)),
+            Served::Older(view, standing) => {
+                let (name, found, version) = (kind.name(), view.schema().version, kind.schema.version);
+                tracing::warn!(
+                    "the rows of {name} are of schema version {found}: they are read as they are until those of version \
+                     {version} are made"
+                );
+                (view, standing, None)
+            }
+        };
+        let progress = Progress::new(standing);
         // The rows of one that was put aside are at no position that a reader may have seen: it is rebuilt first.
         let is_incomplete = view.is_incomplete();
-        let seat = if is_incomplete {
-            Seat { generations, running: None, rest: Rest::ended() }
-        } else {
-            let rest = Rest::default();
-            let setup = self.conditions.setup(&view, &path, &progress, &rest, false);
-            Seat { generations, running: Some(folding.start(setup)?), rest }
+        let seat = match folding.filter(|_| !is_incomplete) {
+            None => Seat { generations, running: None, rest: Rest::ended() },
+            Some(folding) => {
+                let rest = Rest::default();
+                let setup = self.conditions.setup(&view, &path, &progress, &rest, false);
+                Seat { generations, running: Some(folding.start(setup)?), rest }
+            }
         };
         let is_incomplete = AtomicBool::new(is_incomplete);
         let live = ArcSwap::from_pointee(Generation { number, view, progress });

@@ -14,14 +14,11 @@ use orderledger_projections::worker::progress::{PartitionProgress, Progress, Sta
 use orderledger_projections::worker::projection::Running;
 use orderledger_projections::worker::rest::Rest;
 use orderledger_store::generations::Generations;
-use orderledger_store::views::{View, ViewReader};
+use orderledger_store::views::{REBUILDING, View, ViewReader};
 use orderledger_store::{At, Error};
 
 use super::kinds::Kind;
 use super::rebuild::job::Job;
-
-/// What an [`Error::Unavailable`] says of a view that has no rows yet to answer from.
-pub(crate) const REBUILDING: &str = "the view is being rebuilt from the log; try again soon";
 
 /// One projection: its live generation.
 pub struct ViewHandle {
@@ -31,7 +28,7 @@ pub struct ViewHandle {
     pub live: ArcSwap<Generation>,
     pub(crate) kind: Kind,
     /// The live view was put aside when it was opened: nothing works on the fresh one in its place, which nobody reads, until
-    /// a rebuild has replaced it.
+    /// a rebuild has replaced it. (One of an older schema is read: its view says so itself.)
     pub(crate) is_incomplete: AtomicBool,
     pub(crate) seat: Mutex<Seat>,
     pub(crate) head_read: HeadRead,
@@ -111,6 +108,17 @@ impl ViewHandle {
     /// Whether it has no rows that can be trusted.
     pub(crate) fn has_no_rows(&self) -> bool {
         self.is_rebuilding() || self.is_damaged()
+    }
+
+    /// The schema version of the rows that are read, where they are an earlier one's: nothing works on them, and a rebuild replaces them.
+    pub(crate) fn older_schema(&self) -> Option<u8> {
+        let live = self.live.load();
+        live.view.is_older().then(|| live.view.schema().version)
+    }
+
+    /// Whether it is to be made anew, whatever is read meanwhile.
+    pub(crate) fn needs_rebuild(&self) -> bool {
+        self.has_no_rows() || self.older_schema().is_some()
     }
 
     /// The view as it is now.

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
+use orderledger_store::be_polite;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Sender, channel};
 
@@ -18,7 +19,6 @@ use crate::export::{Stretch, export, whole};
 use crate::http::export::{Part, STRETCH_BYTES, Streamed, TAKEN_WITHIN};
 use crate::http::params::Params;
 use crate::http::problem::Problem;
-use crate::ledger::rebuild::polite::be_polite;
 use crate::ledger::{Ledger, blocking};
 
 /// How often it looks whether the caller has taken something. It is no timer of the runtime, which panics where that ends first.

@@ -107,8 +107,11 @@ struct TwinColumns {
 #[serde(rename_all = "camelCase")]
 struct ViewColumns {
     generation: u64,
+    /// The schema version of the rows that are read, where they are an earlier one's and being made anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    older_schema: Option<u8>,
     /// Of the rows on disk, which may be a moment behind those that are read.
-    /// Null while the view has none, because it is damaged or being made anew.
+    /// Null while the view has none, or those of an earlier schema, because it is damaged or being made anew.
     digest: Option<String>,
     /// Where the rows stand that the digest is of.
     digest_positions: BTreeMap<String, u64>,
@@ -145,11 +148,12 @@ fn rows(ledger: &Ledger) -> Result<Answer, Error> {
 
 fn view_columns(handle: &ViewHandle) -> Result<ViewColumns, Error> {
     let live = handle.live.load();
-    if handle.has_no_rows() {
-        return Ok(ViewColumns { generation: live.number, digest: None, digest_positions: BTreeMap::new() });
+    let (generation, older_schema) = (live.number, handle.older_schema());
+    if handle.needs_rebuild() {
+        return Ok(ViewColumns { generation, older_schema, digest: None, digest_positions: BTreeMap::new() });
     }
     let (digest, digest_positions) = on_disk(&live.view)?;
-    Ok(ViewColumns { generation: live.number, digest: Some(digest), digest_positions })
+    Ok(ViewColumns { generation, older_schema, digest: Some(digest), digest_positions })
 }
 
 /// The digest of a view's rows on disk, and where they stand.

@@ -36,7 +36,10 @@ fn missing(ledger: &Ledger) -> Result<Vec<String>, Error> {
 
 fn why_not(group: &Group) -> Option<String> {
     match &group.standing.state {
-        WorkerState::CatchingUp => Some("has not reached the log's end yet".to_owned()),
+        WorkerState::CatchingUp => Some(match group.older_schema {
+            Some(version) => format!("is being made anew; its rows of schema version {version} are read meanwhile"),
+            None => "has not reached the log's end yet".to_owned(),
+        }),
         WorkerState::Stopped(why) | WorkerState::Halted(why) => {
             Some(format!("is {}: {why}", group.standing.state.as_str()))
         }

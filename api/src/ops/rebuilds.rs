@@ -210,7 +210,7 @@ fn list(ledger: &Ledger, handle: &ViewHandle, wanted: &Wanted<u64>) -> Result<Li
             positions: None,
             digest: None,
         };
-        if generation.number == live.number && !handle.has_no_rows() {
+        if generation.number == live.number && !handle.needs_rebuild() {
             let (digest, positions) = on_disk(&live.view)?;
             (row.positions, row.digest) = (Some(positions), Some(digest));
         }

@@ -29,14 +29,13 @@ use orderledger_projections::notifications::deliveries::Schedule;
 use orderledger_projections::notifications::queries;
 use orderledger_projections::notifications::rows::WebhookRow;
 use orderledger_projections::worker::progress::WorkerState;
-use orderledger_store::Error;
+use orderledger_store::{Error, be_polite};
 use uuid::Uuid;
 
 pub(crate) use guard::check_url;
 pub(crate) use secrets::{Key, parse_key};
 
 use crate::ledger::Ledger;
-use crate::ledger::rebuild::polite::be_polite;
 
 /// So many webhooks may be registered: each has threads of its own.
 pub(crate) const WEBHOOKS_MAX: usize = 32;

@@ -63,6 +63,9 @@ pub struct Audit {
     lists_max: Option<usize>,
 }
 
+/// From this version of the schema on there are trees, and heads that say so.
+const SINCE_TREES: u8 = 2;
+
 /// What a list that changed takes in memory, about.
 const LIST_BYTES: usize = 384;
 
@@ -116,7 +119,10 @@ impl Audit {
 impl Fold for Audit {
     const NAME: &'static str = "audit";
     const TOPICS: &'static [Topic] = &Topic::ALL;
+    /// Version 2 keeps a Merkle tree of every partition and the head of chain and tree in one row, which 1 had in another shape; blocks
+    /// of records and lists are the same ([`SINCE_TREES`]).
     const SCHEMA: u8 = 2;
+    const OLDER: &'static [u8] = &[1];
     /// The audit trail may be seconds behind: fewer, larger batches compress better and cost less.
     const PACE: Duration = Duration::from_millis(100);
 

@@ -43,8 +43,13 @@ use holder::Holder;
 use pending::Pending;
 use rows::{AdjustmentRow, WithdrawalRow};
 
-/// The version of the rows' shapes and keys.
+/// The version of the rows' shapes and keys. Version 2 has rows more than 1: the clients' names of orders ([`SINCE_NAMES`]); 3 those of
+/// closed sessions ([`SINCE_SESSIONS`]). All other rows are the same, byte for byte but for the version in their frames.
 pub const SCHEMA: u8 = 3;
+/// From this version on an order is found by its client's name.
+const SINCE_NAMES: u8 = 2;
+/// From this version on closed sessions are kept.
+const SINCE_SESSIONS: u8 = 3;
 
 /// How many users are in memory.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +171,7 @@ impl Fold for Settlement {
     const NAME: &'static str = "settlement";
     const TOPICS: &'static [Topic] = &[Topic::Orders];
     const SCHEMA: u8 = SCHEMA;
+    const OLDER: &'static [u8] = &[1, 2];
     const PARKS: Option<EntityKind> = Some(EntityKind::User);
 
     fn load_entity(view: &View, _: u32, entity: &Entity) -> Result<Settlement, Error> {

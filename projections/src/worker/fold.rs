@@ -35,6 +35,10 @@ pub trait Fold: Send + Sized {
     const TOPICS: &'static [Topic];
     /// The schema version of its rows; another one in a stored view means: rebuild.
     const SCHEMA: u8;
+    /// Earlier versions whose rows are read meanwhile: whatever queries read of them says the same now, and what a query reads that
+    /// such rows don't have, it asks for with [`ViewReader::needs`](orderledger_store::views::ViewReader::needs). A version is never in
+    /// here whose rows would be misread.
+    const OLDER: &'static [u8] = &[];
     /// The kind of entity that waits alone when one of its records can't be applied; none: the worker halts there.
     const PARKS: Option<EntityKind> = None;
     /// The least time from one live batch to the next; zero for what must be visible at once.

@@ -6,6 +6,32 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::Error;
 use orderledger_store::event_log::EventLog;
+use orderledger_store::keys::PARKED;
+use orderledger_store::views::{Direction, ViewReader};
+
+use super::folding::states_of;
+use super::progress::{PartitionProgress, Standing, WorkerState};
+
+/// Where a view stands that is only read: nothing works on it, so it is never at the log's end. Refuses where the log doesn't bear it
+/// out.
+pub fn of_older(
+    reader: &ViewReader,
+    log: &dyn EventLog,
+    key: &StreamKey,
+    what: &str,
+    kept: &Path,
+) -> Result<Standing, Error> {
+    let mut standing = Standing { state: WorkerState::CatchingUp, ..Standing::default() };
+    for (of, state) in states_of(reader.head())? {
+        check_standing(log, key, of, state.last, what, kept)?;
+        standing.partitions.insert(of, PartitionProgress::from(&state));
+    }
+    for entity in reader.scan_prefix(&[PARKED], Direction::Ascending) {
+        entity?;
+        standing.parked_entities = standing.parked_entities.saturating_add(1);
+    }
+    Ok(standing)
+}
 
 /// Refuses a stored position that the log doesn't bear out: it ends before it or holds another record there.
 pub fn check_standing(

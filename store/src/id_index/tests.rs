@@ -1,6 +1,6 @@
 //! The index of ids: earliest claims, commits, positions.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::IdKind::{Event, Order};
 use super::*;
@@ -117,6 +117,31 @@ fn a_crash_keeps_the_last_durable_commit_whole() {
         assert_eq!(index.position(0), Some(position(2)));
         assert_eq!(index.get(0, Event, "u", b"durable").unwrap(), Some(claim(1, 1)));
         assert_eq!(index.get(0, Event, "u", b"fleeting").unwrap(), None);
+    });
+}
+
+/// However large the file is: every id stays in it for ever.
+#[test]
+fn a_start_after_a_kill_does_not_walk_the_file() {
+    in_new_directory(|path| {
+        let mut index = IdIndex::open(path).unwrap();
+        index.claim(0, Event, "u", b"durable", claim(1, 1));
+        index.commit(&[(0, position(2))], true).unwrap();
+        drop(index);
+        let mut index = IdIndex::open(path).unwrap();
+        // Killed before anything was written, behind a commit that isn't durable, and behind one that is.
+        for (number, durable) in [None, Some(false), Some(true), Some(false)].into_iter().enumerate() {
+            if let Some(durable) = durable {
+                let offset = u64::try_from(number).unwrap() + 2;
+                index.claim(0, Event, "u", &[0, u8::try_from(number).unwrap()], claim(offset, 2));
+                index.commit(&[(0, position(offset + 1))], durable).unwrap();
+            }
+            let crashed = path.with_file_name(format!("crashed-{number}.redb"));
+            std::fs::copy(path, &crashed).unwrap();
+            let mut builder = Database::builder();
+            builder.set_repair_callback(move |_| panic!("walked: {number}"));
+            builder.create(&crashed).unwrap();
+        }
     });
 }
 

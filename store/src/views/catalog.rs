@@ -55,7 +55,7 @@ impl Catalog {
         let next = numbers.iter().max().map_or(1, |last| last.saturating_add(1));
         let open = |stored: Stored| {
             let files = stored.files.iter().map(|&number| Sorted::open(dir, number, cache).map(Arc::new));
-            Ok((head::decode(&at, schema, &stored.head)?, files.collect::<Result<_, Error>>()?))
+            Ok((head::decode(&at, schema, &[], &stored.head)?.1, files.collect::<Result<_, Error>>()?))
         };
         let found = stored.map(open).transpose()?;
         Ok((Catalog { dir: dir.to_owned(), schema, next }, found))

@@ -61,19 +61,22 @@ pub(super) fn is_above_blocks(frame: &[u8]) -> bool {
     frame.first() == Some(&ABOVE_BLOCKS)
 }
 
-/// [`Error::Corrupt`] if it is unreadable or of another schema.
-pub(super) fn decode(at: &At, schema: Schema, frame: &[u8]) -> Result<DigestAt, Error> {
+/// The version of the rows, which is the schema's or one of these older ones, and what the head says of them. [`Error::Corrupt`] if it
+/// is unreadable or of another schema.
+pub(super) fn decode(at: &At, schema: Schema, older: &[u8], frame: &[u8]) -> Result<(u8, DigestAt), Error> {
     let shape =
         frame.first().copied().filter(|shape| [ALL_IN_SLED, ABOVE_BLOCKS].contains(shape)).unwrap_or(HEAD_SCHEMA);
     let stored: Stored = codec::decode_at(at, shape, frame)?;
-    if (stored.schema.as_str(), stored.version) != (schema.name, schema.version) {
+    let is_known = stored.version == schema.version || older.contains(&stored.version);
+    if stored.schema != schema.name || !is_known {
         let found = format!("schema {} {}", stored.schema, stored.version);
         return Err(Error::corrupt(
             at.clone(),
             format!("{found} where {} {} is expected", schema.name, schema.version),
         ));
     }
-    Ok(DigestAt { digest: RowsDigest { sum: stored.digest, rows: stored.rows }, head: Bytes::from(stored.head) })
+    let digest = RowsDigest { sum: stored.digest, rows: stored.rows };
+    Ok((stored.version, DigestAt { digest, head: Bytes::from(stored.head) }))
 }
 
 #[cfg(test)]
@@ -88,14 +91,19 @@ mod tests {
         let frame = encode(schema, &at).unwrap();
         let hex = frame.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!(hex, "02c684f710066d61726b657403fb2c01020468656164");
-        assert_eq!(decode(&At::Log, schema, &frame).unwrap(), at);
+        assert_eq!(decode(&At::Log, schema, &[], &frame).unwrap(), (3, at.clone()));
         let before = [&[0x01, 0xd7, 0x3f, 0xf1, 0x6d][..], frame.get(5..).unwrap()].concat();
         assert!(is_all_in_sled(&before) && !is_all_in_sled(&frame));
-        assert_eq!(decode(&At::Log, schema, &before).unwrap(), at);
+        assert_eq!(decode(&At::Log, schema, &[], &before).unwrap(), (3, at.clone()));
         let above = encode_above_blocks(schema, &at).unwrap();
         assert!(is_above_blocks(&above) && !is_above_blocks(&frame));
-        assert_eq!(decode(&At::Log, schema, &above).unwrap(), at);
-        let error = decode(&At::Log, Schema { name: "market", version: 4 }, &frame).unwrap_err();
-        assert_eq!(error.to_string(), "the event log: schema market 3 where market 4 is expected");
+        assert_eq!(decode(&At::Log, schema, &[], &above).unwrap(), (3, at.clone()));
+        let newer = Schema { name: "market", version: 4 };
+        assert_eq!(decode(&At::Log, newer, &[1, 3], &frame).unwrap(), (3, at));
+        for (other, found) in [(newer, "market 4"), (Schema { name: "audit", version: 4 }, "audit 4")] {
+            let error = decode(&At::Log, other, &[1, 2], &frame).unwrap_err();
+            assert_eq!(error.to_string(), format!("the event log: schema market 3 where {found} is expected"));
+        }
+        assert!(decode(&At::Log, Schema { name: "audit", version: 4 }, &[3], &frame).is_err());
     }
 }

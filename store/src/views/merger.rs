@@ -11,7 +11,7 @@ use super::layers::Layers;
 use super::merge::{self, Merge};
 use super::sorted::{self, Sorted};
 use super::{Disk, Inner};
-use crate::{Error, faults};
+use crate::{Error, be_polite, faults};
 
 /// Files of fewer bytes are of one size.
 const UNIT_BYTES: u64 = 4 << 20;
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
     let merge_until_closed = move || {
-        be_nice();
+        be_polite();
         let ended = catch_unwind(AssertUnwindSafe(|| run(&inner)));
         if let Err(error) = ended.unwrap_or_else(|_| Err(Error::corrupt(inner.at.clone(), "the merger panicked"))) {
             inner.fail(error);
@@ -30,15 +30,6 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     };
     let spawned = thread::Builder::new().name("view-merger".to_owned()).spawn(merge_until_closed);
     spawned.map_err(|cause| Error::unavailable(at, "no thread for the view's merger").with_source(cause))
-}
-
-/// Beside a busy thread it has about a tenth of a core. On Linux alone: elsewhere niceness belongs to the whole process.
-fn be_nice() {
-    const NICENESS: i32 = 10;
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None::<rustix::process::Pid>, NICENESS) {
-        tracing::debug!(%error, "merging files of rows can't be made nice");
-    }
 }
 
 fn run(inner: &Inner) -> Result<(), Error> {

@@ -62,6 +62,9 @@ use inner::{Disk, Inner, Pending};
 use run::Run;
 use spill::Spill;
 
+/// What an [`Error::Unavailable`] says of a view that has no rows yet to answer from.
+pub const REBUILDING: &str = "the view is being rebuilt from the log; try again soon";
+
 /// What the rows of a view are: another name or version found on opening means quarantine and rebuild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schema {
@@ -76,6 +79,7 @@ pub struct View {
     inner: Arc<Inner>,
     /// The flusher and the merger.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    is_older: bool,
     quarantined: Option<PathBuf>,
     is_incomplete: AtomicBool,
 }
@@ -85,13 +89,25 @@ impl View {
     /// the directory aside as `DIR.quarantine-N` with a warning (the newest two are kept) and gives a fresh view with
     /// an empty head: the fold then begins at offset zero. [`Error::InUse`] if another process has it.
     pub fn open(dir: &Path, schema: Schema, options: Options) -> Result<View, Error> {
-        let opened = open::open(dir, schema, options.cache_bytes)?;
-        let inner = Arc::new(Inner::new(dir, Some(opened.disk), schema, options, (opened.at, opened.files)));
-        let flusher = flusher::start(Arc::clone(&inner))?;
-        let merger = merger::start(Arc::clone(&inner))?;
+        View::open_or_older(dir, schema, &[], options)
+    }
+
+    /// As [`View::open`], but rows of one of these earlier versions of the schema are not put aside: they are opened as they are, to
+    /// be read alone ([`View::is_older`]), if they are those of a fold that came to some position.
+    pub fn open_or_older(dir: &Path, schema: Schema, older: &[u8], options: Options) -> Result<View, Error> {
+        let opened = open::open(dir, schema, older, options.cache_bytes)?;
+        let is_older = opened.schema != schema;
+        let inner = Inner::new(dir, Some(opened.disk), opened.schema, options, (opened.at, opened.files));
+        let inner = Arc::new(inner);
+        let threads = if is_older {
+            Vec::new()
+        } else {
+            vec![flusher::start(Arc::clone(&inner))?, merger::start(Arc::clone(&inner))?]
+        };
         Ok(View {
             inner,
-            threads: Mutex::new(vec![flusher, merger]),
+            threads: Mutex::new(threads),
+            is_older,
             quarantined: opened.quarantined,
             is_incomplete: AtomicBool::new(opened.is_incomplete),
         })
@@ -114,6 +130,7 @@ impl View {
         View {
             inner: Arc::new(inner),
             threads: Mutex::default(),
+            is_older: false,
             quarantined: None,
             is_incomplete: AtomicBool::new(false),
         }
@@ -128,6 +145,7 @@ impl View {
         View {
             inner: Arc::new(inner),
             threads: Mutex::default(),
+            is_older: false,
             quarantined: None,
             is_incomplete: AtomicBool::new(false),
         }
@@ -141,9 +159,14 @@ impl View {
         view
     }
 
-    /// The view's schema.
+    /// What its rows are.
     pub fn schema(&self) -> Schema {
         self.inner.schema
+    }
+
+    /// Whether its rows are those of an earlier version of the schema that was asked for: no commit changes them.
+    pub const fn is_older(&self) -> bool {
+        self.is_older
     }
 
     /// Whether it was made in the place of one that was put aside, perhaps by an earlier process, and nobody has said since that
@@ -178,6 +201,9 @@ impl View {
         let run = Run::of_commit(changes.into_rows(), head.into());
         if run.rows().first().is_some_and(|row| row.0.first().is_none_or(|&prefix| prefix == crate::keys::META)) {
             return Err(Error::refused(self.inner.at.clone(), "a fold may not write the view's own rows"));
+        }
+        if self.is_older {
+            return Err(Error::refused(self.inner.at.clone(), "rows of an earlier schema version are only read"));
         }
         faults::point("view.before-commit");
         self.inner.commit(run)?;

@@ -25,6 +25,8 @@ const QUARANTINED_KEPT: usize = 2;
 
 /// An open directory, where its fold stands, and the directory put aside for it, if any.
 pub(super) struct Opened {
+    /// What its rows are: what was asked for, or an earlier version of it.
+    pub(super) schema: Schema,
     pub(super) disk: Disk,
     pub(super) at: DigestAt,
     pub(super) files: Vec<Arc<Sorted>>,
@@ -35,13 +37,14 @@ pub(super) struct Opened {
 
 /// Opens the directory, or puts it aside and makes a fresh one, whatever is wrong with what is in it. [`Error::InUse`] is nothing
 /// wrong with it, nor is [`Error::Unavailable`]: what can't be read now (no right to, too many open files, a full disk) may be whole.
-pub(super) fn open(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
+/// Rows of these older versions are opened as they are, to be read, if they are those of a fold that came to some position.
+pub(super) fn open(dir: &Path, schema: Schema, older: &[u8], cache_bytes: u64) -> Result<Opened, Error> {
     let unavailable = |cause| Error::unavailable(dir, "the view's directory could not be made").with_source(cause);
     if !has_entries(dir).map_err(unavailable)? {
         fs::create_dir_all(dir).map_err(unavailable)?;
         return create(Base::open(dir, cache_bytes)?, (dir, schema, cache_bytes));
     }
-    match open_existing(dir, schema, cache_bytes) {
+    match open_existing(dir, schema, older, cache_bytes) {
         Ok(opened) => Ok(opened),
         Err(passing @ (Error::InUse { .. } | Error::Unavailable { .. })) => Err(passing),
         Err(reason) => {
@@ -113,10 +116,10 @@ fn create(base: Base, (dir, schema, cache_bytes): (&Path, Schema, u64)) -> Resul
     let blocks = Arc::new(BlockCache::new(cache_bytes));
     let (catalog, _) = Catalog::open(dir, schema, &blocks)?;
     let disk = Disk { base, base_is_empty: true, catalog: Mutex::new(catalog), blocks };
-    Ok(Opened { disk, at, files: Vec::new(), quarantined: None, is_incomplete: false })
+    Ok(Opened { schema, disk, at, files: Vec::new(), quarantined: None, is_incomplete: false })
 }
 
-fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened, Error> {
+fn open_existing(dir: &Path, wanted: Schema, older: &[u8], cache_bytes: u64) -> Result<Opened, Error> {
     if dir.join(CONDEMNED).exists() {
         return Err(Error::corrupt(
             dir,
@@ -126,7 +129,8 @@ fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened,
     remove_unfinished_snapshots(dir)?;
     let base = Base::open(dir, cache_bytes)?;
     let frame = base.value(&HEAD_KEY)?.ok_or_else(|| Error::corrupt(dir, "it has no head"))?;
-    let in_sled = head::decode(&At::from(dir), schema, &frame)?;
+    let (version, in_sled) = head::decode(&At::from(dir), wanted, older, &frame)?;
+    let schema = Schema { version, ..wanted };
     let found = base.keys_up_to_two()?;
     if found == 0 {
         return Err(Error::corrupt(dir, "its head can't be found by a scan"));
@@ -142,12 +146,19 @@ fn open_existing(dir: &Path, schema: Schema, cache_bytes: u64) -> Result<Opened,
         if found.is_some() {
             return Err(Error::corrupt(dir, "rows were written to sled below files of rows"));
         }
-        base.insert(&HEAD_KEY, &head::encode(schema, &in_sled)?)?;
-        base.sync()?;
+        // One that is only read stays as it is: the program that wrote it may come back to it.
+        if schema == wanted {
+            base.insert(&HEAD_KEY, &head::encode(schema, &in_sled)?)?;
+            base.sync()?;
+        }
     }
     let (at, files) = found.unwrap_or((in_sled, Vec::new()));
+    let is_incomplete = dir.join(INCOMPLETE).exists();
+    if schema != wanted && (is_incomplete || at.head.is_empty()) {
+        return Err(Error::corrupt(dir, format!("its rows of schema {} {version} are not complete", schema.name)));
+    }
     let disk = Disk { base, base_is_empty, catalog: Mutex::new(catalog), blocks };
-    Ok(Opened { disk, at, files, quarantined: None, is_incomplete: dir.join(INCOMPLETE).exists() })
+    Ok(Opened { schema, disk, at, files, quarantined: None, is_incomplete })
 }
 
 fn has_entries(dir: &Path) -> std::io::Result<bool> {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::Inner;
 use super::layers::Layers;
 use super::scan::Scan;
 use super::sorted::Reading;
+use super::{Inner, REBUILDING};
 use crate::keys::{META, after_prefix};
 use crate::{Error, codec};
 
@@ -46,6 +46,15 @@ impl ViewReader {
     /// The head of this moment; empty before the first commit.
     pub fn head(&self) -> &Bytes {
         &self.layers.head
+    }
+
+    /// Nothing where the rows are of that version of the schema or a later one. In a view of an earlier one, which is being made anew,
+    /// what such rows alone can answer is [`Error::Unavailable`] until then.
+    pub fn needs(&self, version: u8) -> Result<(), Error> {
+        if self.inner.schema.version < version {
+            return Err(Error::unavailable(self.inner.at.clone(), REBUILDING));
+        }
+        Ok(())
     }
 
     /// A row's framed value.

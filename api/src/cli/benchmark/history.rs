@@ -186,7 +186,7 @@ fn measured(server: u32, data: &Path, read: impl FnOnce() -> Result<(u64, u64), 
 }
 
 /// What is written of the files is no longer in the system's cache.
-fn forget_cached(directory: &Path) -> Result<(), Failure> {
+pub(super) fn forget_cached(directory: &Path) -> Result<(), Failure> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {

@@ -3,6 +3,7 @@
 mod client;
 mod ground;
 mod history;
+mod ids;
 mod load;
 mod matching;
 mod orders;
@@ -31,6 +32,9 @@ pub(super) enum Benchmark {
     /// Hot reads over HTTP, beside a static answer of the same server, idle and under orders.
     #[command(long_about = reads::ABOUT)]
     Reads(reads::Args),
+    /// Intake's memory of ids as it grows, beside a plain file.
+    #[command(long_about = ids::ABOUT)]
+    Ids(ids::Args),
     /// Lists that go out whole: a partition and single users, beside a loop that only reads the same log.
     #[command(long_about = history::ABOUT)]
     History(history::Args),
@@ -48,6 +52,7 @@ pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
         Benchmark::Matching(args) => matching::run(&args),
         Benchmark::Rebuild(args) => rebuild::run(&args),
         Benchmark::Reads(args) => reads::run(&args),
+        Benchmark::Ids(args) => ids::run(&args),
         Benchmark::History(args) => history::run(&args),
         Benchmark::Priorities(args) => priorities::run(&args),
         Benchmark::Soak(args) => soak::run(&args),

@@ -68,7 +68,7 @@ fn help(of: &Of<'_>) -> String {
     format!("see: orderledger {}{space}--help", of.command)
 }
 
-/// Why the option doesn't take these values. A secret isn't repeated.
+/// Why the option doesn't take these values. A secret isn't repeated, nor is what may hold one.
 fn wrong(of: &Of<'_>, values: &[String]) -> Option<String> {
     let takes_many = matches!(of.arg.get_action(), ArgAction::Append);
     if values.len() != 1 && !takes_many {
@@ -82,7 +82,8 @@ fn wrong(of: &Of<'_>, values: &[String]) -> Option<String> {
     let parser = of.arg.get_value_parser();
     single.into_iter().find_map(|value| {
         let why = refused(parser, value)?;
-        let shown = if secrets::is_secret(of.name) { String::new() } else { format!(" \"{value}\"") };
+        let hides = secrets::is_secret(of.name) || secrets::may_name_a_user(value);
+        let shown = if hides { String::new() } else { format!(" \"{value}\"") };
         Some(format!("can't be{shown}: {why}"))
     })
 }
@@ -149,6 +150,14 @@ mod tests {
             ("expires = \"soon\"", "f.toml: expires can't be \"soon\": write a moment such as 2027-01-01T00:00:00Z"),
             ("listen = [\"127.0.0.1:1\", \"127.0.0.1:2\"]", "f.toml: listen must be one value; correct it"),
             ("role = [\"trader\", \"king\"]", "f.toml: role can't be \"king\": "),
+            (
+                "otlp_endpoint = \"ftp://ann:hunter2@host\"",
+                "f.toml: otlp_endpoint can't be: write an address as in http://",
+            ),
+            (
+                "otlp_endpoint = \"ann:hunter2@host/v1\"",
+                "f.toml: otlp_endpoint can't be: write an address as in http://",
+            ),
         ] {
             assert!(said(text).starts_with(expected), "{text}: {}", said(text));
         }

@@ -63,11 +63,16 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Option<File>, Failure> {
     Ok(Some(File { path, values }))
 }
 
-/// The options and their values; the table of Kafka's properties becomes `name=value` each.
+/// The options and their values; the table of Kafka's properties becomes `name=value` each. A key that stands there in both of its
+/// spellings is refused: one of them would be in force, and nobody knew which.
 pub(super) fn values(table: toml::Table, path: &Path) -> Result<Vec<Value>, Failure> {
-    let mut values = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
     for (key, value) in table {
         let option = key.replace('_', "-");
+        if let Some(other) = values.iter().find(|value| value.option == option) {
+            let what = format!("{} and {key} are one key; remove one of them", other.key);
+            return Err(Failure::usage(format!("{}: {what}", path.display())));
+        }
         let of_key = match value {
             toml::Value::Table(properties) if option == KAFKA => pairs("", properties, path)?,
             toml::Value::Array(list) => {
@@ -151,6 +156,13 @@ mod tests {
                 value("role", "role", &["trader", "service"]),
             ]
         );
+    }
+
+    #[test]
+    fn one_key_in_two_spellings_is_refused() {
+        let refused = read("answer-timeout-ms = 5\nanswer_timeout_ms = 7").err().unwrap_or_default();
+        assert!(refused.contains("answer-timeout-ms and answer_timeout_ms are one key"), "{refused}");
+        assert_eq!(read("answer-timeout-ms = 5\nview_growth = 7").map(|values| values.len()), Ok(2));
     }
 
     #[test]

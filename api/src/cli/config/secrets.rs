@@ -22,6 +22,70 @@ pub(super) fn is_secret_property(name: &str) -> bool {
     SECRET_PARTS.iter().any(|part| name.contains(part)) && !name.ends_with(".location") && !name.ends_with(".file")
 }
 
+/// Ends of properties of librdkafka that are numbers.
+const NUMBERS: [&str; 7] = [".ms", ".bytes", ".kbytes", ".messages", ".max", ".min", ".size"];
+/// Properties of librdkafka whose values tell nothing that anybody may not know. Names that are not here may be mistyped ones of
+/// secrets.
+const SHOWN: [&str; 47] = [
+    "acks",
+    "allow.auto.create.topics",
+    "api.version.request",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "broker.address.family",
+    "broker.version.fallback",
+    "check.crcs",
+    "client.dns.lookup",
+    "client.id",
+    "client.rack",
+    "compression.codec",
+    "compression.level",
+    "compression.type",
+    "debug",
+    "enable.auto.commit",
+    "enable.idempotence",
+    "enable.metrics.push",
+    "enable.partition.eof",
+    "enable.ssl.certificate.verification",
+    "group.id",
+    "group.instance.id",
+    "https.ca.location",
+    "isolation.level",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "metadata.broker.list",
+    "partitioner",
+    "request.required.acks",
+    "retries",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.service.name",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.method",
+    "sasl.oauthbearer.scope",
+    "sasl.username",
+    "security.protocol",
+    "socket.keepalive.enable",
+    "socket.nagle.disable",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.cipher.suites",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.keystore.location",
+];
+
+/// Whether the value of this property of librdkafka is known to be none.
+pub(super) fn is_shown_property(name: &str) -> bool {
+    !is_secret_property(name) && (SHOWN.contains(&name) || NUMBERS.iter().any(|end| name.ends_with(end)))
+}
+
+/// Whether a value may name who asks, and with what: `https://ann:hunter2@host`, written right or not.
+pub(super) fn may_name_a_user(value: &str) -> bool {
+    value.rsplit_once('@').is_some_and(|(before, _)| before.contains(':'))
+}
+
 /// An address without who asks there: `https://ann:hunter2@host` is `https://…@host`.
 pub(super) fn without_user(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
@@ -85,6 +149,17 @@ mod tests {
         }
         for name in ["sasl.username", "ssl.key.location", "ssl.ca.location", "linger.ms", "security.protocol"] {
             assert!(!is_secret_property(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_properties_that_are_known_are_shown() {
+        for name in ["sasl.username", "ssl.key.location", "linger.ms", "message.max.bytes", "bootstrap.servers", "acks"]
+        {
+            assert!(is_shown_property(name), "{name}");
+        }
+        for name in ["sasl.password", "sasl.pasword", "ssl.key.pasphrase", "plugin.library.paths", "secret.ms", ""] {
+            assert!(!is_shown_property(name), "{name}");
         }
     }
 

@@ -90,7 +90,7 @@ fn shown(command: Command, line: &[OsString]) -> Result<Shown, Failure> {
         add(row(&of, flag, file.as_ref()), of.command);
     }
     for (name, (value, source, from)) in properties(file.as_ref(), given.as_ref()) {
-        let hidden = secrets::is_secret_property(&name);
+        let hidden = !secrets::is_shown_property(&name);
         let (option, value) = (format!("kafka.{name}"), (!hidden).then_some(value));
         add(Row { option, value, source, from: Some(from), hidden, commands: Vec::new() }, String::new());
     }

@@ -88,7 +88,7 @@ async fn dry_run(ledger: &Arc<Ledger>, decision: &Decision) -> Result<Response, 
     let tried = blocking(move || {
         let handle = handle(&of);
         // Refused where the view is being rebuilt.
-        handle.reader()?;
+        handle.reader()?.needs(handle.kind.schema.version)?;
         (handle.kind.try_parked)(&handle.live.load().view, &*of.log, &of.key, &entity, TRIED_MAX)
     });
     let Some(tried) = tried.await? else { return Err(Problem::not_parked(&decision.entity)) };

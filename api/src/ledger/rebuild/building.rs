@@ -7,7 +7,6 @@ use orderledger_domain::position::Topic;
 use orderledger_projections::rebuild::pass::{Ends, Pass};
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
-use orderledger_store::views::{Options, View};
 use orderledger_store::{At, Error};
 
 use super::job::Phase;
@@ -108,9 +107,9 @@ pub(super) fn ends_of_live(ledger: &Ledger, handle: &ViewHandle, folding: &Foldi
     topics.flat_map(|topic| ledger.all_of(topic)).map(|of| Ok((of, ledger.log.end_offset(of)?))).collect()
 }
 
-/// Whether the live view has rows to compare with.
+/// Whether the live view has rows to compare with: those of another schema version are others.
 pub(super) fn is_comparable(handle: &ViewHandle, live: &Generation) -> bool {
-    live.view.failure().is_none() && !handle.is_rebuilding()
+    live.view.failure().is_none() && !live.view.is_older() && !handle.is_rebuilding()
 }
 
 /// Writes the rows in key order, and takes the folding up on what was written.
@@ -141,7 +140,7 @@ fn write(ledger: &Ledger, one: &One, folding: Folding) -> Result<Folding, Failur
 /// The folding on the view in that directory.
 pub(super) fn taken_up(ledger: &Ledger, one: &One, path: &std::path::Path) -> Result<Folding, Failure> {
     let kind = &one.handle.kind;
-    let view = View::open(path, kind.schema, Options { room: check_room, ..Options::default() })?;
+    let view = kind.open_other(path)?;
     if view.quarantined().is_some() {
         // A fresh one is no generation to go back to.
         view.close()?;
@@ -154,7 +153,7 @@ pub(super) fn taken_up(ledger: &Ledger, one: &One, path: &std::path::Path) -> Re
 
 impl Ledger {
     /// How long a rebuild pauses after it worked so long, to leave the live workers their part. One whose view nobody can
-    /// read has no time for that.
+    /// read, or only as it was, has no time for that.
     pub(super) fn pause_after(&self, worked: Duration, one: &One) -> Duration {
         let share = if is_comparable(&one.handle, &one.handle.live.load()) { self.rebuild_share } else { 100 };
         self.pause_of_share(worked, share)

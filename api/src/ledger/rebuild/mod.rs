@@ -21,7 +21,7 @@ pub(crate) mod watch;
 mod acceptance;
 mod building;
 pub(crate) mod memory;
-pub(crate) mod polite;
+mod polite;
 mod replacing;
 pub(crate) mod room;
 

@@ -1,4 +1,4 @@
-//! Views that proved damaged, or could not be opened, are made anew without hands.
+//! Views that proved damaged, could not be opened, or have rows of an older schema are made anew without hands.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(10);
 pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
     let of = Arc::clone(ledger);
     ledger.rebuilds.spawn("rebuild", move || {
-        let mut begun: [Option<Instant>; 4] = [None; 4];
+        let mut begun = of.views().map(|_| None::<Instant>);
         while !of.conditions.stop.is_set() {
             for (handle, begun) in of.views().into_iter().zip(&mut begun) {
                 let is_due = begun.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
@@ -33,12 +33,14 @@ pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
 }
 
 fn needs_rebuild(handle: &ViewHandle) -> bool {
-    (handle.is_rebuilding() || handle.is_damaged()) && !handle.job().is_some_and(|job| job.runs())
+    handle.needs_rebuild() && !handle.job().is_some_and(|job| job.runs())
 }
 
 fn rebuild(ledger: &Arc<Ledger>, handle: &Arc<ViewHandle>) {
     match begin(ledger, &[handle], &Asked::Rebuild(None), None) {
-        Ok(_) => tracing::warn!(projection = handle.name, "the view is damaged and made anew from the log"),
-        Err(why) => tracing::error!(projection = handle.name, ?why, "the damaged view can't be made anew yet"),
+        Ok(_) => {
+            tracing::warn!(projection = handle.name, "the view is damaged, or an older one, and made anew from the log")
+        }
+        Err(why) => tracing::error!(projection = handle.name, ?why, "the view can't be made anew yet, and must be"),
     }
 }

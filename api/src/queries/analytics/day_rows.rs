@@ -7,7 +7,10 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::timestamp::Day;
 use orderledger_projections::analytics::queries::accounts;
 use orderledger_projections::market::queries::{Page as TapePage, Within, symbols, trades};
-use orderledger_projections::settlement::queries::{OrdersFilter, Page, PostingsFilter, orders, postings_where};
+use orderledger_projections::settlement;
+use orderledger_projections::settlement::queries::{
+    Listing, OrdersFilter, Page, PostingsFilter, orders, postings_where,
+};
 use orderledger_store::Error;
 use orderledger_store::views::{Direction, ViewReader};
 
@@ -103,17 +106,95 @@ impl Accounts {
     }
 }
 
-/// The orders that were placed on a day: by account, then in their order.
-pub(super) struct Orders {
-    accounts: Accounts,
-    end: AsOf,
-    /// Whose are being given, and behind which.
-    current: Option<(UserId, u64, Option<u64>)>,
+/// A kind of an account's rows, listed in the order of its partition of `orders`.
+pub(super) trait Listed {
+    type Row;
+    /// A place in the listing.
+    type Place;
+
+    /// The place behind everything of that offset.
+    fn behind(offset: u64) -> Self::Place;
+
+    fn list(
+        view: &ViewReader,
+        user: &UserId,
+        page: &Page<Self::Place>,
+    ) -> Result<Listing<Self::Row, Self::Place>, Error>;
+
+    /// Where a row's event stands, and its day.
+    fn at(row: &Self::Row) -> (u64, Day);
+
+    fn add(sheet: &mut Sheet, user: &UserId, row: Self::Row);
 }
 
-impl Orders {
-    pub(super) fn of(day: Day, end: AsOf, ledger: Arc<Ledger>) -> Orders {
-        Orders { accounts: Accounts::of(ledger, day), end, current: None }
+/// Orders, by where they were placed.
+pub(super) struct OfOrders;
+
+impl Listed for OfOrders {
+    type Row = settlement::rows::OrderRow;
+    type Place = u64;
+
+    fn behind(offset: u64) -> u64 {
+        offset
+    }
+
+    fn list(view: &ViewReader, user: &UserId, page: &Page<u64>) -> Result<Listing<Self::Row, u64>, Error> {
+        orders(view, user, &OrdersFilter::default(), page)
+    }
+
+    fn at(row: &Self::Row) -> (u64, Day) {
+        (row.order.created_offset, row.created_at.day())
+    }
+
+    fn add(sheet: &mut Sheet, _: &UserId, row: Self::Row) {
+        sheet.add(&OrderRow::from(&row));
+    }
+}
+
+/// Postings, by their event's offset and their number within it.
+pub(super) struct OfPostings;
+
+impl Listed for OfPostings {
+    type Row = settlement::queries::PostingRow;
+    type Place = (u64, u32);
+
+    fn behind(offset: u64) -> (u64, u32) {
+        (offset, u32::MAX)
+    }
+
+    fn list(
+        view: &ViewReader,
+        user: &UserId,
+        page: &Page<(u64, u32)>,
+    ) -> Result<Listing<Self::Row, (u64, u32)>, Error> {
+        postings_where(view, user, &PostingsFilter::default(), page)
+    }
+
+    fn at(row: &Self::Row) -> (u64, Day) {
+        (row.position.offset, row.time.day())
+    }
+
+    fn add(sheet: &mut Sheet, user: &UserId, row: Self::Row) {
+        sheet.add(&PostingRow::new(user, row));
+    }
+}
+
+/// The orders that were placed on a day.
+pub(super) type Orders = OfAccounts<OfOrders>;
+/// The postings of a day.
+pub(super) type Postings = OfAccounts<OfPostings>;
+
+/// The rows of a day of one kind: by account, then in their order.
+pub(super) struct OfAccounts<K: Listed> {
+    accounts: Accounts,
+    end: AsOf,
+    /// Whose are being given, up to which offset, and behind which place.
+    current: Option<(UserId, u64, Option<K::Place>)>,
+}
+
+impl<K: Listed> OfAccounts<K> {
+    pub(super) fn of(day: Day, end: AsOf, ledger: Arc<Ledger>) -> OfAccounts<K> {
+        OfAccounts { accounts: Accounts::of(ledger, day), end, current: None }
     }
 
     /// Adds some; whether there are more.
@@ -122,67 +203,19 @@ impl Orders {
             let (user, last, after) = match self.current.take() {
                 Some(current) => current,
                 None => match self.accounts.next()? {
-                    Some((user, (first, last))) => (user, last, first.checked_sub(1)),
+                    Some((user, (first, last))) => (user, last, first.checked_sub(1).map(K::behind)),
                     None => return Ok(false),
                 },
             };
             let below = self.end.end_of(self.accounts.ledger.orders_of(user.as_str()));
             let page = Page { after, limit: STRETCH_ROWS, direction: Direction::Ascending };
-            let listing = orders(view, &user, &OrdersFilter::default(), &page)?;
-            let (mut given, mut is_over) = (0_usize, listing.next.is_none());
-            for row in &listing.rows {
-                let created = row.order.created_offset;
-                is_over |= created > last;
-                if created <= last && created < below && row.created_at.day() == self.accounts.day {
-                    sheet.add(&OrderRow::from(row));
-                    given = given.saturating_add(1);
-                }
-            }
-            if !is_over {
-                self.current = Some((user, last, listing.next));
-            }
-            if given > 0 {
-                break;
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// A line of a journal: its event's offset and its number within the event.
-type Line = (u64, u32);
-
-/// The postings of a day: by account, then in their order.
-pub(super) struct Postings {
-    accounts: Accounts,
-    end: AsOf,
-    current: Option<(UserId, u64, Option<Line>)>,
-}
-
-impl Postings {
-    pub(super) fn of(day: Day, end: AsOf, ledger: Arc<Ledger>) -> Postings {
-        Postings { accounts: Accounts::of(ledger, day), end, current: None }
-    }
-
-    /// Adds some; whether there are more.
-    pub(super) fn next(&mut self, view: &ViewReader, sheet: &mut Sheet) -> Result<bool, Error> {
-        for _ in 0..PASSED_OVER_MAX {
-            let (user, last, after) = match self.current.take() {
-                Some(current) => current,
-                None => match self.accounts.next()? {
-                    Some((user, (first, last))) => (user, last, first.checked_sub(1).map(|offset| (offset, u32::MAX))),
-                    None => return Ok(false),
-                },
-            };
-            let below = self.end.end_of(self.accounts.ledger.orders_of(user.as_str()));
-            let page = Page { after, limit: STRETCH_ROWS, direction: Direction::Ascending };
-            let listing = postings_where(view, &user, &PostingsFilter::default(), &page)?;
+            let listing = K::list(view, &user, &page)?;
             let (mut given, mut is_over) = (0_usize, listing.next.is_none());
             for row in listing.rows {
-                let offset = row.position.offset;
+                let (offset, day) = K::at(&row);
                 is_over |= offset > last;
-                if offset <= last && offset < below && row.time.day() == self.accounts.day {
-                    sheet.add(&PostingRow::new(&user, row));
+                if offset <= last && offset < below && day == self.accounts.day {
+                    K::add(sheet, &user, row);
                     given = given.saturating_add(1);
                 }
             }

@@ -9,6 +9,7 @@ use orderledger_store::Error;
 use orderledger_store::keys::CHAIN;
 use orderledger_store::views::{Direction, ViewReader};
 
+use super::SINCE_TREES;
 use super::block::{Blocks, StoredRecord};
 use super::merkle::Hash;
 use super::rows::Head;
@@ -55,6 +56,7 @@ pub struct ChainHead {
 
 /// The chain of every partition that has a record, by topic and partition.
 pub fn chain_heads(reader: &ViewReader) -> Result<Vec<ChainHead>, Error> {
+    reader.needs(SINCE_TREES)?;
     let rows = reader.scan_prefix_rows::<Head>(&[CHAIN], Direction::Ascending);
     rows.map(|row| {
         let (key, Head { chain, .. }) = row?;

@@ -9,6 +9,7 @@ use orderledger_store::Error;
 use orderledger_store::keys::{CHECKPOINT, KeyReader};
 use orderledger_store::views::{Direction, ViewReader};
 
+use super::super::SINCE_TREES;
 use super::super::chain::{Chain, record_hash};
 use super::super::merkle::{self, Frontier, Hash, Subtree, Subtrees};
 use super::super::rows::{self, CheckpointRow, Head};
@@ -160,6 +161,7 @@ impl<'a> Tree<'a> {
     }
 
     fn of(reader: &'a ViewReader, of: TopicPartition) -> Result<Option<Tree<'a>>, Error> {
+        reader.needs(SINCE_TREES)?;
         let head = reader.get_row::<Head>(&rows::chain(of))?;
         Ok(head.map(|head| Tree::new(reader, of, head.chain.count())))
     }

@@ -13,6 +13,7 @@ use orderledger_store::Error;
 use orderledger_store::keys::{self, KeyBuilder, KeyReader};
 use orderledger_store::views::{Direction, ViewReader};
 
+use super::super::SINCE_SESSIONS;
 use super::super::rows::{SESSION, SessionRow};
 use super::page::{Listing, Page};
 use super::walk::behind;
@@ -44,24 +45,27 @@ impl Session {
 
 type Row = ((u64, u32), SessionRow);
 
-/// The rows of all closes behind one, by where they were asked for and by partition.
+/// The rows of all closes behind one, by where they were asked for and by partition. [`Error::Unavailable`] where the rows are older
+/// than such rows.
 fn rows(
     reader: &ViewReader,
     after: Option<u64>,
     direction: Direction,
 ) -> impl Iterator<Item = Result<Row, Error>> + use<> {
+    let missing = reader.needs(SINCE_SESSIONS).err().map(Err);
     let all = KeyBuilder::new(keys::CONTROL).name(SESSION);
     let at = after.map(|asked| match direction {
         Direction::Ascending => all.clone().u64(asked).u32(u32::MAX).build(),
         Direction::Descending => all.clone().u64(asked).build(),
     });
     let range = behind(all.build(), at, direction);
-    reader.scan_rows::<SessionRow, Bytes>(range, direction).map(|row| {
+    let rows = reader.scan_rows::<SessionRow, Bytes>(range, direction).map(|row| {
         let (key, row) = row?;
         let mut fields = KeyReader::new(keys::CONTROL, &key)?;
         fields.name()?;
         Ok(((fields.u64()?, fields.u32()?), row))
-    })
+    });
+    missing.into_iter().chain(rows)
 }
 
 /// Closes. A place is where one was asked for. One whose row of partition 0 is still to come isn't there yet.

@@ -10,6 +10,7 @@ use orderledger_store::views::{Direction, ViewReader};
 use orderledger_store::{At, Error};
 use serde::de::DeserializeOwned;
 
+use super::super::SINCE_NAMES;
 use super::super::rows::{OrderRow, client_order_prefix, offset_key, user_key};
 use super::orders::judged_at;
 use super::page::Page;
@@ -60,8 +61,11 @@ pub(super) fn rows<T: DeserializeOwned + 'static>(
     }))
 }
 
-/// The judged orders that a user's client called so.
+/// The judged orders that a user's client called so. [`Error::Unavailable`] where the rows are older than such names.
 pub(super) fn of_name(reader: &ViewReader, user: &UserId, name: &ClientOrderId, page: &Page<u64>) -> Rows<OrderRow> {
+    if let Err(error) = reader.needs(SINCE_NAMES) {
+        return Box::new(std::iter::once(Err(error)));
+    }
     let prefix = client_order_prefix(user, name);
     let at = page.after.map(|offset| prefix.clone().u64(offset).build());
     let found = reader.scan_rows::<(), Bytes>(behind(prefix.build(), at, page.direction), page.direction);

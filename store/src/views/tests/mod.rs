@@ -12,6 +12,7 @@ mod bulk_loading;
 mod digests;
 mod failing;
 mod merging;
+mod older;
 mod one_moment;
 mod quarantine;
 mod reopening;
