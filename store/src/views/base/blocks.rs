@@ -166,7 +166,7 @@ impl<'a> Packer<'a> {
         let then = numbered().filter(|(at, _)| !makes_leaves(at));
         first.chain(then).try_for_each(|(_, (key, stored))| self.base.insert(key, stored))?;
         self.gathered.clear();
-        Ok(())
+        self.base.sync_written()
     }
 }
 

@@ -124,6 +124,12 @@ impl Base {
         synced.unwrap_or(Ok(())).map_err(failed)
     }
 
+    /// What has been written goes to the disk: all of it at once, at the end, would make the log's commits wait.
+    pub(super) fn sync_written(&self) -> Result<(), Error> {
+        let failed = |cause| Error::unavailable(&self.dir, "the view could not be synced").with_source(cause);
+        File::open(self.dir.join("db")).and_then(|file| file.sync_data()).map_err(failed)
+    }
+
     /// Bytes on disk.
     pub(super) fn disk_bytes(&self) -> Result<u64, Error> {
         self.call(|db| db.size_on_disk())

@@ -29,8 +29,8 @@ pub(super) use cursor::Cursor;
 const BLOCK_BYTES: usize = 8 << 10;
 /// After so many blocks it is looked whether to go on.
 const BLOCKS_BETWEEN_LOOKS: usize = 256;
-/// After so many bytes they are synced, so that the end of a large file is no long wait for others on the same disk.
-const SYNCED_AT_ONCE: u64 = 32 << 20;
+/// After so many bytes they are synced: the log's commits wait for whatever else is on its way to the same disk.
+const SYNCED_AT_ONCE: u64 = 1 << 20;
 /// Bits of the filter for each key: about one of a hundred absent keys is looked for in vain.
 pub(super) const BITS_PER_KEY: usize = 10;
 /// What the names of files begin with; a number follows.
