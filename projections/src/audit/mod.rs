@@ -120,7 +120,7 @@ impl Fold for Audit {
     const NAME: &'static str = "audit";
     const TOPICS: &'static [Topic] = &Topic::ALL;
     /// Version 2 keeps a Merkle tree of every partition and the head of chain and tree in one row, which 1 had in another shape; blocks
-    /// of records and lists are the same ([`SINCE_TREES`]).
+    /// of records and lists are the same (`SINCE_TREES`).
     const SCHEMA: u8 = 2;
     const OLDER: &'static [u8] = &[1];
     /// The audit trail may be seconds behind: fewer, larger batches compress better and cost less.

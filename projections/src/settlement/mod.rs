@@ -43,8 +43,8 @@ use holder::Holder;
 use pending::Pending;
 use rows::{AdjustmentRow, WithdrawalRow};
 
-/// The version of the rows' shapes and keys. Version 2 has rows more than 1: the clients' names of orders ([`SINCE_NAMES`]); 3 those of
-/// closed sessions ([`SINCE_SESSIONS`]). All other rows are the same, byte for byte but for the version in their frames.
+/// The version of the rows' shapes and keys. Version 2 has rows more than 1: the clients' names of orders (`SINCE_NAMES`); 3 those of
+/// closed sessions (`SINCE_SESSIONS`). All other rows are the same, byte for byte but for the version in their frames.
 pub const SCHEMA: u8 = 3;
 /// From this version on an order is found by its client's name.
 const SINCE_NAMES: u8 = 2;
