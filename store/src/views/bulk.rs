@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::base::Packer;
 use super::head::{self, DigestAt, HEAD_KEY};
 use super::{Options, RowsDigest, Schema, open};
-use crate::{Error, faults};
+use crate::{Error, faults, keys};
 
 /// Writes the rows, given in key order, and the head into the fresh directory `dir` and syncs it. Nothing else may have
 /// it open; until this returns the directory is no view: an open would put it aside. At most about `rows_max` rows: for more, a
@@ -27,7 +27,7 @@ pub fn bulk_load(
     let mut packer = Packer::new(&base, rows_max);
     for row in rows {
         let (key, value) = row?;
-        if last.as_ref().is_some_and(|last| *last >= key) || key.as_ref() <= HEAD_KEY.as_slice() {
+        if last.as_ref().is_some_and(|last| *last >= key) || key.first().is_none_or(|&prefix| prefix == keys::META) {
             return Err(Error::refused(dir, "rows to load must come in key order, each once"));
         }
         digest.add(&key, &value);

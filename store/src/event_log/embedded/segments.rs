@@ -5,6 +5,7 @@
 //! the one before it is not sealed, a kill came between, and the empty one is removed.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use orderledger_domain::position::{Position, TopicPartition};
@@ -21,12 +22,16 @@ use crate::{Error, faults};
 /// So many sealed files are open at most. Workers read the log in step, and people ask for a few places of it.
 const OPEN_MAX: usize = 16;
 
+const OLDER: &str = "it is an older state of itself, from before the log went on in the next file";
+
 /// All files of a log; all their batches are synced.
 pub(super) struct Segments {
     /// The first file.
     log: PathBuf,
     partitions: u32,
     segment_bytes: u64,
+    /// A newest file that is longer is full.
+    full_at: AtomicU64,
     page_cache_bytes: usize,
     files: RwLock<Files>,
     sealed: Cache<u32, Arc<Sealed>>,
@@ -62,6 +67,7 @@ impl Segments {
             log: log.to_owned(),
             partitions,
             segment_bytes,
+            full_at: AtomicU64::new(segment_bytes),
             page_cache_bytes,
             files: RwLock::new(files),
             sealed: Cache::new(OPEN_MAX),
@@ -123,8 +129,7 @@ impl Segments {
     fn open_sealed(&self, number: u32, earlier: &[Summary]) -> Result<Arc<Sealed>, Error> {
         let found = Sealed::find(&self.log, number, self.partitions, sealed_share(self.page_cache_bytes))?;
         let Some(sealed) = found else {
-            let what = "it is an older state of itself, from before the log went on in the next file";
-            return Err(Error::corrupt(path_of(&self.log, number), what));
+            return Err(Error::corrupt(path_of(&self.log, number), OLDER));
         };
         let scan = sealed.scan()?;
         let upto = (number - FIRST) as usize;
@@ -142,14 +147,25 @@ impl Segments {
 
     fn go_on_when_full(&self) -> Result<(), Error> {
         let files = self.files();
-        if files.newest.bytes()? <= self.segment_bytes || files.newest.is_empty()? {
+        let bytes = files.newest.bytes()?;
+        if bytes <= self.full_at.load(Ordering::Relaxed) || files.newest.is_empty()? {
             return Ok(());
         }
         let mut earlier = files.earlier.clone();
         earlier.push(files.summary(self.partitions)?);
         let number = files.newest.number + 1;
         let cache_bytes = newest_share(self.page_cache_bytes);
-        let newest = Newest::create(&self.log, number, self.partitions, cache_bytes, &earlier)?;
+        let newest = match Newest::create(&self.log, number, self.partitions, cache_bytes, &earlier) {
+            Ok(newest) => newest,
+            // The full one is as it was: it goes on, and a later commit tries again.
+            Err(error) => {
+                let full = files.newest.path().display();
+                tracing::warn!(%full, %error, "the event log could not go on in a new file, and goes on in this one");
+                self.full_at.store(bytes.saturating_add(self.segment_bytes / 8), Ordering::Relaxed);
+                return Ok(());
+            }
+        };
+        self.full_at.store(self.segment_bytes, Ordering::Relaxed);
         faults::point("segment.before-seal");
         files.newest.seal()?;
         drop(files);
@@ -158,7 +174,9 @@ impl Segments {
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         let full = std::mem::replace(&mut *files, Files { newest, earlier });
         let path = full.newest.path().to_owned();
-        full.newest.close()?;
+        if let Err(error) = full.newest.close() {
+            tracing::warn!(full = %path.display(), %error, "it is closed in order when it is read next");
+        }
         drop(files);
         tracing::info!(full = %path.display(), next = number, "the event log goes on in a new file");
         faults::point("segment.after-close");
@@ -208,8 +226,18 @@ fn open_newest(log: &Path, last: u32, partitions: u32, page_cache_bytes: usize) 
     {
         return Ok(newest);
     }
+    let full = Newest::open(log, last - 1, partitions, cache_bytes)?;
+    let known = newest.earlier(all_partitions(partitions).count())?;
+    let before = known.iter().rev().nth(1).map(Vec::as_slice).unwrap_or_default();
+    let scan = full.scan()?;
+    for (place, (of, known)) in all_partitions(partitions).zip(known.last().into_iter().flatten()).enumerate() {
+        if before.get(place).copied().unwrap_or_default().and(scan.bounds(of)?).end < known.end {
+            return Err(Error::corrupt(full.path(), OLDER));
+        }
+    }
+    drop(scan);
     newest.discard()?;
-    Newest::open(log, last - 1, partitions, cache_bytes)
+    Ok(full)
 }
 
 /// Damage of a file that is found by a reader is the log's at that position; by its path it could be that of a view.

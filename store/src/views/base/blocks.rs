@@ -1,11 +1,11 @@
 //! Rows in blocks: sled costs by the number of its keys, so consecutive rows share one, which is the first of theirs.
 //!
-//! A block is `[number u32][bytes of its entries u32][CRC-32C of what follows u32][entries, LZ4]`, big-endian, its entries as in a
+//! A block is `[CRC-32C of what follows u32][number u32][bytes of its entries u32][entries, LZ4]`, big-endian, its entries as in a
 //! sorted file. A Bloom filter (Bloom 1970) over the rows' keys, in pieces under the view's own keys, tells most keys that are not
 //! there without a look at a block. Blocks are written once, when the directory is loaded, and never changed.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
 use fastbloom::BloomFilter;
@@ -47,6 +47,8 @@ struct Piece {
 pub(super) struct Blocks {
     keys: BloomFilter,
     cache: (u64, Arc<BlockCache>),
+    /// The number and the entries of the block that [`Reading::Once`] met last.
+    last: Mutex<Option<(u32, Vec<u8>)>>,
 }
 
 impl Blocks {
@@ -66,7 +68,7 @@ impl Blocks {
             return Err(Error::corrupt(&base.dir, "the filter over its keys is empty"));
         }
         let keys = BloomFilter::from_vec(words).seed(&0).hashes(hashes);
-        Ok(Blocks { keys, cache: cache.of_a_file() })
+        Ok(Blocks { keys, cache: cache.of_a_file(), last: Mutex::default() })
     }
 
     /// A row's value. It is a copy: whoever keeps it shall not keep the block.
@@ -76,22 +78,31 @@ impl Blocks {
         }
         let Some((_, stored)) = base.at_or_below(key)? else { return Ok(None) };
         if reading == Reading::Once {
-            let (_, entries) = unpack(&stored).ok_or_else(|| corrupt(base))?;
-            return Ok(block::find(&entries, key).ok_or_else(|| corrupt(base))?.flatten());
+            return self.find_once(&stored, key).ok_or_else(|| corrupt(base));
         }
         let rows = self.rows(base, &stored)?;
         Ok(run::find(&rows, key).and_then(Option::as_ref).map(|value| Bytes::copy_from_slice(value)))
     }
 
+    /// For one who asks for keys in their order: the block that was read last is not taken apart again. `None`: it isn't a block.
+    fn find_once(&self, stored: &[u8], key: &[u8]) -> Option<Option<Bytes>> {
+        let (number, length, packed) = checked(stored)?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|(of, _)| *of != number) {
+            *last = Some((number, unpack(length, packed)?));
+        }
+        last.as_ref().and_then(|(_, entries)| block::find(entries, key)).map(Option::flatten)
+    }
+
     /// The rows of a block, kept for the next reader.
     pub(super) fn rows(&self, base: &Base, stored: &[u8]) -> Result<Arc<Vec<Change>>, Error> {
         let (of, cache) = &self.cache;
-        let number = stored.first_chunk().map(|number| u32::from_be_bytes(*number)).ok_or_else(|| corrupt(base))?;
+        let (number, length, packed) = checked(stored).ok_or_else(|| corrupt(base))?;
         let number = usize::try_from(number).map_err(|_| corrupt(base))?;
         if let Some(rows) = cache.get(*of, number) {
             return Ok(rows);
         }
-        let (_, entries) = unpack(stored).ok_or_else(|| corrupt(base))?;
+        let entries = unpack(length, packed).ok_or_else(|| corrupt(base))?;
         let rows = Arc::new(block::entries(Bytes::from(entries)).ok_or_else(|| corrupt(base))?);
         cache.keep(*of, number, &rows);
         Ok(rows)
@@ -174,22 +185,27 @@ fn pack(number: u32, entries: &[u8]) -> Vec<u8> {
     let packed = lz4_flex::block::compress(entries);
     let length = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let mut stored = Vec::with_capacity(packed.len().saturating_add(12));
+    stored.extend_from_slice(&[0; 4]);
     stored.extend_from_slice(&number.to_be_bytes());
     stored.extend_from_slice(&length.to_be_bytes());
-    stored.extend_from_slice(&crc32c::crc32c(&packed).to_be_bytes());
     stored.extend_from_slice(&packed);
+    if let Some((checksum, rest)) = stored.split_first_chunk_mut() {
+        *checksum = crc32c::crc32c(rest).to_be_bytes();
+    }
     stored
 }
 
-/// A block's number and entries; none if it isn't one.
-fn unpack(mut stored: &[u8]) -> Option<(u32, Vec<u8>)> {
-    let (number, length) = (stored.try_get_u32().ok()?, stored.try_get_u32().ok()?);
+/// A block's number, how many bytes its entries have, and these as they are stored; none if it isn't one.
+fn checked(mut stored: &[u8]) -> Option<(u32, u32, &[u8])> {
     let checksum = stored.try_get_u32().ok()?;
     if crc32c::crc32c(stored) != checksum {
         return None;
     }
-    let entries = lz4_flex::block::decompress(stored, usize::try_from(length).ok()?).ok()?;
-    Some((number, entries))
+    Some((stored.try_get_u32().ok()?, stored.try_get_u32().ok()?, stored))
+}
+
+fn unpack(length: u32, packed: &[u8]) -> Option<Vec<u8>> {
+    lz4_flex::block::decompress(packed, usize::try_from(length).ok()?).ok()
 }
 
 fn filter_key(piece: u32) -> [u8; 5] {
@@ -213,12 +229,13 @@ mod tests {
         }
         let stored = pack(7, &entries);
         let hex: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "0000000700000021f7ebd5ebb500000002000000017261310b0012620b0060000001726331");
-        assert_eq!(unpack(&stored), Some((7, entries)));
-        for at in 4..stored.len() {
+        assert_eq!(hex, "93075a770000000700000021b500000002000000017261310b0012620b0060000001726331");
+        let read = checked(&stored).map(|(number, length, packed)| (number, unpack(length, packed)));
+        assert_eq!(read, Some((7, Some(entries))));
+        for at in 0..stored.len() {
             let mut damaged = stored.clone();
             damaged.get_mut(at).into_iter().for_each(|byte| *byte ^= 1);
-            assert!(unpack(&damaged).is_none_or(|(_, read)| read.len() != stored.len()), "{at}");
+            assert!(checked(&damaged).is_none(), "{at}");
         }
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use super::{AT, EmbeddedLog, EmbeddedOptions, append_and_wait, numbers, open, open_rolling, path_of, record};
 use crate::Error;
 use crate::error::At;
+use crate::event_log::embedded::segment::Newest;
+use crate::event_log::embedded::segments::Segments;
 use crate::event_log::{EventLog, ReaderKind, contract};
 use crate::redb_file::{self, Kind};
 
@@ -90,6 +92,21 @@ fn a_file_goes_on_until_it_is_too_long() {
 }
 
 #[test]
+fn a_file_that_no_other_can_follow_goes_on() {
+    let (_directory, path) = rolled(2);
+    let log = open_rolling(&path, 2).unwrap();
+    // In the way of the next one's name.
+    fs::create_dir_all(path_of(&path, 3).join("in the way")).unwrap();
+    (3..=5).for_each(|number| drop(append_and_wait(&log, vec![record(AT, "u", number.to_string())])));
+    assert_eq!(values(&log), expected(5));
+    fs::remove_dir_all(path_of(&path, 3)).unwrap();
+    (6..=7).for_each(|number| drop(append_and_wait(&log, vec![record(AT, "u", number.to_string())])));
+    drop(log);
+    assert!(numbers(&path).unwrap().len() > 2);
+    assert_eq!(values(&open(&path, 2).unwrap()), expected(7));
+}
+
+#[test]
 fn a_missing_file_is_named() {
     for (missing, text) in [
         (1, "it is missing, and the log has files behind it"),
@@ -113,6 +130,22 @@ fn a_file_of_another_place_or_time_or_log_is_not_taken_for_the_one_that_was_seal
     drop(append_and_wait(&open_rolling(&path, 2).unwrap(), vec![record(AT, "u", "3")]));
     fs::write(path_of(&path, 2), before).unwrap();
     check_corrupt(&path, 2, "it is an older state of itself, from before the log went on in the next file");
+
+    let (_directory, path) = rolled(2);
+    let before = fs::read(path_of(&path, 2)).unwrap();
+    let options = EmbeddedOptions { segment_bytes: u64::MAX, ..EmbeddedOptions::default() };
+    drop(append_and_wait(&EmbeddedLog::open(&path, 2, options).unwrap(), vec![record(AT, "u", "3")]));
+    // As after a kill before the first record of the next file.
+    let held = Segments::open(&path, 2, u64::MAX, 1 << 20).unwrap().bounds().unwrap();
+    let newest = Newest::open(&path, 2, 2, 1 << 20).unwrap();
+    let mut earlier = newest.earlier(held.len()).unwrap();
+    earlier.push(held);
+    drop(Newest::create(&path, 3, 2, 1 << 20, &earlier).unwrap());
+    newest.seal().unwrap();
+    drop(newest);
+    fs::write(path_of(&path, 2), before).unwrap();
+    check_corrupt(&path, 2, "it is an older state of itself, from before the log went on in the next file");
+    assert_eq!(numbers(&path).unwrap(), [1, 2, 3]);
 
     let (_directory, path) = rolled(3);
     let (_other_directory, other) = rolled(1);
