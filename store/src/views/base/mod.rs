@@ -4,6 +4,7 @@
 //! - `cursor`: reading a range of them
 
 use std::fs::{self, File};
+use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -117,7 +118,12 @@ impl Base {
         let blobs = self.dir.join("blobs");
         let synced = blobs.is_dir().then(|| {
             for blob in fs::read_dir(&blobs)? {
-                File::open(blob?.path())?.sync_all()?;
+                match File::open(blob?.path()) {
+                    Ok(blob) => blob.sync_all()?,
+                    // sled removes, in its own time, those that a newer one has replaced.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             }
             File::open(&blobs)?.sync_all()
         });
