@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableDefinition, TableHandle};
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableDefinition, TableHandle, WriteTransaction,
+};
 
 use crate::Error;
 
@@ -99,11 +101,17 @@ pub(crate) fn pinned(database: &impl ReadableDatabase, path: &Path, name: &str) 
 pub(crate) fn pin(database: &Database, path: &Path, name: &str, value: u64) -> Result<(), Error> {
     let write = || -> Result<(), redb::Error> {
         let transaction = database.begin_write()?;
-        transaction.open_table(META)?.insert(name, value)?;
+        pin_in(&transaction, name, value)?;
         transaction.commit()?;
         Ok(())
     };
     write().map_err(|error| storage_error(path, "can't write its meta table", error))
+}
+
+/// Pins a number together with what else this transaction writes.
+pub(crate) fn pin_in(transaction: &WriteTransaction, name: &str, value: u64) -> Result<(), redb::Error> {
+    transaction.open_table(META)?.insert(name, value)?;
+    Ok(())
 }
 
 /// Pins numbers in the last commit of a file: opening it reads nothing twice, even if its orderly end never comes.

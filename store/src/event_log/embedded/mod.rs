@@ -1,13 +1,16 @@
 //! The log in redb files, for one machine without Kafka.
 //!
 //! Appends wait in a bounded queue; one thread commits all that is queued in one synced transaction (group commit), then
-//! makes it readable and answers. Readers see synced records only: the newest from memory, the others from the files.
+//! makes it readable and answers. A small transaction is one row of the newest file's journal, and comes to its places later with many
+//! others (docs/adr/0030). Readers see synced records only: the newest from memory, the others from their places in the files.
 //! A crash at any moment leaves the last complete commit; opening after one reads the newest file once (redb's repair), and
 //! that one is closed for a new one when it is so long (docs/adr/0027).
 
 mod batches;
+mod cut;
 pub(crate) mod files;
 mod frame;
+mod journal;
 mod queue;
 mod reader;
 mod restoring;
@@ -34,7 +37,7 @@ use crate::event_log::{
 
 use batches::{Bounds, all_partitions};
 use queue::{Queue, Waiting};
-use reader::EmbeddedReader;
+use reader::{EmbeddedReader, from_memory};
 use segments::Segments;
 use tail::Tail;
 
@@ -57,6 +60,8 @@ pub struct EmbeddedOptions {
     /// A file that is longer than this is sealed, and the log goes on in a new one. redb doubles a file that grows, so up to a
     /// half of it is records. 512 MiB, which is read in well under a second after a kill.
     pub segment_bytes: u64,
+    /// Bytes of records that small commits leave in the file's journal before they are put in their places; 512 KiB.
+    pub gathered_bytes: usize,
 }
 
 impl Default for EmbeddedOptions {
@@ -68,6 +73,7 @@ impl Default for EmbeddedOptions {
             page_cache_bytes: 64 * 1024 * 1024,
             // Where crashes are tried, the log shall go on in new files all the time.
             segment_bytes: if cfg!(feature = "faults") { 2 } else { 512 } * 1024 * 1024,
+            gathered_bytes: if cfg!(feature = "faults") { 16 } else { 512 } * 1024,
         }
     }
 }
@@ -86,6 +92,7 @@ struct Core {
     segments: Segments,
     queue: Queue,
     tail: Tail,
+    gathered_bytes: usize,
 }
 
 impl EmbeddedLog {
@@ -104,6 +111,7 @@ impl EmbeddedLog {
             segments,
             queue: Queue::new(options.queue_bytes),
             tail: Tail::new(bounds, partitions, options.recent_bytes),
+            gathered_bytes: options.gathered_bytes,
         });
         let thread = thread::Builder::new().name("log-commit".to_owned());
         let commit_thread = thread
@@ -162,7 +170,20 @@ impl EventLog for EmbeddedLog {
         if from >= end || max == 0 {
             return Ok(Vec::new());
         }
-        self.core.segments.records(of, from, end, READ_BYTES, max)
+        let (mut records, mut next, mut bytes) = (Vec::new(), from, 0);
+        while next < end && bytes < READ_BYTES && records.len() < max {
+            let left = (READ_BYTES - bytes, max - records.len());
+            // What is in the journal is in memory; what is no longer in memory is in its place.
+            let more = match self.core.tail.recent(of, next) {
+                Some(recent) => from_memory(&recent, next, left.0, left.1),
+                None => self.core.segments.records(of, next, end, left.0, left.1)?,
+            };
+            let Some(last) = more.last() else { break };
+            next = last.offset.saturating_add(1);
+            bytes += more.iter().map(Record::bytes).sum::<usize>();
+            if records.is_empty() { records = more } else { records.extend(more) }
+        }
+        Ok(records)
     }
 
     fn commits_batches_atomically(&self) -> bool {

@@ -44,7 +44,7 @@ impl EmbeddedReader {
             }
             let Some((of, next)) = self.wanted.get_mut(slot) else { continue };
             let records = match recent {
-                Some(recent) => from_memory(&recent, *next, share),
+                Some(recent) => from_memory(&recent, *next, share, usize::MAX),
                 None => self.core.segments.records(*of, *next, end, share, usize::MAX)?,
             };
             let Some(last) = records.last() else {
@@ -71,7 +71,8 @@ impl Reader for EmbeddedReader {
     }
 }
 
-fn from_memory(recent: &[Arc<Recent>], from: u64, max_bytes: usize) -> Vec<Record> {
+/// The records from this offset on: whole batches, until `max_bytes` of them or `max_records` are read.
+pub(super) fn from_memory(recent: &[Arc<Recent>], from: u64, max_bytes: usize, max_records: usize) -> Vec<Record> {
     let mut records = Vec::new();
     let mut bytes = 0;
     for batch in recent {
@@ -79,9 +80,10 @@ fn from_memory(recent: &[Arc<Recent>], from: u64, max_bytes: usize) -> Vec<Recor
             bytes += record.bytes();
             records.push(record.clone());
         }
-        if bytes >= max_bytes {
+        if bytes >= max_bytes || records.len() >= max_records {
             break;
         }
     }
+    records.truncate(max_records);
     records
 }

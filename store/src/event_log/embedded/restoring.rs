@@ -5,9 +5,8 @@ use std::path::Path;
 use orderledger_domain::position::TopicPartition;
 
 use super::batches::Encoded;
-use super::frame;
+use super::cut::Batch;
 use super::segments::Segments;
-use super::writer::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS};
 use super::{EmbeddedOptions, MAX_RECORD_BYTES};
 use crate::Error;
 use crate::event_log::{Record, Restoring};
@@ -20,8 +19,7 @@ pub struct EmbeddedRestoring {
     segments: Segments,
     partitions: u32,
     /// Consecutive records of one partition that are no batch yet.
-    open: Option<(TopicPartition, Vec<Record>)>,
-    open_bytes: usize,
+    open: Option<Batch>,
     encoded: Vec<Encoded>,
     encoded_bytes: usize,
 }
@@ -38,7 +36,7 @@ impl EmbeddedRestoring {
         }
         let segments = Segments::open(path, partitions, options.segment_bytes, options.page_cache_bytes)?;
         let (open, encoded) = (None, Vec::new());
-        Ok(EmbeddedRestoring { segments, partitions, open, open_bytes: 0, encoded, encoded_bytes: 0 })
+        Ok(EmbeddedRestoring { segments, partitions, open, encoded, encoded_bytes: 0 })
     }
 
     fn take_one(&mut self, of: TopicPartition, record: Record) -> Result<(), Error> {
@@ -47,20 +45,19 @@ impl EmbeddedRestoring {
             let what = format!("it is larger than the {MAX_RECORD_BYTES} bytes that an embedded log takes");
             return Err(Error::refused(of.offset(record.offset), what));
         }
-        let follows = self.open.as_ref().is_some_and(|(open, records)| *open == of && follow(records, &record));
-        if !follows || self.open_bytes.saturating_add(size) > MAX_BATCH_BYTES {
+        let taken = match &mut self.open {
+            Some(open) => open.push(of, record),
+            None => Err(record),
+        };
+        if let Err(first) = taken {
             self.close_batch();
+            self.open = Some(Batch::new(of, first));
         }
-        self.open_bytes = self.open_bytes.saturating_add(size);
-        self.open.get_or_insert_with(|| (of, Vec::new())).1.push(record);
         if self.encoded_bytes >= WRITE_BYTES { self.write() } else { Ok(()) }
     }
 
     fn close_batch(&mut self) {
-        self.open_bytes = 0;
-        let Some((of, records)) = self.open.take() else { return };
-        let Some(first) = records.first() else { return };
-        let batch = Encoded { of, base: first.offset, frame: frame::encode(&records) };
+        let Some(batch) = self.open.take().and_then(|open| open.encoded()) else { return };
         self.encoded_bytes = self.encoded_bytes.saturating_add(batch.frame.len());
         self.encoded.push(batch);
     }
@@ -71,16 +68,6 @@ impl EmbeddedRestoring {
         self.encoded_bytes = 0;
         Ok(())
     }
-}
-
-/// Whether a record may stand behind these in one batch, which has no holes and whose append times don't decrease.
-fn follow(records: &[Record], next: &Record) -> bool {
-    let (Some(first), Some(last)) = (records.first(), records.last()) else { return true };
-    let since_first = next.recorded_at_ms.saturating_sub(first.recorded_at_ms);
-    records.len() < MAX_BATCH_RECORDS
-        && last.offset.checked_add(1) == Some(next.offset)
-        && last.recorded_at_ms <= next.recorded_at_ms
-        && u32::try_from(since_first).is_ok()
 }
 
 impl Restoring for EmbeddedRestoring {

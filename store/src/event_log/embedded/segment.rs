@@ -5,12 +5,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::{Database, Durability, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::atomic_file::sync_dir;
 use crate::event_log::embedded::batches::{BATCHES, Bounds, Encoded, Scan, key};
 use crate::event_log::embedded::files::{FIRST, path_of, remove, unfinished};
+use crate::event_log::embedded::frame;
+use crate::event_log::embedded::journal::{self, JOURNAL};
 use crate::redb_file::{self, Kind, guarded, storage_error};
 use crate::{Error, faults};
 
@@ -18,9 +21,11 @@ use crate::{Error, faults};
 const ALONE: u64 = 1;
 /// A file of a log that has others.
 const ONE_OF_SEVERAL: u64 = 2;
+/// Either, and some of its batches are in its journal alone.
+const WITH_JOURNAL: u64 = 3;
 const KIND_NAME: &str = "orderledger log format";
-const FIRST_KIND: Kind = Kind { name: KIND_NAME, format: ALONE, known: &[ALONE, ONE_OF_SEVERAL] };
-const LATER_KIND: Kind = Kind { name: KIND_NAME, format: ONE_OF_SEVERAL, known: &[ONE_OF_SEVERAL] };
+const FIRST_KIND: Kind = Kind { name: KIND_NAME, format: ALONE, known: &[ALONE, ONE_OF_SEVERAL, WITH_JOURNAL] };
+const LATER_KIND: Kind = Kind { name: KIND_NAME, format: ONE_OF_SEVERAL, known: &[ONE_OF_SEVERAL, WITH_JOURNAL] };
 
 const PARTITIONS: &str = "partitions";
 const NUMBER: &str = "segment";
@@ -37,6 +42,8 @@ pub(super) struct Newest {
     database: Database,
     path: PathBuf,
     pub(super) number: u32,
+    /// Rows of its journal.
+    gathered: AtomicU64,
 }
 
 /// An earlier file.
@@ -56,8 +63,8 @@ impl Newest {
         }
         check_partitions(&database, &path, partitions)?;
         check_number(&database, &path, number)?;
-        let newest = Newest { database, path, number };
-        guarded(&newest.path, || newest.write(&[]))?;
+        let newest = Newest { database, path, number, gathered: AtomicU64::new(0) };
+        guarded(&newest.path, || newest.put_in_place())?;
         if is_new {
             newest.sync_directory()?;
         }
@@ -93,12 +100,12 @@ impl Newest {
         fs::rename(&making, &path)
             .map_err(|error| Error::unavailable(&path, "can't give it its name").with_source(error))?;
         faults::point("segment.after-rename");
-        let newest = Newest { database, path, number };
+        let newest = Newest { database, path, number, gathered: AtomicU64::new(0) };
         newest.sync_directory()?;
         Ok(newest)
     }
 
-    /// Writes batches in one transaction; they are on the disk when this returns.
+    /// Writes batches in one transaction, and empties the journal, whose batches are among them; they are on the disk when this returns.
     pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
         let write = || -> Result<(), redb::Error> {
             let mut transaction = self.database.begin_write()?;
@@ -108,10 +115,62 @@ impl Newest {
                 table.insert(&key(batch.of, batch.base), batch.frame.as_slice())?;
             }
             drop(table);
+            if self.has_journal() {
+                transaction.delete_table(JOURNAL)?;
+                redb_file::pin_in(&transaction, KIND_NAME, kind_of(self.number).format)?;
+            }
             transaction.commit()?;
+            self.gathered.store(0, Ordering::Relaxed);
             Ok(())
         };
         write().map_err(|error| storage_error(&self.path, "can't write to it", error))
+    }
+
+    /// Writes batches as one row of the journal; they are on the disk when this returns.
+    pub(super) fn gather(&self, batches: &[Encoded]) -> Result<(), Error> {
+        let write = || -> Result<(), redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            let row = self.gathered.load(Ordering::Relaxed);
+            transaction.open_table(JOURNAL)?.insert(row, journal::row(batches).as_slice())?;
+            if row == 0 {
+                // A release that knows no journal must not take the file for all of the log.
+                redb_file::pin_in(&transaction, KIND_NAME, WITH_JOURNAL)?;
+            }
+            transaction.commit()?;
+            self.gathered.store(row.saturating_add(1), Ordering::Relaxed);
+            Ok(())
+        };
+        write().map_err(|error| storage_error(&self.path, "can't write to it", error))
+    }
+
+    /// Whether some of its batches are in its journal alone.
+    pub(super) fn has_journal(&self) -> bool {
+        self.gathered.load(Ordering::Relaxed) > 0
+    }
+
+    /// Puts what a kill left in the journal in its place.
+    fn put_in_place(&self) -> Result<(), Error> {
+        let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
+            match self.database.begin_read()?.open_table(JOURNAL) {
+                Ok(table) => {
+                    Ok(table.iter()?.map(|row| Ok(row?.1.value().to_vec())).collect::<Result<_, redb::Error>>()?)
+                }
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+                Err(error) => Err(error.into()),
+            }
+        };
+        let rows = read().map_err(|error| storage_error(&self.path, "can't read its journal", error))?;
+        let batches: Option<Vec<Vec<Encoded>>> = rows.iter().map(|row| journal::batches(row)).collect();
+        let Some(batches) = batches else {
+            return Err(Error::corrupt(&self.path, "it is damaged: a row of its journal is not whole"));
+        };
+        let batches: Vec<Encoded> = batches.into_iter().flatten().collect();
+        for batch in &batches {
+            frame::head(&batch.frame, batch.of.offset(batch.base))?;
+        }
+        self.gathered.store(rows.len() as u64, Ordering::Relaxed);
+        self.write(&batches)
     }
 
     /// Its batches as they are now.

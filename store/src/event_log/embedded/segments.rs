@@ -79,10 +79,22 @@ impl Segments {
         self.files().summary(self.partitions)
     }
 
-    /// Writes batches in one transaction; they are on the disk when this returns. One thread calls it.
+    /// Writes batches in one transaction, and empties the journal, whose batches are among them; they are on the disk when this returns.
+    /// One thread calls it.
     pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
-        self.go_on_when_full()?;
-        self.files().newest.write(batches)
+        // A file is sealed with nothing in its journal.
+        if !self.files().newest.has_journal() {
+            self.go_on_when_full()?;
+            return self.files().newest.write(batches);
+        }
+        self.files().newest.write(batches)?;
+        self.go_on_when_full()
+    }
+
+    /// Writes batches as one row of the journal; they are on the disk when this returns, but no reader of the file sees them.
+    /// One thread calls it.
+    pub(super) fn gather(&self, batches: &[Encoded]) -> Result<(), Error> {
+        self.files().newest.gather(batches)
     }
 
     /// Records of the partition from offset `from` on and below `end`: whole batches, until `max_bytes` of them or

@@ -16,6 +16,15 @@ pub(super) struct Recent {
     pub(super) records: Vec<Record>,
 }
 
+/// Where records stand in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the journal, which no reader reads.
+    Journal,
+    /// In their places, as all before them.
+    Batches,
+}
+
 /// Ends and newest records of all partitions; readers wait here.
 pub(super) struct Tail {
     state: Mutex<State>,
@@ -29,6 +38,8 @@ struct State {
     /// Which partition holds the oldest recent batch, the next oldest, …
     ages: VecDeque<usize>,
     bytes: usize,
+    /// So many of the newest batches are read from memory alone: they are in the journal.
+    held: usize,
 }
 
 struct PartitionTail {
@@ -49,7 +60,8 @@ pub(super) struct Ready {
 impl Tail {
     pub(super) fn new(bounds: Vec<Bounds>, partitions: u32, max_bytes: usize) -> Tail {
         let empty = |bounds| PartitionTail { bounds, recent: VecDeque::new() };
-        let state = State { partitions: bounds.into_iter().map(empty).collect(), ages: VecDeque::new(), bytes: 0 };
+        let state =
+            State { partitions: bounds.into_iter().map(empty).collect(), ages: VecDeque::new(), bytes: 0, held: 0 };
         Tail { state: Mutex::new(state), grown: Condvar::new(), partitions, max_bytes }
     }
 
@@ -68,8 +80,12 @@ impl Tail {
     }
 
     /// Makes synced batches readable, in the order given, all at once, and wakes the readers.
-    pub(super) fn publish(&self, batches: Vec<Arc<Recent>>) {
+    pub(super) fn publish(&self, batches: Vec<Arc<Recent>>, place: Place) {
         let mut state = self.lock();
+        state.held = match place {
+            Place::Journal => state.held.saturating_add(batches.len()),
+            Place::Batches => 0,
+        };
         for batch in batches {
             let Some(index) = index(batch.of, self.partitions) else { continue };
             let (Some(tail), Some(last)) = (state.partitions.get_mut(index), batch.records.last()) else { continue };
@@ -85,6 +101,11 @@ impl Tail {
         drop(state);
         self.grown.notify_all();
         drop(outgrown);
+    }
+
+    /// The batches that hold the records from this offset on; `None`: the file has them.
+    pub(super) fn recent(&self, of: TopicPartition, from: u64) -> Option<Vec<Arc<Recent>>> {
+        self.lock().partitions.get(index(of, self.partitions)?)?.recent_from(from)
     }
 
     /// Waits until one of the wanted positions lies below its partition's end, at most until `deadline` (`None`: for
@@ -116,7 +137,7 @@ impl State {
     /// Takes the oldest batches out, for the caller to drop outside the lock.
     fn trim(&mut self, max_bytes: usize) -> Vec<Arc<Recent>> {
         let mut outgrown = Vec::new();
-        while self.bytes > max_bytes {
+        while self.bytes > max_bytes && self.ages.len() > self.held {
             let Some(oldest) = self.ages.pop_front() else { break };
             let batch = self.partitions.get_mut(oldest).and_then(|tail| tail.recent.pop_front());
             self.bytes -= batch.as_deref().map_or(0, bytes_of);

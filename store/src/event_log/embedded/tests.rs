@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod crash;
+mod gathering;
 mod opening;
 mod restoring;
 mod rolling;
@@ -25,7 +26,12 @@ fn open(path: &Path, partitions: u32) -> Result<EmbeddedLog, Error> {
 
 /// A log of which every commit but the first begins a new file.
 fn open_rolling(path: &Path, partitions: u32) -> Result<EmbeddedLog, Error> {
-    EmbeddedLog::open(path, partitions, EmbeddedOptions { segment_bytes: 0, ..EmbeddedOptions::default() })
+    EmbeddedLog::open(path, partitions, each_commit_a_file())
+}
+
+/// What goes on in a new file with every commit.
+fn each_commit_a_file() -> EmbeddedOptions {
+    EmbeddedOptions { segment_bytes: 0, gathered_bytes: 0, ..EmbeddedOptions::default() }
 }
 
 /// A log in a directory that is removed when both are dropped.
@@ -66,12 +72,19 @@ fn the_contract_holds() {
 
 #[test]
 fn the_contract_holds_when_every_record_is_read_from_the_file() {
-    check_contract(EmbeddedOptions { recent_bytes: 0, ..EmbeddedOptions::default() });
+    check_contract(EmbeddedOptions { recent_bytes: 0, gathered_bytes: 0, ..EmbeddedOptions::default() });
+}
+
+#[test]
+fn the_contract_holds_when_only_what_is_in_the_journal_is_in_memory() {
+    for gathered_bytes in [1_000, 20_000, usize::MAX] {
+        check_contract(EmbeddedOptions { recent_bytes: 0, gathered_bytes, ..EmbeddedOptions::default() });
+    }
 }
 
 #[test]
 fn the_contract_holds_when_every_commit_has_a_file_of_its_own() {
-    check_contract(EmbeddedOptions { recent_bytes: 0, segment_bytes: 0, ..EmbeddedOptions::default() });
+    check_contract(EmbeddedOptions { recent_bytes: 0, ..each_commit_a_file() });
 }
 
 #[test]
@@ -97,7 +110,7 @@ fn append_times_never_fall_when_the_clock_does_even_over_a_restart() {
         let clock = Arc::clone(&now_ms);
         let clock: Clock = Arc::new(move || clock.load(Ordering::Relaxed));
         now_ms.store(time_ms, Ordering::Relaxed);
-        let options = EmbeddedOptions { clock, segment_bytes: 0, ..EmbeddedOptions::default() };
+        let options = EmbeddedOptions { clock, ..each_commit_a_file() };
         let log = EmbeddedLog::open(&path, 1, options).unwrap();
         append_and_wait(&log, vec![record(AT, "u", "x")]);
         let times: Vec<i64> = log.read(AT, 0, 9).unwrap().iter().map(|record| record.recorded_at_ms).collect();

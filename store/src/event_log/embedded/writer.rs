@@ -1,5 +1,6 @@
 //! The commit thread: takes all that is queued, writes it in one synced transaction, makes it readable, answers.
-//! While one group is being synced the next one gathers, so there is no artificial delay.
+//! While one group is being synced the next one gathers, so there is no artificial delay. A small group is a row of the journal;
+//! when enough of them are gathered, they and the next group are put in their places.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,18 +12,15 @@ use crate::event_log::Record;
 use crate::event_log::acknowledgement::Acknowledgement;
 use crate::event_log::embedded::Core;
 use crate::event_log::embedded::batches::{Bounds, Encoded};
-use crate::event_log::embedded::frame;
+use crate::event_log::embedded::cut::{Batch, cut, encoded};
 use crate::event_log::embedded::queue::Waiting;
-use crate::event_log::embedded::tail::{Recent, index};
+use crate::event_log::embedded::tail::{Place, Recent, index};
 use crate::{Error, faults};
-
-pub(super) const MAX_BATCH_RECORDS: usize = 1024;
-/// Before compression; with its head a full batch still fits in a page of 256 KiB.
-pub(super) const MAX_BATCH_BYTES: usize = 255 * 1024;
 
 /// Runs until the log is closed and drained, or until a write fails.
 pub(super) fn run(core: &Core, partitions: Vec<(TopicPartition, Bounds)>) {
-    let mut writer = Writer { core, ends: partitions.into_iter().map(End::new).collect() };
+    let ends = partitions.into_iter().map(End::new).collect();
+    let mut writer = Writer { core, ends, gathered: Vec::new(), gathered_bytes: 0 };
     let ended = catch_unwind(AssertUnwindSafe(|| writer.run()));
     if ended.is_err() {
         tracing::error!("the commit thread of the event log panicked; the log takes no more records");
@@ -33,6 +31,9 @@ pub(super) fn run(core: &Core, partitions: Vec<(TopicPartition, Bounds)>) {
 struct Writer<'a> {
     core: &'a Core,
     ends: Vec<End>,
+    /// What is in the journal.
+    gathered: Vec<Arc<Recent>>,
+    gathered_bytes: usize,
 }
 
 /// A partition's end as the next group will find it.
@@ -48,19 +49,53 @@ impl Writer<'_> {
         while let Some(group) = self.core.queue.take() {
             let answers = self.place(group);
             let batches = self.cut();
-            let encoded: Vec<Encoded> = batches.iter().filter_map(|batch| encode(batch)).collect();
             faults::point("log.before-write");
-            if let Err(error) = self.core.segments.write(&encoded) {
-                self.fail(error, answers);
-                return;
-            }
+            let place = match self.write(&batches) {
+                Ok(place) => place,
+                Err(error) => {
+                    self.fail(error, answers);
+                    return;
+                }
+            };
             faults::point("log.after-write");
-            self.core.tail.publish(batches);
+            self.core.tail.publish(batches, place);
             faults::point("log.before-acknowledgement");
             for (acknowledgement, offsets) in answers {
                 acknowledgement.deliver(Ok(offsets));
             }
         }
+        // After an orderly end a release that knows no journal can go on, and a start has nothing to put in its place.
+        if let Err(error) = self.put_in_place(&[]) {
+            tracing::warn!(%error, "the event log's journal stays: the next start puts it in its place");
+        }
+    }
+
+    /// Writes a group; it is on the disk when this returns.
+    fn write(&mut self, group: &[Arc<Recent>]) -> Result<Place, Error> {
+        let bytes: usize = group.iter().flat_map(|batch| &batch.records).map(Record::bytes).sum();
+        let most = self.core.gathered_bytes;
+        // A large group comes to its places at about the price of one row.
+        if bytes > most / 4 || self.gathered_bytes.saturating_add(bytes) > most {
+            self.put_in_place(group)?;
+            return Ok(Place::Batches);
+        }
+        let encoded: Vec<Encoded> = group.iter().filter_map(|batch| encoded(batch.of, &batch.records)).collect();
+        self.core.segments.gather(&encoded)?;
+        self.gathered.extend_from_slice(group);
+        self.gathered_bytes = self.gathered_bytes.saturating_add(bytes);
+        Ok(Place::Journal)
+    }
+
+    /// Puts what is gathered in its place, and these behind it, in one transaction.
+    fn put_in_place(&mut self, group: &[Arc<Recent>]) -> Result<(), Error> {
+        let mut all = std::mem::take(&mut self.gathered);
+        all.extend_from_slice(group);
+        // Stable: what belongs to one partition stays in its order.
+        all.sort_by_key(|batch| index(batch.of, self.core.partitions));
+        let records = all.iter().flat_map(|batch| batch.records.iter().map(|record| (batch.of, record.clone())));
+        let encoded: Vec<Encoded> = cut(records).iter().filter_map(Batch::encoded).collect();
+        self.gathered_bytes = 0;
+        if encoded.is_empty() { Ok(()) } else { self.core.segments.write(&encoded) }
     }
 
     /// Gives every record its offset and its append time, never below its partition's last.
@@ -90,22 +125,8 @@ impl Writer<'_> {
 
     /// Cuts the group's records into batches, in key order.
     fn cut(&mut self) -> Vec<Arc<Recent>> {
-        let mut batches = Vec::new();
-        for end in self.ends.iter_mut().filter(|end| !end.fresh.is_empty()) {
-            let mut records = Vec::new();
-            let mut bytes = 0;
-            for record in end.fresh.drain(..) {
-                let size = record.bytes();
-                if !records.is_empty() && (records.len() >= MAX_BATCH_RECORDS || bytes + size > MAX_BATCH_BYTES) {
-                    batches.push(Arc::new(Recent { of: end.of, records: std::mem::take(&mut records) }));
-                    bytes = 0;
-                }
-                bytes += size;
-                records.push(record);
-            }
-            batches.push(Arc::new(Recent { of: end.of, records }));
-        }
-        batches
+        let fresh = self.ends.iter_mut().flat_map(|end| end.fresh.drain(..).map(|record| (end.of, record)));
+        cut(fresh).into_iter().map(|Batch { of, records, .. }| Arc::new(Recent { of, records })).collect()
     }
 
     fn fail(&self, cause: Error, answers: Vec<(Acknowledgement, Vec<u64>)>) {
@@ -123,9 +144,4 @@ impl End {
     fn new((of, bounds): (TopicPartition, Bounds)) -> End {
         End { of, next_offset: bounds.end, recorded_at_ms: bounds.last_recorded_at_ms, fresh: Vec::new() }
     }
-}
-
-fn encode(batch: &Recent) -> Option<Encoded> {
-    let base = batch.records.first()?.offset;
-    Some(Encoded { of: batch.of, base, frame: frame::encode(&batch.records) })
 }

@@ -124,7 +124,10 @@ fn check_damage(log: &Path, file: &Path, whole: &[Record]) {
 fn child_appends_until_it_is_killed() {
     let Some(path) = std::env::var_os("ORDERLEDGER_TEST_LOG") else { return };
     let segment_bytes = std::env::var("ORDERLEDGER_TEST_SEGMENT_BYTES").unwrap().parse().unwrap();
-    let options = EmbeddedOptions { segment_bytes, ..EmbeddedOptions::default() };
+    let mut options = EmbeddedOptions { segment_bytes, ..EmbeddedOptions::default() };
+    if segment_bytes == 0 {
+        options.gathered_bytes = 0;
+    }
     let log = EmbeddedLog::open(path.as_ref(), 1, options).unwrap();
     let appender = log.appender(AppenderKind::Stage).unwrap();
     let mut waiting = std::collections::VecDeque::new();

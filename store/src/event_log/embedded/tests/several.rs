@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{AT, EmbeddedLog, EmbeddedOptions, append_and_wait, numbers, open, open_rolling, path_of, record};
+use super::{
+    AT, EmbeddedLog, EmbeddedOptions, append_and_wait, each_commit_a_file, numbers, open, open_rolling, path_of, record,
+};
 use crate::Error;
 use crate::error::At;
 use crate::event_log::embedded::segment::Newest;
@@ -68,7 +70,7 @@ fn a_log_of_one_file_is_taken_up_as_it_is_and_sealed_when_it_goes_on() {
 fn a_file_goes_on_until_it_is_too_long() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.redb");
-    let options = EmbeddedOptions { segment_bytes: 4 << 20, ..EmbeddedOptions::default() };
+    let options = EmbeddedOptions { segment_bytes: 4 << 20, gathered_bytes: 0, ..EmbeddedOptions::default() };
     let log = EmbeddedLog::open(&path, 2, options).unwrap();
     let mut noise = 1_u32;
     let mut written = 0;
@@ -179,7 +181,7 @@ fn a_long_log_opens_its_newest_file_alone_and_has_few_open_when_it_is_read() {
 #[test]
 fn readers_go_on_while_files_are_sealed_beneath_them() {
     let directory = tempfile::tempdir().unwrap();
-    let options = EmbeddedOptions { segment_bytes: 0, recent_bytes: 0, ..EmbeddedOptions::default() };
+    let options = EmbeddedOptions { recent_bytes: 0, ..each_commit_a_file() };
     let log = EmbeddedLog::open(&directory.path().join("log.redb"), 2, options).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
