@@ -1,4 +1,4 @@
-//! The one table of every file of the log: (topic, partition, base offset) → a batch of consecutive records.
+//! The table of every file of the log that is read: (topic, partition, base offset) → a batch of consecutive records.
 
 use std::path::Path;
 
@@ -117,6 +117,8 @@ impl<'a> Scan<'a> {
             let (base, frame) = batch.map_err(|error| self.unreadable(error))?;
             let known = records.len();
             frame::decode(frame.value(), of.offset(base_of(base.value())), from, &mut records)?;
+            // A batch that was just put in its place may go on beyond what readers may see.
+            records.truncate(records.partition_point(|record| record.offset < end));
             bytes += records.iter().skip(known).map(Record::bytes).sum::<usize>();
             if bytes >= max_bytes || records.len() >= max_records {
                 break;

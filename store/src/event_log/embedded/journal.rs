@@ -26,7 +26,7 @@ pub(super) fn row(batches: &[Encoded]) -> Vec<u8> {
     row
 }
 
-/// The batches of a row; `None`: it is damaged. Each frame has a checksum of its own.
+/// The batches of a row; `None`: it is damaged. Each frame has a checksum of its own, what stands before it that of redb's page.
 pub(super) fn batches(mut row: &[u8]) -> Option<Vec<Encoded>> {
     let mut batches = Vec::new();
     while !row.is_empty() {

@@ -53,14 +53,15 @@ pub struct EmbeddedOptions {
     pub clock: Clock,
     /// Bytes of records that may wait for a commit before appenders wait; 8 MiB.
     pub queue_bytes: usize,
-    /// Bytes of newest records kept decoded for the readers, over all partitions; 64 MiB.
+    /// Bytes of newest records kept decoded for the readers, over all partitions, or what is in the journal where that is more; 64 MiB.
     pub recent_bytes: usize,
     /// Bytes of the files' pages that redb keeps in memory, over all files; 64 MiB.
     pub page_cache_bytes: usize,
     /// A file that is longer than this is sealed, and the log goes on in a new one. redb doubles a file that grows, so up to a
     /// half of it is records. 512 MiB, which is read in well under a second after a kill.
     pub segment_bytes: u64,
-    /// Bytes of records that small commits leave in the file's journal before they are put in their places; 512 KiB.
+    /// Bytes of records that small commits leave in the file's journal before they are put in their places, and that a start after a
+    /// kill puts there; 512 KiB.
     pub gathered_bytes: usize,
 }
 
@@ -174,7 +175,7 @@ impl EventLog for EmbeddedLog {
         while next < end && bytes < READ_BYTES && records.len() < max {
             let left = (READ_BYTES - bytes, max - records.len());
             // What is in the journal is in memory; what is no longer in memory is in its place.
-            let more = match self.core.tail.recent(of, next) {
+            let more = match self.core.tail.recent(of, next, left.1) {
                 Some(recent) => from_memory(&recent, next, left.0, left.1),
                 None => self.core.segments.records(of, next, end, left.0, left.1)?,
             };

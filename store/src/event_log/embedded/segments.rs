@@ -82,18 +82,14 @@ impl Segments {
     /// Writes batches in one transaction, and empties the journal, whose batches are among them; they are on the disk when this returns.
     /// One thread calls it.
     pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
-        // A file is sealed with nothing in its journal.
-        if !self.files().newest.has_journal() {
-            self.go_on_when_full()?;
-            return self.files().newest.write(batches);
-        }
-        self.files().newest.write(batches)?;
-        self.go_on_when_full()
+        self.go_on_when_full()?;
+        self.files().newest.write(batches)
     }
 
     /// Writes batches as one row of the journal; they are on the disk when this returns, but no reader of the file sees them.
     /// One thread calls it.
     pub(super) fn gather(&self, batches: &[Encoded]) -> Result<(), Error> {
+        self.go_on_when_full()?;
         self.files().newest.gather(batches)
     }
 
@@ -159,6 +155,10 @@ impl Segments {
 
     fn go_on_when_full(&self) -> Result<(), Error> {
         let files = self.files();
+        // A file is sealed with nothing in its journal: the commit after the one that emptied it goes on in a new file.
+        if files.newest.has_journal() {
+            return Ok(());
+        }
         let bytes = files.newest.bytes()?;
         if bytes <= self.full_at.load(Ordering::Relaxed) || files.newest.is_empty()? {
             return Ok(());

@@ -103,9 +103,9 @@ impl Tail {
         drop(outgrown);
     }
 
-    /// The batches that hold the records from this offset on; `None`: the file has them.
-    pub(super) fn recent(&self, of: TopicPartition, from: u64) -> Option<Vec<Arc<Recent>>> {
-        self.lock().partitions.get(index(of, self.partitions)?)?.recent_from(from)
+    /// At most so many batches that hold the records from this offset on; `None`: the file has them.
+    pub(super) fn recent(&self, of: TopicPartition, from: u64, max: usize) -> Option<Vec<Arc<Recent>>> {
+        self.lock().partitions.get(index(of, self.partitions)?)?.recent_from(from, max)
     }
 
     /// Waits until one of the wanted positions lies below its partition's end, at most until `deadline` (`None`: for
@@ -149,14 +149,14 @@ impl State {
     fn ready(&self, slot: usize, (of, from): (TopicPartition, u64), partitions: u32) -> Option<Ready> {
         let tail = self.partitions.get(index(of, partitions)?)?;
         let end = tail.bounds.end;
-        (from < end).then(|| Ready { slot, end, recent: tail.recent_from(from) })
+        (from < end).then(|| Ready { slot, end, recent: tail.recent_from(from, MAX_RECENT_PER_POLL) })
     }
 }
 
 impl PartitionTail {
-    fn recent_from(&self, from: u64) -> Option<Vec<Arc<Recent>>> {
+    fn recent_from(&self, from: u64, max: usize) -> Option<Vec<Arc<Recent>>> {
         let skipped = self.first_with(from)?;
-        Some(self.recent.iter().skip(skipped).take(MAX_RECENT_PER_POLL).cloned().collect())
+        Some(self.recent.iter().skip(skipped).take(max.min(MAX_RECENT_PER_POLL)).cloned().collect())
     }
 
     /// The number of the recent batch that has the record at `from`, or the first behind it; `None` if only the file has it.

@@ -72,6 +72,9 @@ impl Writer<'_> {
 
     /// Writes a group; it is on the disk when this returns.
     fn write(&mut self, group: &[Arc<Recent>]) -> Result<Place, Error> {
+        if group.is_empty() {
+            return Ok(Place::Journal);
+        }
         let bytes: usize = group.iter().flat_map(|batch| &batch.records).map(Record::bytes).sum();
         let most = self.core.gathered_bytes;
         // A large group comes to its places at about the price of one row.
@@ -79,8 +82,7 @@ impl Writer<'_> {
             self.put_in_place(group)?;
             return Ok(Place::Batches);
         }
-        let encoded: Vec<Encoded> = group.iter().filter_map(|batch| encoded(batch.of, &batch.records)).collect();
-        self.core.segments.gather(&encoded)?;
+        self.core.segments.gather(&as_they_are(group))?;
         self.gathered.extend_from_slice(group);
         self.gathered_bytes = self.gathered_bytes.saturating_add(bytes);
         Ok(Place::Journal)
@@ -88,6 +90,9 @@ impl Writer<'_> {
 
     /// Puts what is gathered in its place, and these behind it, in one transaction.
     fn put_in_place(&mut self, group: &[Arc<Recent>]) -> Result<(), Error> {
+        if self.gathered.is_empty() {
+            return if group.is_empty() { Ok(()) } else { self.core.segments.write(&as_they_are(group)) };
+        }
         let mut all = std::mem::take(&mut self.gathered);
         all.extend_from_slice(group);
         // Stable: what belongs to one partition stays in its order.
@@ -95,7 +100,7 @@ impl Writer<'_> {
         let records = all.iter().flat_map(|batch| batch.records.iter().map(|record| (batch.of, record.clone())));
         let encoded: Vec<Encoded> = cut(records).iter().filter_map(Batch::encoded).collect();
         self.gathered_bytes = 0;
-        if encoded.is_empty() { Ok(()) } else { self.core.segments.write(&encoded) }
+        self.core.segments.write(&encoded)
     }
 
     /// Gives every record its offset and its append time, never below its partition's last.
@@ -138,6 +143,10 @@ impl Writer<'_> {
         }
         self.core.queue.fail(&error);
     }
+}
+
+fn as_they_are(group: &[Arc<Recent>]) -> Vec<Encoded> {
+    group.iter().filter_map(|batch| encoded(batch.of, &batch.records)).collect()
 }
 
 impl End {

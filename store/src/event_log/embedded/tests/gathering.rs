@@ -9,6 +9,7 @@ use redb::{ReadOnlyDatabase, ReadableDatabase, TableHandle};
 use super::{AT, EmbeddedLog, EmbeddedOptions, append_and_wait, numbers, open, path_of, record};
 use crate::Error;
 use crate::event_log::embedded::journal::JOURNAL;
+use crate::event_log::embedded::segments::Segments;
 use crate::event_log::{EventLog, NewRecord, ReaderKind, contract};
 use crate::redb_file::{self, Kind};
 
@@ -86,22 +87,76 @@ fn a_release_without_a_journal_refuses_a_file_that_has_one_and_takes_up_one_that
 }
 
 #[test]
+fn an_empty_batch_leaves_nothing_in_the_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.redb");
+    let log = gathering(&path, 1 << 20);
+    append_and_wait(&log, Vec::new());
+    drop(log);
+    drop(redb_file::open(&path, 0, AS_BEFORE).unwrap());
+}
+
+#[test]
+fn who_reads_the_file_sees_nothing_beyond_the_end_while_more_is_put_in_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.redb");
+    let log = gathering(&path, 6_000);
+    // Beyond what a reader is given, whatever batch holds it.
+    (0..60).for_each(|number| drop(append_and_wait(&log, commit(number))));
+    drop(log);
+    let segments = Segments::open(&path, 2, u64::MAX, 1 << 20).unwrap();
+    for end in 0..60 {
+        let read = segments.records(AT, 0, end, usize::MAX, usize::MAX).unwrap();
+        assert!(read.iter().map(|record| record.offset).eq(0..end), "{end}");
+    }
+    drop(segments);
+    let log = gathering(&path, 6_000);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut reader = log.reader(&[(AT, 0)], ReaderKind::Rebuild).unwrap();
+                while reader.position(AT) < 400 {
+                    reader.poll(std::time::Duration::from_secs(10)).unwrap();
+                    let position = reader.position(AT);
+                    assert!(position <= log.end_offset(AT).unwrap(), "{position}");
+                }
+            });
+        }
+        (60..400).for_each(|number| drop(append_and_wait(&log, commit(number))));
+    });
+    check(&log, 400);
+}
+
+#[test]
 fn a_file_is_sealed_with_nothing_in_its_journal() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.redb");
-    let options = EmbeddedOptions { segment_bytes: 0, gathered_bytes: 3_000, ..EmbeddedOptions::default() };
+    let options = EmbeddedOptions { segment_bytes: 3 << 20, gathered_bytes: 300_000, ..EmbeddedOptions::default() };
     let log = EmbeddedLog::open(&path, 2, options).unwrap();
-    for number in 0..60 {
-        append_and_wait(&log, commit(number));
-        check(&log, number + 1);
+    let mut noise = 1_u32;
+    let mut value = || -> Vec<u8> {
+        let step = |_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            noise.to_be_bytes()[0]
+        };
+        (0..50_000).map(step).collect()
+    };
+    // The file is full long before the journal is.
+    let values: Vec<Vec<u8>> = (0..150).map(|_| value()).collect();
+    for value in &values {
+        append_and_wait(&log, vec![record(AT, "u", value.clone())]);
     }
     let files = numbers(&path).unwrap();
-    assert!((5..60).contains(&files.len()), "{files:?}");
+    assert!(files.len() > 2, "{files:?}");
     drop(log);
     for number in files {
         let reading = ReadOnlyDatabase::open(path_of(&path, number)).unwrap().begin_read().unwrap();
         let mut tables = reading.list_tables().unwrap();
         assert!(tables.all(|table| table.name() != JOURNAL.name()), "{number}");
     }
-    check(&open(&path, 2).unwrap(), 60);
+    let (log, mut read) = (open(&path, 2).unwrap(), Vec::new());
+    while read.len() < values.len() {
+        read.extend(log.read(AT, read.len() as u64, 1_000).unwrap().into_iter().map(|record| record.value.unwrap()));
+    }
+    assert!(read == values);
 }
