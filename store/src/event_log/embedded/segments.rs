@@ -155,7 +155,7 @@ impl Segments {
 
     fn go_on_when_full(&self) -> Result<(), Error> {
         let files = self.files();
-        // A file is sealed with nothing in its journal: the commit after the one that emptied it goes on in a new file.
+        // A start puts the newest file's journal in its place, and no other: the commit after one that emptied it goes on in a new file.
         if files.newest.has_journal() {
             return Ok(());
         }

@@ -17,6 +17,7 @@ use orderledger_domain::position::Topic;
 use super::files::{numbers, path_of};
 use super::*;
 use crate::event_log::contract::{append, append_and_wait, check_all, check_reopen, record};
+use crate::redb_file::Kind;
 
 const AT: TopicPartition = Topic::Orders.at(0);
 
@@ -27,6 +28,19 @@ fn open(path: &Path, partitions: u32) -> Result<EmbeddedLog, Error> {
 /// A log of which every commit but the first begins a new file.
 fn open_rolling(path: &Path, partitions: u32) -> Result<EmbeddedLog, Error> {
     EmbeddedLog::open(path, partitions, each_commit_a_file())
+}
+
+/// What a release from before files and journals knows.
+const AS_BEFORE: Kind = Kind { name: "orderledger log format", format: 1, known: &[1] };
+
+/// Bytes that don't compress.
+fn noise(bytes: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let step = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..bytes).map(step).collect()
 }
 
 /// What goes on in a new file with every commit.

@@ -6,15 +6,13 @@ use std::path::Path;
 use orderledger_domain::position::Topic;
 use redb::{ReadOnlyDatabase, ReadableDatabase, TableHandle};
 
-use super::{AT, EmbeddedLog, EmbeddedOptions, append_and_wait, numbers, open, path_of, record};
+use super::{AS_BEFORE, AT, EmbeddedLog, EmbeddedOptions, append_and_wait, noise, numbers, open, record};
 use crate::Error;
+use crate::event_log::embedded::cut::encoded;
 use crate::event_log::embedded::journal::JOURNAL;
 use crate::event_log::embedded::segments::Segments;
-use crate::event_log::{EventLog, NewRecord, ReaderKind, contract};
-use crate::redb_file::{self, Kind};
-
-/// What a release before knows.
-const AS_BEFORE: Kind = Kind { name: "orderledger log format", format: 1, known: &[1] };
+use crate::event_log::{EventLog, NewRecord, ReaderKind, Record, contract};
+use crate::redb_file;
 
 fn gathering(path: &Path, gathered_bytes: usize) -> EmbeddedLog {
     EmbeddedLog::open(path, 2, EmbeddedOptions { gathered_bytes, recent_bytes: 0, ..EmbeddedOptions::default() })
@@ -127,36 +125,28 @@ fn who_reads_the_file_sees_nothing_beyond_the_end_while_more_is_put_in_its_place
     check(&log, 400);
 }
 
+/// A start puts the newest file's journal in its place and no other: a row in a file before it would be lost in a kill.
 #[test]
-fn a_file_is_sealed_with_nothing_in_its_journal() {
+fn a_file_with_a_journal_is_not_left_however_long_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.redb");
-    let options = EmbeddedOptions { segment_bytes: 3 << 20, gathered_bytes: 300_000, ..EmbeddedOptions::default() };
-    let log = EmbeddedLog::open(&path, 2, options).unwrap();
-    let mut noise = 1_u32;
-    let mut value = || -> Vec<u8> {
-        let step = |_| {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            noise.to_be_bytes()[0]
-        };
-        (0..50_000).map(step).collect()
+    let segments = Segments::open(&path, 2, 4 << 20, 1 << 20).unwrap();
+    let batch = |offset: u64| {
+        let value = Some(noise(100_000, offset as u32).into());
+        encoded(AT, &[Record { offset, recorded_at_ms: 7, key: None, value, headers: Vec::new() }]).unwrap()
     };
-    // The file is full long before the journal is.
-    let values: Vec<Vec<u8>> = (0..150).map(|_| value()).collect();
-    for value in &values {
-        append_and_wait(&log, vec![record(AT, "u", value.clone())]);
-    }
-    let files = numbers(&path).unwrap();
-    assert!(files.len() > 2, "{files:?}");
-    drop(log);
-    for number in files {
-        let reading = ReadOnlyDatabase::open(path_of(&path, number)).unwrap().begin_read().unwrap();
-        let mut tables = reading.list_tables().unwrap();
-        assert!(tables.all(|table| table.name() != JOURNAL.name()), "{number}");
-    }
-    let (log, mut read) = (open(&path, 2).unwrap(), Vec::new());
-    while read.len() < values.len() {
-        read.extend(log.read(AT, read.len() as u64, 1_000).unwrap().into_iter().map(|record| record.value.unwrap()));
-    }
-    assert!(read == values);
+    segments.write(&[batch(0)]).unwrap();
+    (1..80).for_each(|offset| segments.gather(&[batch(offset)]).unwrap());
+    assert!(fs::metadata(&path).unwrap().len() > 4 << 20);
+    assert_eq!(numbers(&path).unwrap(), [1]);
+    let killed = directory.path().join("killed.redb");
+    fs::copy(&path, &killed).unwrap();
+    assert_eq!(open(&killed, 2).unwrap().end_offset(AT).unwrap(), 80);
+    segments.write(&(1..80).map(batch).collect::<Vec<_>>()).unwrap();
+    segments.gather(&[batch(80)]).unwrap();
+    assert_eq!(numbers(&path).unwrap(), [1, 2]);
+    drop(segments);
+    let reading = ReadOnlyDatabase::open(&path).unwrap().begin_read().unwrap();
+    assert!(reading.list_tables().unwrap().all(|table| table.name() != JOURNAL.name()));
+    assert_eq!(open(&path, 2).unwrap().end_offset(AT).unwrap(), 81);
 }

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{
-    AT, EmbeddedLog, EmbeddedOptions, append_and_wait, each_commit_a_file, numbers, open, open_rolling, path_of, record,
+    AS_BEFORE, AT, EmbeddedLog, EmbeddedOptions, append_and_wait, each_commit_a_file, noise, numbers, open,
+    open_rolling, path_of, record,
 };
 use crate::Error;
 use crate::error::At;
 use crate::event_log::embedded::segment::Newest;
 use crate::event_log::embedded::segments::Segments;
 use crate::event_log::{EventLog, ReaderKind, contract};
-use crate::redb_file::{self, Kind};
+use crate::redb_file;
 
 /// A closed log of so many files with one record each, and its directory.
 fn rolled(files: u32) -> (tempfile::TempDir, PathBuf) {
@@ -48,7 +49,6 @@ fn check_corrupt(log: &Path, file: u32, text: &str) {
 
 #[test]
 fn a_log_of_one_file_is_taken_up_as_it_is_and_sealed_when_it_goes_on() {
-    const AS_BEFORE: Kind = Kind { name: "orderledger log format", format: 1, known: &[1] };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.redb");
     let log = EmbeddedLog::open(&path, 2, EmbeddedOptions { segment_bytes: u64::MAX, ..EmbeddedOptions::default() });
@@ -72,17 +72,10 @@ fn a_file_goes_on_until_it_is_too_long() {
     let path = directory.path().join("log.redb");
     let options = EmbeddedOptions { segment_bytes: 4 << 20, gathered_bytes: 0, ..EmbeddedOptions::default() };
     let log = EmbeddedLog::open(&path, 2, options).unwrap();
-    let mut noise = 1_u32;
     let mut written = 0;
     while numbers(&path).unwrap().len() < 4 {
-        let value: Vec<u8> = (0..100_000)
-            .map(|_| {
-                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                noise.to_be_bytes()[0]
-            })
-            .collect();
-        append_and_wait(&log, vec![record(AT, "u", value)]);
         written += 1;
+        append_and_wait(&log, vec![record(AT, "u", noise(100_000, written))]);
     }
     assert!((60..=130).contains(&written), "three files of 2 to 4 MiB hold {written} records of 100 kB");
     drop(log);
@@ -90,7 +83,7 @@ fn a_file_goes_on_until_it_is_too_long() {
         let length = fs::metadata(path_of(&path, number)).unwrap().len();
         assert!((2 << 20..=5 << 20).contains(&length), "{length}");
     }
-    assert_eq!(open(&path, 2).unwrap().read(AT, 0, 1_000).unwrap().len(), written);
+    assert_eq!(open(&path, 2).unwrap().read(AT, 0, 1_000).unwrap().len(), written as usize);
 }
 
 #[test]
