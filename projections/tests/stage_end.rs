@@ -23,6 +23,7 @@ use orderledger_projections::worker::read::Read;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::memory::MemoryLog;
 use orderledger_store::event_log::{Appender, AppenderKind, EventLog, NewRecord, Reader, ReaderKind, Record};
+use orderledger_store::id_index::Kept;
 use orderledger_store::{At, Error};
 
 /// More than half of what an outbox takes.
@@ -80,8 +81,8 @@ impl StageFold for Counting {
         Ok(())
     }
 
-    fn end_batch(_: &mut [Counting], (): &mut (), _: bool) -> Result<(), Error> {
-        Ok(())
+    fn end_batch(_: &mut [Counting], (): &mut (), _: bool) -> Result<Kept, Error> {
+        Ok(Kept::already())
     }
 
     fn begin_again((): &mut ()) {}

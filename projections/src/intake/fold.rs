@@ -9,7 +9,7 @@ use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::timestamp::Timestamp;
-use orderledger_store::id_index::{IdKind, IndexPosition};
+use orderledger_store::id_index::{IdKind, IndexPosition, Kept};
 use orderledger_store::{Error, codec};
 use serde::{Deserialize, Serialize};
 
@@ -172,9 +172,9 @@ impl StageFold for Intake {
         Ok(())
     }
 
-    fn end_batch(folds: &mut [Intake], identities: &mut Identities, durable: bool) -> Result<(), Error> {
+    fn end_batch(folds: &mut [Intake], identities: &mut Identities, durable: bool) -> Result<Kept, Error> {
         if !durable && !identities.index_mut().is_full() {
-            return Ok(());
+            return Ok(Kept::already());
         }
         let position = |fold: &Intake| {
             let digest_of_last_record = fold.last.map_or(0, |(_, digest)| digest);

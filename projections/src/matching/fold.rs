@@ -10,6 +10,7 @@ use orderledger_domain::position::{Position, Topic};
 use orderledger_domain::rules::Rules;
 use orderledger_domain::stream::{Arrival, StreamId, StreamKey, StreamMarks};
 use orderledger_domain::timestamp::Timestamp;
+use orderledger_store::id_index::Kept;
 use orderledger_store::{At, Error, codec};
 use serde::{Deserialize, Serialize};
 
@@ -161,11 +162,11 @@ impl StageFold for Matching {
         Ok(())
     }
 
-    fn end_batch(folds: &mut [Matching], board: &mut Self::Shared, _: bool) -> Result<(), Error> {
+    fn end_batch(folds: &mut [Matching], board: &mut Self::Shared, _: bool) -> Result<Kept, Error> {
         for fold in folds {
             fold.publish(board);
         }
-        Ok(())
+        Ok(Kept::already())
     }
 
     fn begin_again(_: &mut Self::Shared) {}

@@ -7,11 +7,12 @@ use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_store::Error;
 use orderledger_store::event_log::{Fetched, Reader};
+use orderledger_store::id_index::Kept;
 
 use super::emitter::Output;
 use super::fold::{Failure, StageFold};
 use super::gate::{Held, Place};
-use super::outbox::{Batch, Outbox};
+use super::outbox::{Batch, Image, Outbox};
 use super::recovery::{Recovered, Sending};
 use super::runner::Setup;
 use super::twin::TwinWatch;
@@ -97,9 +98,9 @@ impl<F: StageFold> Deciding<F> {
         self.check_ends(&mut setup.place)?;
         let due = self.snapshots_due(setup.clock.now());
         if !batches.is_empty() || !due.is_empty() {
-            F::end_batch(&mut self.folds, &mut setup.shared, !due.is_empty())?;
+            let kept = F::end_batch(&mut self.folds, &mut setup.shared, !due.is_empty())?;
+            self.keep_images(&mut batches, &due, &kept)?;
         }
-        self.keep_images(&mut batches, &due)?;
         for batch in self.held.pass(batches, &setup.place, &setup.stop)? {
             self.outbox.push(batch)?;
         }
@@ -199,11 +200,11 @@ impl<F: StageFold> Deciding<F> {
     }
 
     /// Puts the images of the due partitions into their batches, or into empty ones.
-    fn keep_images(&self, batches: &mut Vec<Batch>, due: &[usize]) -> Result<(), Error> {
+    fn keep_images(&self, batches: &mut Vec<Batch>, due: &[usize], rests_on: &Kept) -> Result<(), Error> {
         for place in due {
             let Some(fold) = self.folds.get(*place) else { continue };
             let partition = u32::try_from(*place).unwrap_or(u32::MAX);
-            let image = Some(fold.image()?);
+            let image = Some(Image { body: fold.image()?, rests_on: rests_on.clone() });
             match batches.iter_mut().rev().find(|batch| batch.partition == partition) {
                 Some(batch) => batch.image = image,
                 None => batches.push(Batch { image, ..batch_of(fold, partition, Default::default(), Vec::new()) }),
@@ -226,7 +227,7 @@ impl<F: StageFold> Deciding<F> {
         let due: Vec<usize> = (0..self.folds.len()).filter(read).collect();
         let mut batches = Vec::new();
         let kept = F::end_batch(&mut self.folds, &mut setup.shared, true)
-            .and_then(|()| self.keep_images(&mut batches, &due))
+            .and_then(|kept| self.keep_images(&mut batches, &due, &kept))
             .and_then(|()| batches.into_iter().try_for_each(|batch| self.outbox.push(batch)));
         if let Err(error) = kept {
             tracing::warn!(stage = F::NAME, %error, "no last snapshot: the next start folds a little more");

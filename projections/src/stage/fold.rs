@@ -2,6 +2,7 @@
 
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::Error;
+use orderledger_store::id_index::Kept;
 
 use super::emitter::Output;
 use crate::worker::partition::Accounting;
@@ -53,8 +54,8 @@ pub trait StageFold: Send + Sized {
     fn restore(&mut self, image: &[u8]) -> Result<(), Error>;
 
     /// Called at the end of every batch with the folds of all partitions: publishes what others look at, and keeps
-    /// what the folds share; `durable` before a snapshot is kept, for a snapshot rests on it.
-    fn end_batch(folds: &mut [Self], shared: &mut Self::Shared, durable: bool) -> Result<(), Error>;
+    /// what the folds share; `durable` where snapshots are taken now, which may be kept once what is given here is written.
+    fn end_batch(folds: &mut [Self], shared: &mut Self::Shared, durable: bool) -> Result<Kept, Error>;
 
     /// Called before the folds are restored once more: what earlier ones shared and did not commit is forgotten.
     fn begin_again(shared: &mut Self::Shared);

@@ -9,7 +9,7 @@ use orderledger_store::Error;
 use orderledger_store::snapshot::{Mark, Snapshot, SnapshotStore, TargetMark};
 
 use super::emitter::Emitted;
-use super::outbox::Acknowledged;
+use super::outbox::{Acknowledged, Image};
 use crate::worker::clock::Clock;
 
 /// How often the mark of what is acknowledged is written.
@@ -48,10 +48,13 @@ impl Keeping {
         let Acknowledged { batch, targets, .. } = done;
         let (source_next, source_digest) = (batch.next_offset, batch.last_digest);
         let mark = Mark { source_next, source_digest, targets: target_marks(&targets) };
-        if let Some(body) = batch.image {
+        if let Some(Image { body, rests_on }) = batch.image {
             let targets = mark.targets.clone();
             let snapshot = Snapshot { source_next, source_digest, targets, body };
-            self.with_store(batch.partition, |store| store.write(&snapshot, self.schema));
+            self.with_store(batch.partition, |store| {
+                rests_on.wait()?;
+                store.write(&snapshot, self.schema)
+            });
         }
         self.marks.insert(batch.partition, mark);
     }

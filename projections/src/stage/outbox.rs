@@ -14,6 +14,7 @@ use orderledger_domain::planted::{self, Bug};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::event_log::{Appender, NewRecord};
+use orderledger_store::id_index::Kept;
 use orderledger_store::{At, Error, faults};
 
 use super::emitter::{Emitted, Output};
@@ -44,7 +45,16 @@ pub struct Batch {
     /// What is to be sent, in order.
     pub outputs: Vec<Output>,
     /// The fold's image after the batch, if a snapshot is to be kept once all this is acknowledged.
-    pub image: Option<Vec<u8>>,
+    pub image: Option<Image>,
+}
+
+/// A fold's whole state.
+#[derive(Debug)]
+pub struct Image {
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// What must be written before it may be kept.
+    pub rests_on: Kept,
 }
 
 /// A batch of which every output is acknowledged, and so are all before it.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::partition;
 use orderledger_store::IdIndex;
-use orderledger_store::id_index::{Claim, IdKind, IndexPosition};
+use orderledger_store::id_index::{Claim, IdKind, IndexPosition, Kept};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -96,11 +96,17 @@ struct Filling {
     index: IdIndex,
     next: [u64; PARTITIONS as usize],
     dice: Dice,
+    last: Kept,
 }
 
 impl Filling {
     fn new(path: &Path, first: u64) -> Result<Filling, Failure> {
-        Ok(Filling { index: IdIndex::open(path)?, next: [first; PARTITIONS as usize], dice: Dice::new(1) })
+        Ok(Filling {
+            index: IdIndex::open(path)?,
+            next: [first; PARTITIONS as usize],
+            dice: Dice::new(1),
+            last: Kept::already(),
+        })
     }
 
     fn claim(&mut self, order: &Order) -> Result<(), Failure> {
@@ -118,7 +124,8 @@ impl Filling {
             (partition, IndexPosition { next_offset: *next, digest_of_last_record: *next })
         };
         let positions: Vec<_> = (0..PARTITIONS).zip(&self.next).map(position).collect();
-        Ok(self.index.commit(&positions, durable)?)
+        self.last = self.index.commit(&positions, durable)?;
+        Ok(())
     }
 }
 
@@ -152,6 +159,7 @@ fn fill(args: &Args, path: &Path) -> Result<Vec<Mark>, Failure> {
     bar.end();
     let begun = Instant::now();
     filling.commit(true)?;
+    filling.last.wait()?;
     let took = mark.took.saturating_add(begun.elapsed());
     marks.push(Mark { took, bytes: fs::metadata(path)?.len(), ..mark });
     Ok(marks)
@@ -254,6 +262,8 @@ fn opening_after_kill(args: &Args, directory: &Path, killed: &Path) -> Result<Du
     for number in 0..COMMITTED_AT_ONCE.saturating_mul(2) {
         filling.claim(&Order::new(orders.saturating_mul(2).saturating_add(number), args.users))?;
     }
+    // Copied while it is written it would be a file that no kill leaves.
+    filling.last.wait()?;
     fs::create_dir(killed)?;
     fs::copy(directory.join(FILE), killed.join(FILE))?;
     let took = opening(killed)?;
