@@ -5,10 +5,13 @@ use std::time::Duration;
 use crate::dice::Dice;
 
 /// Fail points with the most passes that one life sees of them.
-const EMBEDDED: [(&str, u64); 28] = [
+const EMBEDDED: [(&str, u64); 31] = [
     ("log.before-write", 120),
     ("log.after-write", 120),
     ("log.before-acknowledgement", 120),
+    ("journal.before-mark", 1),
+    ("journal.before-place", 8),
+    ("journal.after-place", 8),
     ("segment.before-rename", 2),
     ("segment.after-rename", 2),
     ("segment.before-seal", 2),
@@ -87,7 +90,9 @@ pub(super) fn choose(dice: &mut Dice, kafka: bool, several: bool) -> End {
 fn point(dice: &mut Dice, kafka: bool) -> End {
     let points: Vec<(&'static str, u64)> = if kafka {
         let elsewhere = |(point, _): &&(&'static str, u64)| {
-            !matches!(*point, "log.before-write" | "log.after-write") && !point.starts_with("segment.")
+            !matches!(*point, "log.before-write" | "log.after-write")
+                && !point.starts_with("segment.")
+                && !point.starts_with("journal.")
         };
         EMBEDDED.iter().filter(elsewhere).chain(&KAFKA_ALONE).copied().collect()
     } else {

@@ -16,6 +16,11 @@ pub(super) fn path_of(log: &Path, number: u32) -> PathBuf {
     if number == FIRST { log.to_owned() } else { with_suffix(log, &format!("{number:06}")) }
 }
 
+/// Where the log's journal lies.
+pub(super) fn journal_of(log: &Path) -> PathBuf {
+    with_suffix(log, "journal")
+}
+
 /// Where the file of that number is made, before it gets its name.
 pub(super) fn unfinished(log: &Path, number: u32) -> PathBuf {
     with_suffix(&path_of(log, number), UNFINISHED)
@@ -34,7 +39,7 @@ pub(crate) fn remove_all(log: &Path) -> Result<(), Error> {
     for number in tidied(log)?.into_iter().rev() {
         remove(&path_of(log, number))?;
     }
-    Ok(())
+    remove(&journal_of(log))
 }
 
 /// Gives the files of a log another log's name, the first one last: until then they are still the files of `from`.

@@ -1,8 +1,8 @@
 //! The log in redb files, for one machine without Kafka.
 //!
 //! Appends wait in a bounded queue; one thread commits all that is queued in one synced transaction (group commit), then
-//! makes it readable and answers. A small transaction is one row of the newest file's journal, and comes to its places later with many
-//! others (docs/adr/0030). Readers see synced records only: the newest from memory, the others from their places in the files.
+//! makes it readable and answers. A small group is an entry of the journal, and comes to its places in the files later with many
+//! others, beside the next commits (docs/adr/0031). Readers see synced records only: the newest from memory, the others from their places in the files.
 //! A crash at any moment leaves the last complete commit; opening after one reads the newest file once (redb's repair), and
 //! that one is closed for a new one when it is so long (docs/adr/0027).
 
@@ -11,6 +11,7 @@ mod cut;
 pub(crate) mod files;
 mod frame;
 mod journal;
+mod placing;
 mod queue;
 mod reader;
 mod restoring;
@@ -36,6 +37,7 @@ use crate::event_log::{
 };
 
 use batches::{Bounds, all_partitions};
+use placing::Placing;
 use queue::{Queue, Waiting};
 use reader::{EmbeddedReader, from_memory};
 use segments::Segments;
@@ -60,8 +62,8 @@ pub struct EmbeddedOptions {
     /// A file that is longer than this is sealed, and the log goes on in a new one. redb doubles a file that grows, so up to a
     /// half of it is records. 512 MiB, which is read in well under a second after a kill.
     pub segment_bytes: u64,
-    /// Bytes of records that small commits leave in the file's journal before they are put in their places, and that a start after a
-    /// kill puts there; 512 KiB.
+    /// Bytes of records that small commits leave in one half of the journal before they are put in their places; a start after a
+    /// kill puts both halves there. 512 KiB.
     pub gathered_bytes: usize,
 }
 
@@ -93,6 +95,7 @@ struct Core {
     segments: Segments,
     queue: Queue,
     tail: Tail,
+    placing: Placing,
     gathered_bytes: usize,
 }
 
@@ -112,6 +115,7 @@ impl EmbeddedLog {
             segments,
             queue: Queue::new(options.queue_bytes),
             tail: Tail::new(bounds, partitions, options.recent_bytes),
+            placing: Placing::new(),
             gathered_bytes: options.gathered_bytes,
         });
         let thread = thread::Builder::new().name("log-commit".to_owned());

@@ -63,7 +63,7 @@ impl EmbeddedRestoring {
     }
 
     fn write(&mut self) -> Result<(), Error> {
-        self.segments.write(&self.encoded)?;
+        self.segments.write(&self.encoded, None)?;
         self.encoded.clear();
         self.encoded_bytes = 0;
         Ok(())

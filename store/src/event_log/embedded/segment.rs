@@ -5,15 +5,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use redb::{Database, Durability, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, Durability, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
 
 use crate::atomic_file::sync_dir;
 use crate::event_log::embedded::batches::{BATCHES, Bounds, Encoded, Scan, key};
 use crate::event_log::embedded::files::{FIRST, path_of, remove, unfinished};
-use crate::event_log::embedded::frame;
-use crate::event_log::embedded::journal::{self, JOURNAL};
+use crate::event_log::embedded::journal::Mark;
 use crate::redb_file::{self, Kind, guarded, storage_error};
 use crate::{Error, faults};
 
@@ -21,8 +21,8 @@ use crate::{Error, faults};
 const ALONE: u64 = 1;
 /// A file of a log that has others.
 const ONE_OF_SEVERAL: u64 = 2;
-/// Either, and some of its batches are in its journal alone.
-const WITH_JOURNAL: u64 = 3;
+/// Either, and the log's last commits may be in its journal alone. (3 was never released.)
+const WITH_JOURNAL: u64 = 4;
 const KIND_NAME: &str = "orderledger log format";
 const FIRST_KIND: Kind = Kind { name: KIND_NAME, format: ALONE, known: &[ALONE, ONE_OF_SEVERAL, WITH_JOURNAL] };
 const LATER_KIND: Kind = Kind { name: KIND_NAME, format: ONE_OF_SEVERAL, known: &[ONE_OF_SEVERAL, WITH_JOURNAL] };
@@ -30,6 +30,8 @@ const LATER_KIND: Kind = Kind { name: KIND_NAME, format: ONE_OF_SEVERAL, known: 
 const PARTITIONS: &str = "partitions";
 const NUMBER: &str = "segment";
 const SEALED: &str = "sealed";
+const JOURNAL: &str = "journal";
+const PLACED: &str = "journal entries in place";
 
 /// Number of an earlier file → [`Summary`] as bytes.
 const EARLIER: TableDefinition<u32, &[u8]> = TableDefinition::new("earlier segments");
@@ -42,8 +44,6 @@ pub(super) struct Newest {
     database: Database,
     path: PathBuf,
     pub(super) number: u32,
-    /// Rows of its journal.
-    gathered: AtomicU64,
 }
 
 /// An earlier file.
@@ -63,21 +63,24 @@ impl Newest {
         }
         check_partitions(&database, &path, partitions)?;
         check_number(&database, &path, number)?;
-        let newest = Newest { database, path, number, gathered: AtomicU64::new(0) };
-        guarded(&newest.path, || newest.put_in_place())?;
+        let newest = Newest { database, path, number };
+        if !guarded(&newest.path, || newest.has_batches())? {
+            newest.write(&[], None)?;
+        }
         if is_new {
             newest.sync_directory()?;
         }
         Ok(newest)
     }
 
-    /// Makes the file of that number, empty and complete, on the disk under its name.
+    /// Makes the file of that number, empty and complete, on the disk under its name. It has the mark of the one before.
     pub(super) fn create(
         log: &Path,
         number: u32,
         partitions: u32,
         cache_bytes: usize,
         earlier: &[Summary],
+        mark: Option<Mark>,
     ) -> Result<Newest, Error> {
         let (making, path) = (unfinished(log, number), path_of(log, number));
         remove(&making)?;
@@ -92,6 +95,7 @@ impl Newest {
             }
             drop(table);
             transaction.open_table(BATCHES)?;
+            pin_mark(&transaction, kind_of(number), mark)?;
             transaction.commit()?;
             Ok(())
         };
@@ -100,13 +104,13 @@ impl Newest {
         fs::rename(&making, &path)
             .map_err(|error| Error::unavailable(&path, "can't give it its name").with_source(error))?;
         faults::point("segment.after-rename");
-        let newest = Newest { database, path, number, gathered: AtomicU64::new(0) };
+        let newest = Newest { database, path, number };
         newest.sync_directory()?;
         Ok(newest)
     }
 
-    /// Writes batches in one transaction, and empties the journal, whose batches are among them; they are on the disk when this returns.
-    pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
+    /// Writes batches and the mark in one transaction; they are on the disk when this returns. Without a mark there is no journal any more.
+    pub(super) fn write(&self, batches: &[Encoded], mark: Option<Mark>) -> Result<(), Error> {
         let write = || -> Result<(), redb::Error> {
             let mut transaction = self.database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
@@ -115,67 +119,40 @@ impl Newest {
                 table.insert(&key(batch.of, batch.base), batch.frame.as_slice())?;
             }
             drop(table);
-            if self.has_journal() {
-                transaction.delete_table(JOURNAL)?;
-                redb_file::pin_in(&transaction, KIND_NAME, kind_of(self.number).format)?;
-            }
+            pin_mark(&transaction, kind_of(self.number), mark)?;
             transaction.commit()?;
-            self.gathered.store(0, Ordering::Relaxed);
             Ok(())
         };
         write().map_err(|error| storage_error(&self.path, "can't write to it", error))
     }
 
-    /// Writes batches as one row of the journal; they are on the disk when this returns.
-    pub(super) fn gather(&self, batches: &[Encoded]) -> Result<(), Error> {
-        let write = || -> Result<(), redb::Error> {
-            let mut transaction = self.database.begin_write()?;
-            transaction.set_durability(Durability::Immediate)?;
-            let row = self.gathered.load(Ordering::Relaxed);
-            transaction.open_table(JOURNAL)?.insert(row, journal::row(batches).as_slice())?;
-            if row == 0 {
-                // A release that knows no journal must not take the file for all of the log.
-                redb_file::pin_in(&transaction, KIND_NAME, WITH_JOURNAL)?;
-            }
-            transaction.commit()?;
-            self.gathered.store(row.saturating_add(1), Ordering::Relaxed);
-            Ok(())
-        };
-        write().map_err(|error| storage_error(&self.path, "can't write to it", error))
-    }
-
-    /// Whether some of its batches are in its journal alone.
-    pub(super) fn has_journal(&self) -> bool {
-        self.gathered.load(Ordering::Relaxed) > 0
-    }
-
-    /// Puts what a kill left in the journal in its place.
-    fn put_in_place(&self) -> Result<(), Error> {
-        let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
-            match self.database.begin_read()?.open_table(JOURNAL) {
-                Ok(table) => {
-                    Ok(table.iter()?.map(|row| Ok(row?.1.value().to_vec())).collect::<Result<_, redb::Error>>()?)
-                }
-                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
-                Err(error) => Err(error.into()),
-            }
-        };
-        let rows = read().map_err(|error| storage_error(&self.path, "can't read its journal", error))?;
-        let batches: Option<Vec<Vec<Encoded>>> = rows.iter().map(|row| journal::batches(row)).collect();
-        let Some(batches) = batches else {
-            return Err(Error::corrupt(&self.path, "it is damaged: a row of its journal is not whole"));
-        };
-        let batches: Vec<Encoded> = batches.into_iter().flatten().collect();
-        for batch in &batches {
-            frame::head(&batch.frame, batch.of.offset(batch.base))?;
+    /// The mark of the journal that may have commits which are not in their places; `None`: there is no such journal.
+    pub(super) fn mark(&self) -> Result<Option<Mark>, Error> {
+        let pinned = |name| redb_file::pinned(&self.database, &self.path, name);
+        if pinned(KIND_NAME)? != Some(WITH_JOURNAL) {
+            return Ok(None);
         }
-        self.gathered.store(rows.len() as u64, Ordering::Relaxed);
-        self.write(&batches)
+        match (pinned(JOURNAL)?, pinned(PLACED)?) {
+            (Some(id), Some(placed)) => Ok(Some(Mark { id, placed })),
+            _ => Err(Error::corrupt(&self.path, "it is damaged: it doesn't say which journal it has")),
+        }
     }
 
     /// Its batches as they are now.
     pub(super) fn scan(&self) -> Result<Scan<'_>, Error> {
         Scan::begin(&self.database, &self.path)
+    }
+
+    /// Whether it has the table of batches: a kill may have come right after the file was made.
+    fn has_batches(&self) -> Result<bool, Error> {
+        let read = || -> Result<bool, redb::Error> {
+            match self.database.begin_read()?.open_table(BATCHES) {
+                Ok(_) => Ok(true),
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        };
+        read().map_err(|error| storage_error(&self.path, "can't read it", error))
     }
 
     /// Whether it holds no batch.
@@ -265,6 +242,14 @@ impl Sealed {
 
 fn kind_of(number: u32) -> Kind {
     if number == FIRST { FIRST_KIND } else { LATER_KIND }
+}
+
+fn pin_mark(transaction: &WriteTransaction, kind: Kind, mark: Option<Mark>) -> Result<(), redb::Error> {
+    let Some(Mark { id, placed }) = mark else { return redb_file::pin_in(transaction, KIND_NAME, kind.format) };
+    // A release that knows no journal must not take the file for all of the log.
+    redb_file::pin_in(transaction, KIND_NAME, WITH_JOURNAL)?;
+    redb_file::pin_in(transaction, JOURNAL, id)?;
+    redb_file::pin_in(transaction, PLACED, placed)
 }
 
 fn check_partitions(database: &impl ReadableDatabase, path: &Path, partitions: u32) -> Result<(), Error> {

@@ -14,7 +14,9 @@ use quick_cache::sync::Cache;
 use crate::error::At;
 use crate::event_log::Record;
 use crate::event_log::embedded::batches::{Bounds, Encoded, Scan, all_partitions};
-use crate::event_log::embedded::files::{FIRST, path_of, tidied};
+use crate::event_log::embedded::files::{FIRST, journal_of, path_of, tidied};
+use crate::event_log::embedded::frame;
+use crate::event_log::embedded::journal::{self, Mark};
 use crate::event_log::embedded::segment::{Newest, Sealed, Summary};
 use crate::event_log::embedded::tail::index;
 use crate::{Error, faults};
@@ -63,6 +65,7 @@ impl Segments {
         let count = all_partitions(partitions).count();
         let earlier = newest.earlier(count)?;
         let files = Files { newest, earlier };
+        files.take_up_journal(log, partitions)?;
         Ok(Segments {
             log: log.to_owned(),
             partitions,
@@ -79,18 +82,15 @@ impl Segments {
         self.files().summary(self.partitions)
     }
 
-    /// Writes batches in one transaction, and empties the journal, whose batches are among them; they are on the disk when this returns.
-    /// One thread calls it.
-    pub(super) fn write(&self, batches: &[Encoded]) -> Result<(), Error> {
+    /// Writes batches in one transaction with the mark of the journal; they are on the disk when this returns. One thread at a time calls it.
+    pub(super) fn write(&self, batches: &[Encoded], mark: Option<Mark>) -> Result<(), Error> {
         self.go_on_when_full()?;
-        self.files().newest.write(batches)
+        self.files().newest.write(batches, mark)
     }
 
-    /// Writes batches as one row of the journal; they are on the disk when this returns, but no reader of the file sees them.
-    /// One thread calls it.
-    pub(super) fn gather(&self, batches: &[Encoded]) -> Result<(), Error> {
-        self.go_on_when_full()?;
-        self.files().newest.gather(batches)
+    /// The log's name, which is its first file's.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
     }
 
     /// Records of the partition from offset `from` on and below `end`: whole batches, until `max_bytes` of them or
@@ -155,10 +155,6 @@ impl Segments {
 
     fn go_on_when_full(&self) -> Result<(), Error> {
         let files = self.files();
-        // A start puts the newest file's journal in its place, and no other: the commit after one that emptied it goes on in a new file.
-        if files.newest.has_journal() {
-            return Ok(());
-        }
         let bytes = files.newest.bytes()?;
         if bytes <= self.full_at.load(Ordering::Relaxed) || files.newest.is_empty()? {
             return Ok(());
@@ -167,7 +163,8 @@ impl Segments {
         earlier.push(files.summary(self.partitions)?);
         let number = files.newest.number + 1;
         let cache_bytes = newest_share(self.page_cache_bytes);
-        let newest = match Newest::create(&self.log, number, self.partitions, cache_bytes, &earlier) {
+        let mark = files.newest.mark()?;
+        let newest = match Newest::create(&self.log, number, self.partitions, cache_bytes, &earlier, mark) {
             Ok(newest) => newest,
             // The full one is as it was: it goes on, and a later commit tries again.
             Err(error) => {
@@ -207,6 +204,26 @@ impl Files {
         let ends_before = |summary: &Summary| summary.get(place).is_none_or(|bounds| bounds.end <= from);
         let passed = self.earlier.partition_point(ends_before);
         (passed < self.earlier.len()).then(|| FIRST + u32::try_from(passed).unwrap_or(u32::MAX - FIRST))
+    }
+
+    /// Puts in its place what a kill left in the journal alone.
+    fn take_up_journal(&self, log: &Path, partitions: u32) -> Result<(), Error> {
+        let Some(mark) = self.newest.mark()? else { return Ok(()) };
+        let batches = journal::read(log, mark)?;
+        let mut ends = self.summary(partitions)?;
+        for batch in &batches {
+            let head = frame::head(&batch.frame, batch.of.offset(batch.base))?;
+            match index(batch.of, partitions).and_then(|place| ends.get_mut(place)) {
+                Some(bounds) if bounds.end == batch.base => {
+                    bounds.end = bounds.end.saturating_add(u64::from(head.count));
+                }
+                _ => {
+                    let what = "it doesn't go on where the log's files end: one of them is an older state of itself";
+                    return Err(Error::corrupt(journal_of(log), what));
+                }
+            }
+        }
+        self.newest.write(&batches, None)
     }
 
     fn summary(&self, partitions: u32) -> Result<Summary, Error> {

@@ -103,6 +103,12 @@ impl Tail {
         drop(outgrown);
     }
 
+    /// The oldest of those in the journal are in their places now.
+    pub(super) fn placed(&self, batches: usize) {
+        let mut state = self.lock();
+        state.held = state.held.saturating_sub(batches);
+    }
+
     /// At most so many batches that hold the records from this offset on; `None`: the file has them.
     pub(super) fn recent(&self, of: TopicPartition, from: u64, max: usize) -> Option<Vec<Arc<Recent>>> {
         self.lock().partitions.get(index(of, self.partitions)?)?.recent_from(from, max)

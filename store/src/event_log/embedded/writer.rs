@@ -1,9 +1,10 @@
-//! The commit thread: takes all that is queued, writes it in one synced transaction, makes it readable, answers.
-//! While one group is being synced the next one gathers, so there is no artificial delay. A small group is a row of the journal;
-//! when enough of them are gathered, they and the next group are put in their places.
+//! The commit thread: takes all that is queued, writes and syncs it, makes it readable, answers.
+//! While one group is being synced the next one gathers, so there is no artificial delay. A small group is an entry of the journal;
+//! when enough of them are gathered, another thread puts them in their places.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use orderledger_domain::position::TopicPartition;
 
@@ -13,6 +14,8 @@ use crate::event_log::acknowledgement::Acknowledgement;
 use crate::event_log::embedded::Core;
 use crate::event_log::embedded::batches::{Bounds, Encoded};
 use crate::event_log::embedded::cut::{Batch, cut, encoded};
+use crate::event_log::embedded::journal::Journal;
+use crate::event_log::embedded::placing::{self, Gathered, in_their_places};
 use crate::event_log::embedded::queue::Waiting;
 use crate::event_log::embedded::tail::{Place, Recent, index};
 use crate::{Error, faults};
@@ -20,18 +23,29 @@ use crate::{Error, faults};
 /// Runs until the log is closed and drained, or until a write fails.
 pub(super) fn run(core: &Core, partitions: Vec<(TopicPartition, Bounds)>) {
     let ends = partitions.into_iter().map(End::new).collect();
-    let mut writer = Writer { core, ends, gathered: Vec::new(), gathered_bytes: 0 };
-    let ended = catch_unwind(AssertUnwindSafe(|| writer.run()));
-    if ended.is_err() {
-        tracing::error!("the commit thread of the event log panicked; the log takes no more records");
-        core.queue.fail(&Error::closed(At::Log, "the commit thread panicked; restart the process"));
-    }
+    let mut writer = Writer { core, ends, journal: None, gathered: Vec::new(), gathered_bytes: 0 };
+    thread::scope(|threads| {
+        let placing = thread::Builder::new().name("log-place".to_owned());
+        if let Err(error) = placing.spawn_scoped(threads, || placing::run(core)) {
+            tracing::error!(%error, "the event log can't start a thread; it takes no records");
+            core.queue.fail(&Error::closed(At::Log, "it can't start a thread; restart the process").with_source(error));
+            return;
+        }
+        let ended = catch_unwind(AssertUnwindSafe(|| writer.run()));
+        core.placing.end();
+        if ended.is_err() {
+            tracing::error!("the commit thread of the event log panicked; the log takes no more records");
+            core.queue.fail(&Error::closed(At::Log, "the commit thread panicked; restart the process"));
+        }
+    });
 }
 
 struct Writer<'a> {
     core: &'a Core,
     ends: Vec<End>,
-    /// What is in the journal.
+    /// Begun with the first small group.
+    journal: Option<Journal>,
+    /// What is in this half of the journal.
     gathered: Vec<Arc<Recent>>,
     gathered_bytes: usize,
 }
@@ -64,8 +78,7 @@ impl Writer<'_> {
                 acknowledgement.deliver(Ok(offsets));
             }
         }
-        // After an orderly end a release that knows no journal can go on, and a start has nothing to put in its place.
-        if let Err(error) = self.put_in_place(&[]) {
+        if let Err(error) = self.end() {
             tracing::warn!(%error, "the event log's journal stays: the next start puts it in its place");
         }
     }
@@ -77,30 +90,60 @@ impl Writer<'_> {
         }
         let bytes: usize = group.iter().flat_map(|batch| &batch.records).map(Record::bytes).sum();
         let most = self.core.gathered_bytes;
-        // A large group comes to its places at about the price of one row.
-        if bytes > most / 4 || self.gathered_bytes.saturating_add(bytes) > most {
+        // A large group comes to its places at about the price of one entry.
+        if bytes > most / 4 || !self.gather(group, bytes)? {
             self.put_in_place(group)?;
             return Ok(Place::Batches);
         }
-        self.core.segments.gather(&as_they_are(group))?;
         self.gathered.extend_from_slice(group);
         self.gathered_bytes = self.gathered_bytes.saturating_add(bytes);
         Ok(Place::Journal)
     }
 
+    /// Writes a group as an entry of the journal; `false`: it is too long for one.
+    fn gather(&mut self, group: &[Arc<Recent>], bytes: usize) -> Result<bool, Error> {
+        let encoded = as_they_are(group);
+        let full = self.gathered_bytes.saturating_add(bytes) > self.core.gathered_bytes;
+        let journal = match &mut self.journal {
+            Some(journal) => journal,
+            none => none.insert(begin(self.core)?),
+        };
+        if !full && journal.append(&encoded)? {
+            return Ok(true);
+        }
+        if self.gathered.is_empty() {
+            return Ok(false);
+        }
+        let batches = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        // The other half is free once this has taken over.
+        self.core.placing.hand_over(Gathered { batches, mark: journal.mark() })?;
+        journal.turn();
+        journal.append(&encoded)
+    }
+
     /// Puts what is gathered in its place, and these behind it, in one transaction.
     fn put_in_place(&mut self, group: &[Arc<Recent>]) -> Result<(), Error> {
-        if self.gathered.is_empty() {
-            return if group.is_empty() { Ok(()) } else { self.core.segments.write(&as_they_are(group)) };
-        }
+        self.core.placing.wait()?;
         let mut all = std::mem::take(&mut self.gathered);
         all.extend_from_slice(group);
-        // Stable: what belongs to one partition stays in its order.
-        all.sort_by_key(|batch| index(batch.of, self.core.partitions));
-        let records = all.iter().flat_map(|batch| batch.records.iter().map(|record| (batch.of, record.clone())));
-        let encoded: Vec<Encoded> = cut(records).iter().filter_map(Batch::encoded).collect();
         self.gathered_bytes = 0;
-        self.core.segments.write(&encoded)
+        self.core
+            .segments
+            .write(&in_their_places(&all, self.core.partitions), self.journal.as_ref().map(Journal::mark))?;
+        if let Some(journal) = &mut self.journal {
+            journal.turn();
+        }
+        Ok(())
+    }
+
+    /// Puts all in its place. After an orderly end a release that knows no journal can go on, and a start has nothing to put in its place.
+    fn end(&mut self) -> Result<(), Error> {
+        self.core.placing.wait()?;
+        if self.journal.take().is_none() {
+            return Ok(());
+        }
+        self.core.segments.write(&in_their_places(&self.gathered, self.core.partitions), None)
     }
 
     /// Gives every record its offset and its append time, never below its partition's last.
@@ -144,6 +187,18 @@ impl Writer<'_> {
         self.core.queue.fail(&error);
     }
 }
+
+/// The journal's halves have room for many more entries than are gathered, each of which takes whole pages.
+fn begin(core: &Core) -> Result<Journal, Error> {
+    let half_bytes = core.gathered_bytes.saturating_mul(4).clamp(HALF_BYTES_MIN, HALF_BYTES_MAX) as u64;
+    let journal = Journal::begin(core.segments.log(), half_bytes)?;
+    faults::point("journal.before-mark");
+    core.segments.write(&[], Some(journal.mark()))?;
+    Ok(journal)
+}
+
+const HALF_BYTES_MIN: usize = 64 * 1024;
+const HALF_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 fn as_they_are(group: &[Arc<Recent>]) -> Vec<Encoded> {
     group.iter().filter_map(|batch| encoded(batch.of, &batch.records)).collect()

@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::image::{Image, PAGE, image, restored, torn};
 use super::{AT, EmbeddedLog, EmbeddedOptions, append_and_wait, numbers, open, open_rolling, path_of, record};
 use crate::Error;
 use crate::event_log::contract::append;
 use crate::event_log::{AppenderKind, EventLog, NewRecord, Record};
 
-const PAGE: usize = 4096;
 /// The pages that say which commit is the last.
 const HEAD_PAGES: usize = 1;
 
@@ -18,24 +18,22 @@ fn batch(round: u32) -> Vec<NewRecord> {
     (0..200).map(|n| record(AT, "u", format!("{round} {n} ").repeat(20))).collect()
 }
 
-/// The file as a crash after `rounds` commits leaves it, and after one more.
-fn images(rounds: u32) -> (Vec<u8>, Vec<u8>) {
+/// The files as a crash after `rounds` commits leaves them, and after one more.
+fn images(rounds: u32, gathered_bytes: usize) -> (Image, Image) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.redb");
-    // Six commits are rows of the journal, the seventh puts all in their places.
-    let options = EmbeddedOptions { gathered_bytes: 200_000, ..EmbeddedOptions::default() };
-    let log = EmbeddedLog::open(&path, 2, options).unwrap();
+    let log = EmbeddedLog::open(&path, 2, EmbeddedOptions { gathered_bytes, ..EmbeddedOptions::default() }).unwrap();
     (0..rounds).for_each(|round| drop(append_and_wait(&log, batch(round))));
-    let before = fs::read(&path).unwrap();
+    log.core.placing.wait().unwrap();
+    let before = image(directory.path());
     append_and_wait(&log, batch(rounds));
-    (before, fs::read(&path).unwrap())
+    log.core.placing.wait().unwrap();
+    (before, image(directory.path()))
 }
 
-/// Opens a crashed file: it must hold exactly `rounds` commits and take more.
-fn check_image(image: &[u8], rounds: u32, what: &str) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log.redb");
-    fs::write(&path, image).unwrap();
+/// Opens a crashed log: it must hold exactly `rounds` commits and take more.
+fn check_image(image: &Image, rounds: u32, what: &str) {
+    let (_directory, path) = restored(image);
     let log = open(&path, 2).unwrap_or_else(|error| panic!("{what}: {error} {error:?}"));
     let values = |log: &EmbeddedLog| -> Vec<Option<bytes::Bytes>> {
         log.read(AT, 0, 100_000).unwrap().into_iter().map(|record| record.value).collect()
@@ -46,33 +44,49 @@ fn check_image(image: &[u8], rounds: u32, what: &str) {
     assert_eq!(values(&log), expected(rounds + 1), "{what}");
 }
 
+/// Every commit in its place at once, and six of seven in the journal until the seventh hands them over.
 #[test]
 fn a_torn_commit_opens_to_the_one_before() {
-    for rounds in (1..10).chain([20]) {
-        let (before, after) = images(rounds);
+    let (log, journal) = (Path::new("log.redb"), Path::new("log.redb.journal"));
+    for (rounds, gathered_bytes) in (1..16).map(|rounds| (rounds, 200_000)).chain([(1, 0), (2, 0), (20, 0)]) {
+        let (before, after) = images(rounds, gathered_bytes);
         check_image(&before, rounds, "before");
         check_image(&after, rounds + 1, "after");
-        let head = HEAD_PAGES * PAGE;
-        let mut unfinished = after.clone();
-        unfinished[..head].copy_from_slice(&before[..head]);
-        check_image(&unfinished, rounds, "all pages written, the head not");
-        for (page, chunk) in unfinished.chunks_mut(PAGE).enumerate().skip(HEAD_PAGES) {
-            if before.get(page * PAGE..page * PAGE + chunk.len()) != Some(&*chunk) {
-                chunk.fill(0x5a);
+        let in_the_journal = gathered_bytes > 0 && before[journal] != after[journal];
+        assert_eq!(in_the_journal, gathered_bytes > 0);
+        for torn_log in torn(&before[log], &after[log]) {
+            let mut image = after.clone();
+            image.insert(log.to_owned(), torn_log);
+            // What is in the journal is not in need of its place.
+            check_image(&image, if in_the_journal { rounds + 1 } else { rounds }, "the log's file is torn");
+            if in_the_journal {
+                let [_, garbage] = torn(&before[journal], &after[journal]);
+                image.insert(journal.to_owned(), garbage);
+                check_image(&image, rounds, "both are torn");
             }
         }
-        check_image(&unfinished, rounds, "garbage in the pages, the head not written");
+        if in_the_journal {
+            let [_, garbage] = torn(&before[journal], &after[journal]);
+            check_image(
+                &after
+                    .iter()
+                    .map(|(name, bytes)| (name.clone(), if name == journal { garbage.clone() } else { bytes.clone() }))
+                    .collect(),
+                rounds,
+                "the journal is torn",
+            );
+        }
     }
 }
 
 #[test]
 fn a_log_that_lost_its_end_is_corrupt_and_never_a_panic() {
-    let (_, image) = images(20);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log.redb");
+    let (_, mut image) = images(20, 200_000);
+    let whole = image[Path::new("log.redb")].clone();
     for part in [0.05, 0.3, 0.5, 0.9] {
-        let length = (image.len() as f64 * part) as usize;
-        fs::write(&path, &image[..length]).unwrap();
+        let length = (whole.len() as f64 * part) as usize;
+        image.insert("log.redb".into(), whole[..length].to_vec());
+        let (_directory, path) = restored(&image);
         let opened = open(&path, 2).and_then(|log| log.read(AT, 0, 100_000));
         assert!(matches!(opened, Err(Error::Corrupt { .. })), "{part}: {opened:?}");
     }

@@ -1,27 +1,17 @@
 //! A kill or a power loss at any moment of going on in a new file leaves a log with nothing lost and nothing twice.
 #![cfg(feature = "faults")]
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::super::segments::Segments;
+use super::image::{Image, PAGE, image, restored, torn};
 use super::{AT, EmbeddedLog, append_and_wait, numbers, open, open_rolling, record};
 use crate::event_log::embedded::batches::Encoded;
 use crate::event_log::embedded::frame;
+use crate::event_log::embedded::journal::Journal;
 use crate::event_log::{EventLog, Record};
 use crate::faults::on_point;
-
-const PAGE: usize = 4096;
-
-/// The files of a directory, by name.
-type Image = BTreeMap<PathBuf, Vec<u8>>;
-
-fn image(directory: &Path) -> Image {
-    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
-    files.map(|file| (file.file_name().into(), fs::read(file.path()).unwrap())).collect()
-}
 
 fn batch(offset: u64) -> Encoded {
     let value = Some(bytes::Bytes::from(offset.to_string().repeat(2_000)));
@@ -34,15 +24,7 @@ fn power_losses(before: &Image, after: &Image) -> Vec<Image> {
     let mut losses = Vec::new();
     for (name, new) in after {
         let Some(old) = before.get(name).filter(|old| *old != new) else { continue };
-        let mut without_head = new.clone();
-        without_head[..PAGE].copy_from_slice(&old[..PAGE]);
-        let mut garbage = without_head.clone();
-        for (page, chunk) in garbage.chunks_mut(PAGE).enumerate().skip(1) {
-            if old.get(page * PAGE..page * PAGE + chunk.len()) != Some(&*chunk) {
-                chunk.fill(0x5a);
-            }
-        }
-        for lost in [without_head, garbage] {
+        for lost in torn(old, new) {
             let mut image = after.clone();
             image.insert(name.clone(), lost);
             losses.push(image);
@@ -53,9 +35,7 @@ fn power_losses(before: &Image, after: &Image) -> Vec<Image> {
 
 /// Opens what is left: the records 0 to below `least` or `least + 1` stand there, and it goes on in more files.
 fn check(image: &Image, least: u64, what: &str) {
-    let directory = tempfile::tempdir().unwrap();
-    image.iter().for_each(|(name, bytes)| fs::write(directory.path().join(name), bytes).unwrap());
-    let path = directory.path().join("log.redb");
+    let (directory, path) = restored(image);
     let values = |log: &EmbeddedLog| -> Vec<_> {
         log.read(AT, 0, 100).unwrap().into_iter().map(|record| (record.offset, record.value)).collect()
     };
@@ -83,15 +63,18 @@ fn a_kill_or_a_power_loss_at_any_moment_of_going_on_in_a_new_file_loses_nothing(
     let path = directory.path().join("log.redb");
     let taken: Arc<Mutex<Vec<(&'static str, Image)>>> = Arc::default();
     let segments = Segments::open(&path, 2, 0, 1 << 20).unwrap();
+    let mut journal = Journal::begin(&path, 1 << 16).unwrap();
+    segments.write(&[], Some(journal.mark())).unwrap();
     let camera = (directory.path().to_owned(), Arc::clone(&taken));
     on_point(Some(Box::new(move |point| camera.1.lock().unwrap().push((point, image(&camera.0))))));
     let mut seen = Vec::new();
     for offset in 0..8 {
         let before = image(directory.path());
-        // One commit is a row of the journal, the next puts both in their places, and the one after that finds the file full.
-        match offset % 2 {
-            0 => segments.gather(&[batch(offset)]).unwrap(),
-            _ => segments.write(&[batch(offset - 1), batch(offset)]).unwrap(),
+        // Each commit is an entry of the journal, and every second one is put in its place with the one before, in a new file.
+        assert!(journal.append(&[batch(offset)]).unwrap());
+        if offset % 2 == 1 {
+            segments.write(&[batch(offset - 1), batch(offset)], Some(journal.mark())).unwrap();
+            journal.turn();
         }
         let mut images = std::mem::take(&mut *taken.lock().unwrap());
         images.push(("written", image(directory.path())));
@@ -116,12 +99,12 @@ fn a_kill_or_a_power_loss_at_any_moment_of_going_on_in_a_new_file_loses_nothing(
     on_point(None);
     assert_eq!(numbers(&path).unwrap(), [1, 2, 3, 4]);
     let round = [
+        "written",
         "segment.before-rename",
         "segment.after-rename",
         "segment.before-seal",
         "segment.before-close",
         "segment.after-close",
-        "written",
         "written",
     ];
     assert_eq!(seen, [&["written", "written"][..], &round, &round, &round].concat());

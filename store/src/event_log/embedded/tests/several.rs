@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use orderledger_domain::position::Topic;
+
 use super::{
     AS_BEFORE, AT, EmbeddedLog, EmbeddedOptions, append_and_wait, each_commit_a_file, noise, numbers, open,
     open_rolling, path_of, record,
@@ -95,6 +97,8 @@ fn a_file_that_no_other_can_follow_goes_on() {
     (3..=5).for_each(|number| drop(append_and_wait(&log, vec![record(AT, "u", number.to_string())])));
     assert_eq!(values(&log), expected(5));
     fs::remove_dir_all(path_of(&path, 3)).unwrap();
+    // It is longer by now, so a commit tries again.
+    append_and_wait(&log, vec![record(Topic::Orders.at(1), "u", noise(4 << 20, 1))]);
     (6..=7).for_each(|number| drop(append_and_wait(&log, vec![record(AT, "u", number.to_string())])));
     drop(log);
     assert!(numbers(&path).unwrap().len() > 2);
@@ -135,7 +139,7 @@ fn a_file_of_another_place_or_time_or_log_is_not_taken_for_the_one_that_was_seal
     let newest = Newest::open(&path, 2, 2, 1 << 20).unwrap();
     let mut earlier = newest.earlier(held.len()).unwrap();
     earlier.push(held);
-    drop(Newest::create(&path, 3, 2, 1 << 20, &earlier).unwrap());
+    drop(Newest::create(&path, 3, 2, 1 << 20, &earlier, None).unwrap());
     newest.seal().unwrap();
     drop(newest);
     fs::write(path_of(&path, 2), before).unwrap();
