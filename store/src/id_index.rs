@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::Error;
+use crate::{Error, be_ordinary};
 
 use file::{Claims, ClaimsFile, Committed, Positions};
 
@@ -22,6 +22,8 @@ pub use kept::Kept;
 
 /// Small, because a commit copies a page a claim: 65,536 made the file of four million ids four times as large.
 const FULL_AT_CLAIMS: usize = 8_192;
+/// So many wait at most for the commit that is under way.
+const MOST_CLAIMS: usize = 4 * FULL_AT_CLAIMS;
 /// Pages freed by commits that aren't durable are used again only after a durable one.
 const DURABLE_EVERY_COMMITS: u32 = 16;
 
@@ -122,9 +124,10 @@ impl IdIndex {
         *highest = claim.offset.max(*highest);
     }
 
-    /// Whether so many claims wait that a commit is due; heap is bounded by committing then.
+    /// Whether so many claims wait that a commit is due; heap is bounded by committing then. As long as one is under way more may wait than else.
     pub fn is_full(&self) -> bool {
-        self.fresh.len() >= FULL_AT_CLAIMS
+        let is_busy = self.under_way.as_ref().is_some_and(|commit| !commit.kept.has_ended());
+        self.fresh.len() >= if is_busy { MOST_CLAIMS } else { FULL_AT_CLAIMS }
     }
 
     /// Forgets the claims that wait: who made them reads the log once more, from the positions in the file or before.
@@ -177,6 +180,7 @@ impl IdIndex {
             let (file, claims, positions, kept) =
                 (Arc::clone(&self.file), Arc::clone(&claims), positions.clone(), kept.clone());
             move || {
+                be_ordinary();
                 let write = AssertUnwindSafe(|| file.write(&claims, &positions, durable));
                 let panicked = |_| Err(Error::closed(file.path(), "writing to it panicked; restart the process"));
                 let written = catch_unwind(write).unwrap_or_else(panicked);

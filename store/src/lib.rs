@@ -23,8 +23,10 @@ pub mod views;
 mod error;
 mod polite;
 mod redb_file;
+mod urgent;
 
 pub use data_dir::{DataDir, LogIdentity};
 pub use error::{At, Cause, Error};
 pub use id_index::IdIndex;
 pub use polite::be_polite;
+pub use urgent::{Urgency, allow_realtime, be_ordinary};

@@ -53,6 +53,7 @@ impl Fold for Market {
     const TOPICS: &'static [Topic] = &[Topic::Trades];
     const SCHEMA: u8 = 1;
     const PARKS: Option<EntityKind> = Some(EntityKind::Symbol);
+    const IS_WAITED_FOR: bool = true;
 
     fn load_entity(view: &View, _: u32, entity: &Entity) -> Result<Market, Error> {
         let mut market = Market::default();

@@ -173,6 +173,7 @@ impl Fold for Settlement {
     const SCHEMA: u8 = SCHEMA;
     const OLDER: &'static [u8] = &[1, 2];
     const PARKS: Option<EntityKind> = Some(EntityKind::User);
+    const IS_WAITED_FOR: bool = true;
 
     fn load_entity(view: &View, _: u32, entity: &Entity) -> Result<Settlement, Error> {
         let mut settlement = Settlement::default();

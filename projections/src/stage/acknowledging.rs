@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use orderledger_domain::position::{Topic, TopicPartition};
-use orderledger_store::{At, Error};
+use orderledger_store::{At, Error, Urgency};
 
 use super::keeping::Keeping;
 use super::outbox::{Acknowledged, Outbox};
 use super::runner::IDLE;
 use crate::intake::answers::{Answer, Answers};
+use crate::worker::pace;
 use crate::worker::progress::{Progress, Standing, WorkerState};
 
 /// The other half of a stage: what follows from acknowledgements.
@@ -49,9 +50,11 @@ impl Acknowledging {
         let _waking = Waking(Arc::clone(&self.outbox));
         let (keep, kept) = channel();
         let keeper = std::thread::spawn(move || keeping.run(&kept));
+        let mut urgency = Urgency::default();
         loop {
             let last_round = self.ended.load(Ordering::Acquire);
             let Some(done) = self.turn(if last_round { Duration::ZERO } else { IDLE }) else { break };
+            urgency.be(pace::is_live(done.iter().map(|done| done.answers.len()).sum()));
             for done in done {
                 // The keeper has ended only if it panicked; the stage then runs on without new snapshots.
                 let _ = keep.send(done);

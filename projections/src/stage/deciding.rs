@@ -44,13 +44,15 @@ pub(super) struct Deciding<F> {
     lanes: Vec<Lane>,
     outbox: Arc<Outbox>,
     held: Held,
+    /// What the last snapshots rest on.
+    kept: Kept,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
 impl<F: StageFold> Deciding<F> {
     /// The folds as they were recovered; `failure` is where the other half says why it ended.
     pub(super) fn new(outbox: Arc<Outbox>, failure: Arc<Mutex<Option<Error>>>) -> Deciding<F> {
-        Deciding { folds: Vec::new(), lanes: Vec::new(), outbox, held: Held::default(), failure }
+        Deciding { folds: Vec::new(), lanes: Vec::new(), outbox, held: Held::default(), kept: Kept::already(), failure }
     }
 
     /// Adds the fold of that partition, whose source ends there now.
@@ -99,7 +101,10 @@ impl<F: StageFold> Deciding<F> {
         let due = self.snapshots_due(setup.clock.now());
         if !batches.is_empty() || !due.is_empty() {
             let kept = F::end_batch(&mut self.folds, &mut setup.shared, !due.is_empty())?;
-            self.keep_images(&mut batches, &due, &kept)?;
+            if !due.is_empty() {
+                self.keep_images(&mut batches, &due, &kept)?;
+                self.kept = kept;
+            }
         }
         for batch in self.held.pass(batches, &setup.place, &setup.stop)? {
             self.outbox.push(batch)?;
@@ -185,7 +190,8 @@ impl<F: StageFold> Deciding<F> {
     fn snapshots_due(&mut self, now: Duration) -> Vec<usize> {
         let mut due = Vec::new();
         for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
-            if due.len() >= IMAGES_AT_ONCE || !self.held.is_empty() {
+            // Nobody waits for what the last ones rest on: these come later.
+            if due.len() >= IMAGES_AT_ONCE || !self.held.is_empty() || !self.kept.has_ended() {
                 break;
             }
             let read = fold.next_offset().saturating_sub(lane.snapshot_at);

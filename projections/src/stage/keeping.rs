@@ -91,3 +91,43 @@ fn target_marks(targets: &BTreeMap<TopicPartition, Emitted>) -> Vec<TargetMark> 
     };
     targets.iter().map(mark).collect()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use orderledger_domain::timestamp::Timestamp;
+    use orderledger_store::IdIndex;
+    use orderledger_store::id_index::{Claim, IdKind, IndexPosition};
+
+    use super::*;
+    use crate::stage::outbox::Batch;
+    use crate::worker::partition::Accounting;
+
+    #[test]
+    fn a_snapshot_is_kept_once_the_ids_that_it_rests_on_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ids = IdIndex::open(&directory.path().join("ids.redb")).unwrap();
+        for number in 0_u64..50_000 {
+            let claim = Claim { offset: number, digest: 7 };
+            ids.claim(0, IdKind::Event, "u", &number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes(), claim);
+        }
+        let position = IndexPosition { next_offset: 50_000, digest_of_last_record: 7 };
+        let rests_on = ids.commit(&[(0, position)], true).unwrap();
+        let store = || SnapshotStore::new(directory.path().join("0"));
+        let mut keeping = Keeping::new(vec![store()], 1, &Clock::default());
+        let image = Image { body: vec![1, 2, 3], rests_on: rests_on.clone() };
+        let batch = Batch {
+            partition: 0,
+            next_offset: 50_000,
+            passed: 50_000,
+            last_digest: 7,
+            recorded_at: Timestamp::default(),
+            accounting: Accounting::default(),
+            outputs: Vec::new(),
+            image: Some(image),
+        };
+        keeping.keep(Acknowledged { batch, answers: Vec::new(), targets: BTreeMap::new() });
+        assert!(rests_on.has_ended());
+        assert_eq!(store().load(1).unwrap().len(), 1);
+    }
+}

@@ -9,7 +9,7 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Reader};
 use orderledger_store::folder::Folder;
-use orderledger_store::{At, Error};
+use orderledger_store::{At, Error, Urgency, be_ordinary};
 
 use super::deciding::Deciding;
 use super::fold::{Failure, StageFold};
@@ -105,7 +105,10 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     let Halves { mut deciding, acknowledging, keeping, mut reader } = begin(setup, restored)?;
     let ended = Arc::clone(&acknowledging.ended);
     std::thread::scope(|scope| {
-        let acknowledging = scope.spawn(move || acknowledging.run(keeping));
+        let acknowledging = scope.spawn(move || {
+            be_ordinary();
+            acknowledging.run(keeping)
+        });
         // After a panic here too: else the scope would wait for ever.
         let ending = Ending(ended);
         let result = match run_until_the_end(setup, &mut deciding, &mut *reader) {
@@ -134,10 +137,12 @@ fn run_until_the_end<F: StageFold>(
     deciding: &mut Deciding<F>,
     reader: &mut dyn Reader,
 ) -> Result<(), Failure> {
+    let mut urgency = Urgency::default();
     while !setup.stop.is_set() {
         let fetched = deciding.poll(reader, IDLE)?;
         let begun = Instant::now();
         let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
+        urgency.be(pace::is_live(records));
         deciding.turn(setup, reader, fetched)?;
         if records > 0 {
             pace::wait(begun, setup.log.gathering(), records);

@@ -43,6 +43,8 @@ pub trait Fold: Send + Sized {
     const PARKS: Option<EntityKind> = None;
     /// The least time from one live batch to the next; zero for what must be visible at once.
     const PACE: Duration = Duration::ZERO;
+    /// Whether somebody waits for what it shows of an order: its thread is urgent while it keeps up.
+    const IS_WAITED_FOR: bool = false;
     /// Whether it lets those go first that somebody waits for.
     const YIELDS: bool = false;
 

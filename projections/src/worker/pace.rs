@@ -5,9 +5,14 @@ use std::time::{Duration, Instant};
 /// A batch of so many records is of a worker that is behind: it doesn't pace itself then.
 const BEHIND_RECORDS: usize = 1000;
 
+/// Whether a batch of so many records is of a worker that keeps up with what comes.
+pub(crate) fn is_live(records: usize) -> bool {
+    records < BEHIND_RECORDS
+}
+
 /// Waits until the next batch may be taken, after one of so many records that was there at `since`.
 pub(crate) fn wait(since: Instant, pace: Duration, records: usize) {
-    if records >= BEHIND_RECORDS {
+    if !is_live(records) {
         return;
     }
     let mut left = pace.saturating_sub(since.elapsed());

@@ -8,7 +8,7 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::views::View;
-use orderledger_store::{At, Error};
+use orderledger_store::{At, Error, Urgency};
 
 use super::clock::Clock;
 use super::courtesy::Courtesy;
@@ -126,6 +126,7 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
 }
 
 fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<(), Failure> {
+    let mut urgency = Urgency::default();
     while !setup.stop.is_set() {
         // One that applies what waits goes on until it has: its rows are those of no position before.
         if setup.rest.is_asked() && !attempt.is_busy() {
@@ -142,8 +143,9 @@ fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<
         }
         let fetched = attempt.reader.poll(if attempt.is_busy() { Duration::ZERO } else { IDLE })?;
         let begun = Instant::now();
-        attempt.turn(setup, &fetched)?;
         let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
+        urgency.be(F::IS_WAITED_FOR && pace::is_live(records));
+        attempt.turn(setup, &fetched)?;
         if records > 0 {
             pace::wait(begun, F::PACE.max(setup.log.gathering()), records);
         }

@@ -14,6 +14,11 @@ impl Kept {
         Kept(Arc::new(OnceLock::from(Ok(()))))
     }
 
+    /// Whether nothing is to be waited for any more.
+    pub fn has_ended(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Waits until it is written, and synced if that was asked for; the error with which that failed.
     pub fn wait(&self) -> Result<(), Error> {
         self.0.wait().clone()

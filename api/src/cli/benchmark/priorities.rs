@@ -10,8 +10,10 @@ use super::ground::{self, Ground};
 use super::load::{self, Load, Measured};
 use super::{median, orders, rebuild, server};
 use crate::cli::scratch::Scratch;
+use crate::cli::serve::allow_realtime;
 use crate::cli::{Failure, print, print_json};
 use crate::latencies::{Latencies, grouped, millis, ratio};
+use orderledger_store::Urgency;
 
 pub(super) const ABOUT: &str = "\
 Limit orders over HTTP, as in `benchmark orders`, in pairs on one server's data: first with nothing else to do, then while \
@@ -54,6 +56,9 @@ pub(in crate::cli) struct Args {
     /// Orders a second of which is measured when they are visible.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     samples: u32,
+    /// With real-time threads, those of the load included: it comes from elsewhere, where nothing is rebuilt.
+    #[arg(long)]
+    realtime: bool,
     /// One JSON value on stdout.
     #[arg(long)]
     json: bool,
@@ -80,6 +85,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
     let ground = args.log.fresh(&scratch.path().join("data"))?;
     rebuild::generate(args.records, None, &ground.settings)?;
+    if args.realtime {
+        allow_realtime()?;
+    }
+    let mut urgency = Urgency::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut pairs, mut sent, mut failed) = (Vec::new(), 0, 0);
     for _ in 0..args.pairs {
@@ -88,9 +97,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             if is_busy {
                 forget_views(&ground)?;
             }
-            let (options, environment) = ground.for_a_server();
+            let (mut options, environment) = ground.for_a_server();
+            options.extend(args.realtime.then(|| "--realtime".to_owned()));
             let (address, _) = server::start_on(&scratch, &ground.settings.data, &options, environment)?;
-            let half = runtime.block_on(measure(args, &scratch, address, is_busy, &mut sent))?;
+            // Not before: the server begins as the thread that starts it is.
+            urgency.be(true);
+            let half = runtime.block_on(measure(args, &scratch, address, is_busy, &mut sent));
+            urgency.be(false);
+            let half = half?;
             if !scratch.end_children() {
                 return Err(Failure::failed("the server did not end cleanly; look at its messages above"));
             }

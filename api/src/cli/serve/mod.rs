@@ -60,6 +60,9 @@ pub(super) struct Args {
     /// Trades one share between two accounts of the ledger's own once a second, and measures how long that takes
     #[arg(long, env = "ORDERLEDGER_CANARY", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     canary: bool,
+    /// Makes the threads real-time (SCHED_RR) that an order passes, where the system allows it: they go before all that may lag
+    #[arg(long, env = "ORDERLEDGER_REALTIME", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    realtime: bool,
     #[command(flatten)]
     pub(super) traces: TraceArgs,
 }
@@ -122,9 +125,22 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
              first record"
         );
     }
+    if args.realtime {
+        allow_realtime()?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = listen(&runtime, args.listen)?;
     open_until_signaled(&settings, runtime, listener, door, args.canary)
+}
+
+/// Lets threads be real-time, or says what to do where the system doesn't.
+pub(super) fn allow_realtime() -> Result<(), Failure> {
+    orderledger_store::allow_realtime().map_err(|error| {
+        Failure::refused(format!(
+            "the system allows no real-time threads ({error}); give the process RLIMIT_RTPRIO (systemd: LimitRTPRIO=1) or CAP_SYS_NICE, \
+             or leave out --realtime"
+        ))
+    })
 }
 
 /// Takes the address.

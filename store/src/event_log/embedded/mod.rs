@@ -1,6 +1,6 @@
 //! The log in redb files, for one machine without Kafka.
 //!
-//! Appends wait in a bounded queue; one thread commits all that is queued in one synced transaction (group commit), then
+//! Appends wait in a bounded queue; one thread commits all that is queued with one sync (group commit), then
 //! makes it readable and answers. A small group is an entry of the journal, and comes to its places in the files later with many
 //! others, beside the next commits (docs/adr/0031). Readers see synced records only: the newest from memory, the others from their places in the files.
 //! A crash at any moment leaves the last complete commit; opening after one reads the newest file once (redb's repair), and
@@ -196,7 +196,7 @@ impl EventLog for EmbeddedLog {
     }
 
     fn close(&self) {
-        self.core.queue.close();
+        self.core.queue.close(&Error::closed(At::Log, "the log is closed"));
         let thread = self.commit_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             // A panic there was reported and answered by the thread itself.

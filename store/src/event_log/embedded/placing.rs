@@ -104,7 +104,7 @@ pub(super) fn run(core: &Core) {
             catch_unwind(AssertUnwindSafe(place)).unwrap_or_else(|_| Err(Error::closed(At::Log, "it panicked")));
         let placed = placed.map_err(|cause| {
             tracing::error!(error = %cause, "the event log can't be written; it takes no more records");
-            let what = "what is acknowledged is in its journal, but could not be put in its place: restart the process";
+            let what = "a write failed, so nothing more is written; what was acknowledged is in the journal: make room if the disk is full, and restart the process";
             Error::closed(At::Log, what).with_source(cause)
         });
         match &placed {
@@ -112,7 +112,8 @@ pub(super) fn run(core: &Core) {
                 faults::point("journal.after-place");
                 core.tail.placed(batches.len());
             }
-            Err(error) => core.queue.fail(error),
+            // What is queued is still the commit thread's to answer.
+            Err(error) => core.queue.close(error),
         }
         if !core.placing.done(placed) {
             return;

@@ -3,7 +3,6 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
-use crate::error::At;
 use crate::event_log::NewRecord;
 use crate::event_log::acknowledgement::Acknowledgement;
 
@@ -73,10 +72,10 @@ impl Queue {
         self.lock().closed.clone().map_or(Ok(()), Err)
     }
 
-    /// Takes nothing more in; what is queued is still committed.
-    pub(super) fn close(&self) {
+    /// Takes nothing more in, and says so; what is queued is still committed.
+    pub(super) fn close(&self, because: &Error) {
         let mut state = self.lock();
-        state.closed.get_or_insert_with(|| Error::closed(At::Log, "the log is closed"));
+        state.closed.get_or_insert_with(|| because.clone());
         drop(state);
         self.filled.notify_all();
         self.drained.notify_all();

@@ -1,6 +1,6 @@
 //! The log as a row of files: the newest is written, the others are sealed. A kill costs a walk through the newest alone.
 //!
-//! Going on in a new file, between two commits: the new one is made under a name that is none, gets its name once it is on
+//! Going on in a new file, before batches are put in their places: the new one is made under a name that is none, gets its name once it is on
 //! the disk, and only then the one before it is sealed, in that one's last commit. So where the newest file is empty and
 //! the one before it is not sealed, a kill came between, and the empty one is removed.
 

@@ -18,7 +18,7 @@ use crate::event_log::embedded::journal::Journal;
 use crate::event_log::embedded::placing::{self, Gathered, in_their_places};
 use crate::event_log::embedded::queue::Waiting;
 use crate::event_log::embedded::tail::{Place, Recent, index};
-use crate::{Error, faults};
+use crate::{Error, Urgency, faults};
 
 /// Runs until the log is closed and drained, or until a write fails.
 pub(super) fn run(core: &Core, partitions: Vec<(TopicPartition, Bounds)>) {
@@ -60,11 +60,14 @@ struct End {
 
 impl Writer<'_> {
     fn run(&mut self) {
+        let mut urgency = Urgency::default();
         while let Some(group) = self.core.queue.take() {
             let answers = self.place(group);
             let batches = self.cut();
             faults::point("log.before-write");
-            let place = match self.write(&batches) {
+            let bytes = batches.iter().flat_map(|batch| &batch.records).map(Record::bytes).sum();
+            urgency.be(!self.is_large(bytes));
+            let place = match self.write(&batches, bytes) {
                 Ok(place) => place,
                 Err(error) => {
                     self.fail(error, answers);
@@ -84,20 +87,22 @@ impl Writer<'_> {
     }
 
     /// Writes a group; it is on the disk when this returns.
-    fn write(&mut self, group: &[Arc<Recent>]) -> Result<Place, Error> {
+    fn write(&mut self, group: &[Arc<Recent>], bytes: usize) -> Result<Place, Error> {
         if group.is_empty() {
             return Ok(Place::Journal);
         }
-        let bytes: usize = group.iter().flat_map(|batch| &batch.records).map(Record::bytes).sum();
-        let most = self.core.gathered_bytes;
-        // A large group comes to its places at about the price of one entry.
-        if bytes > most / 4 || !self.gather(group, bytes)? {
+        if self.is_large(bytes) || !self.gather(group, bytes)? {
             self.put_in_place(group)?;
             return Ok(Place::Batches);
         }
         self.gathered.extend_from_slice(group);
         self.gathered_bytes = self.gathered_bytes.saturating_add(bytes);
         Ok(Place::Journal)
+    }
+
+    /// A large group comes to its places at about the price of one entry, and is no single order that somebody waits for.
+    fn is_large(&self, bytes: usize) -> bool {
+        bytes > self.core.gathered_bytes / 4
     }
 
     /// Writes a group as an entry of the journal; `false`: it is too long for one.
@@ -128,6 +133,9 @@ impl Writer<'_> {
         let mut all = std::mem::take(&mut self.gathered);
         all.extend_from_slice(group);
         self.gathered_bytes = 0;
+        if let Some(journal) = &mut self.journal {
+            journal.pass();
+        }
         self.core
             .segments
             .write(&in_their_places(&all, self.core.partitions), self.journal.as_ref().map(Journal::mark))?;

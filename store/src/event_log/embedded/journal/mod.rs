@@ -1,6 +1,6 @@
 //! What was committed last, in a file of its own that is written over and over: it is put in its places later, many commits at once.
 //!
-//! The first page says whose journal it is. Two halves follow. An entry is one commit and begins a page: `id u64 | number u64 |
+//! The first page says whose journal it is and how long. Two halves follow. An entry is one commit and begins a page: `id u64 | number u64 |
 //! length u32 | crc32c u32 | batches`, little-endian, the checksum over all but itself. Entries fill one half until what stands there is handed over to be
 //! put in its places, then the other, whose entries were put in theirs before (docs/adr/0031). Every page was written when the file was made, so a
 //! commit's sync waits for its own pages and for nothing that the file system must note.
@@ -22,7 +22,7 @@ use crate::event_log::embedded::files::journal_of;
 
 const PAGE: usize = 4096;
 const PAGE_BYTES: u64 = PAGE as u64;
-/// At the beginning of the first page; the journal's id follows.
+/// At the beginning of the first page; the journal's id and the length of a half follow.
 const MAGIC: &[u8; 8] = b"OLJOURNL";
 const HEAD_BYTES: usize = 24;
 const CHECKSUM_AT: usize = 20;
@@ -65,7 +65,8 @@ impl Journal {
                     file.write_all_at(&[0; PAGE], page * PAGE_BYTES)?;
                 }
             }
-            file.write_all_at(&first_page(id), 0)?;
+            // Nothing of the journal before is needed any more: who opened the log has put it in its place, synced.
+            file.write_all_at(&first_page(id, half_bytes), 0)?;
             file.sync_all()?;
             sync_dir(path.parent())?;
             Ok(file)
@@ -77,6 +78,11 @@ impl Journal {
     /// The mark of a file with all entries in their places.
     pub(super) fn mark(&self) -> Mark {
         Mark { id: self.id, placed: self.last }
+    }
+
+    /// Counts batches that go to their places at once as an entry, which the mark then names: a file without them is seen to be older.
+    pub(super) fn pass(&mut self) {
+        self.last = self.last.saturating_add(1);
     }
 
     /// Writes batches as one entry, which is on the disk when this returns; `false`: there is no room left in this half, and nothing was written.
@@ -103,7 +109,7 @@ impl Journal {
 }
 
 /// The batches of the journal that are not in their places, in the order in which they were committed. [`Error::Corrupt`] where the journal is
-/// missing, another log's, or has a hole. An entry that was being written when a kill came is no entry: nobody was told of it.
+/// missing, another log's, cut, or has a hole. An entry that was being written when a kill came is no entry: nobody was told of it.
 pub(super) fn read(log: &Path, mark: Mark) -> Result<Vec<Encoded>, Error> {
     let path = journal_of(log);
     let file = fs::read(&path).map_err(|error| match error.kind() {
@@ -113,30 +119,35 @@ pub(super) fn read(log: &Path, mark: Mark) -> Result<Vec<Encoded>, Error> {
         ),
         _ => Error::unavailable(&path, "can't read it").with_source(error),
     })?;
-    if !file.starts_with(&first_page(mark.id)) {
-        return Err(Error::corrupt(
-            &path,
-            "it is damaged, or not the journal that the log's newest file was written with",
-        ));
+    let half_bytes = (file.len() as u64).saturating_sub(PAGE_BYTES) / 2;
+    if !file.starts_with(&first_page(mark.id, half_bytes)) {
+        let what = "it is damaged or cut, or not the journal that the log's newest file was written with";
+        return Err(Error::corrupt(&path, what));
     }
-    let found: BTreeMap<u64, &[u8]> = (1..file.len() / PAGE)
-        .filter_map(|page| entry_at(file.get(page * PAGE..)?, mark.id))
-        .filter(|(number, _)| *number > mark.placed)
-        .collect();
-    if !found.keys().copied().eq((mark.placed.saturating_add(1)..).take(found.len())) {
-        return Err(Error::corrupt(
-            &path,
-            "it is damaged, or the log's newest file is an older state of itself: a commit is missing",
-        ));
+    let (mut found, mut torn) = (BTreeMap::new(), Vec::new());
+    for page in 1..file.len() / PAGE {
+        match file.get(page * PAGE..).and_then(|bytes| entry_at(bytes, mark.id)) {
+            Some((number, _)) if number <= mark.placed => {}
+            Some((number, Some(batches))) => drop(found.insert(number, batches)),
+            Some((number, None)) => torn.push(number),
+            None => {}
+        }
+    }
+    // One at a time is written, when the one before is on the disk.
+    let next = mark.placed.saturating_add(1).saturating_add(found.len() as u64);
+    let has_hole = !found.keys().copied().eq(mark.placed.saturating_add(1)..next);
+    if has_hole || torn.iter().any(|number| *number != next) {
+        let what = "it is damaged, or the log's newest file is an older state of itself: a commit is missing";
+        return Err(Error::corrupt(&path, what));
     }
     let batches: Option<Vec<Vec<Encoded>>> = found.values().map(|bytes| payload::read(bytes)).collect();
     let damaged = || Error::corrupt(&path, "it is damaged: a commit in it is not whole");
     Ok(batches.ok_or_else(damaged)?.into_iter().flatten().collect())
 }
 
-fn first_page(id: u64) -> [u8; PAGE] {
+fn first_page(id: u64, half_bytes: u64) -> [u8; PAGE] {
     let mut page = [0; PAGE];
-    let fields = MAGIC.iter().chain(&id.to_le_bytes()).copied().collect::<Vec<u8>>();
+    let fields = [*MAGIC, id.to_le_bytes(), half_bytes.to_le_bytes()].concat();
     page.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
     page
 }
@@ -156,8 +167,8 @@ fn entry(id: u64, number: u64, batches: &[u8]) -> Option<Vec<u8>> {
     Some(entry)
 }
 
-/// The number and the batches of the entry that begins here, if a whole one of this journal does.
-fn entry_at(bytes: &[u8], of: u64) -> Option<(u64, &[u8])> {
+/// The number of this journal's entry that begins here, if one does, and its batches if it is whole.
+fn entry_at(bytes: &[u8], of: u64) -> Option<(u64, Option<&[u8]>)> {
     let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
     let (covered, checksum) = head.split_at_checked(CHECKSUM_AT)?;
     let (id, covered_rest) = covered.split_first_chunk::<8>()?;
@@ -166,7 +177,7 @@ fn entry_at(bytes: &[u8], of: u64) -> Option<(u64, &[u8])> {
         return None;
     }
     let length = usize::try_from(u32::from_le_bytes(*length.first_chunk()?)).ok()?;
-    let batches = rest.get(..length)?;
-    let whole = u32::from_le_bytes(*checksum.first_chunk()?) == crc32c::crc32c_append(crc32c::crc32c(covered), batches);
-    whole.then_some((u64::from_le_bytes(*number), batches))
+    let checksum = u32::from_le_bytes(*checksum.first_chunk()?);
+    let is_whole = |batches: &&[u8]| checksum == crc32c::crc32c_append(crc32c::crc32c(covered), batches);
+    Some((u64::from_le_bytes(*number), rest.get(..length).filter(is_whole)))
 }

@@ -125,6 +125,12 @@ fn a_journal_that_is_missing_damaged_or_of_another_log_or_time_is_corrupt() {
     };
     assert!(with(None).contains("it is missing"));
     assert!(with(Some(Vec::new())).contains("not the journal"));
+    // A copy that was cut behind the first entry.
+    assert!(with(Some(whole[&journal][..2 * PAGE].to_vec())).contains("cut"));
+    // Two that are torn: one at a time is written.
+    let mut damaged = whole[&journal].clone();
+    (4..6).for_each(|page| damaged[page * PAGE + 100] ^= 1);
+    assert!(with(Some(damaged)).contains("a commit is missing"));
     // Each commit takes a page; without the last of them it is one that was being written.
     for page in 0..5 {
         let mut damaged = whole[&journal].clone();
@@ -143,6 +149,16 @@ fn a_journal_that_is_missing_damaged_or_of_another_log_or_time_is_corrupt() {
     let mut mixed = image(again.path());
     (3..60).for_each(|number| drop(append_and_wait(&log, commit(number))));
     log.core.placing.wait().unwrap();
+    mixed.insert(journal.clone(), image(again.path())[&journal].clone());
+    let (_mixed_directory, mixed) = restored(&mixed);
+    assert!(gathering_error(&mixed).contains("a commit is missing"));
+    // The file of before a group that went to its places at once, beside a journal whose entries are of other partitions.
+    let again = tempfile::tempdir().unwrap();
+    let log = gathering(&again.path().join("log.redb"), 6_000, u64::MAX);
+    append_and_wait(&log, commit(0));
+    let mut mixed = image(again.path());
+    append_and_wait(&log, vec![record(Topic::Books.at(1), "S", vec![7; 5_000])]);
+    append_and_wait(&log, commit(1));
     mixed.insert(journal.clone(), image(again.path())[&journal].clone());
     let (_mixed_directory, mixed) = restored(&mixed);
     assert!(gathering_error(&mixed).contains("a commit is missing"));
