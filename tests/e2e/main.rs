@@ -13,6 +13,7 @@ mod old_data;
 mod paging;
 mod positions;
 mod problems;
+mod realtime;
 mod rebuild;
 mod starting;
 mod tail;
