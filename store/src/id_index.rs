@@ -14,7 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::{Error, be_ordinary};
+use crate::Error;
+use crate::urgent::be_ordinary;
 
 use file::{Claims, ClaimsFile, Committed, Positions};
 
@@ -65,6 +66,8 @@ pub struct IdIndex {
     fresh: Claims,
     highest_fresh: BTreeMap<u32, u64>,
     under_way: Option<UnderWay>,
+    /// Why a commit beside failed.
+    failure: Option<Error>,
     commits_since_durable: u32,
 }
 
@@ -98,6 +101,7 @@ impl IdIndex {
             fresh: Claims::new(),
             highest_fresh: BTreeMap::new(),
             under_way: None,
+            failure: None,
             commits_since_durable: 0,
         })
     }
@@ -209,13 +213,21 @@ impl IdIndex {
                 self.committed = Some(committed);
                 self.positions = positions;
             }
-            Ok(Err(error)) => tracing::error!(%error, "the index of ids can't be written"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the index of ids can't be written");
+                self.failure = Some(error);
+            }
             Err(_) => tracing::error!("writing the index of ids panicked"),
         }
     }
 
     fn failed(&self) -> Error {
-        Error::closed(self.file.path(), "an earlier write failed; open it again")
+        let what = "an earlier write failed: make room if the disk is full, and restart the process";
+        let error = Error::closed(self.file.path(), what);
+        match &self.failure {
+            Some(cause) => error.with_source(cause.clone()),
+            None => error,
+        }
     }
 }
 

@@ -29,4 +29,4 @@ pub use data_dir::{DataDir, LogIdentity};
 pub use error::{At, Cause, Error};
 pub use id_index::IdIndex;
 pub use polite::be_polite;
-pub use urgent::{Urgency, allow_realtime, be_ordinary};
+pub use urgent::{Urgency, allow_realtime};

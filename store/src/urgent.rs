@@ -29,7 +29,7 @@ pub fn allow_realtime() -> Result<(), String> {
     Ok(())
 }
 
-/// Whether this thread goes before others.
+/// Whether this thread goes before others; dropped, it is ordinary again.
 #[derive(Debug, Default)]
 pub struct Urgency {
     is: bool,
@@ -49,9 +49,15 @@ impl Urgency {
     }
 }
 
+impl Drop for Urgency {
+    fn drop(&mut self) {
+        self.be(false);
+    }
+}
+
 /// Makes a thread ordinary that an urgent one has started: it began as one itself.
-pub fn be_ordinary() {
-    Urgency { is: true }.be(false);
+pub(crate) fn be_ordinary() {
+    drop(Urgency { is: true });
 }
 
 fn schedule(urgent: bool) -> Result<(), String> {
@@ -103,6 +109,10 @@ mod tests {
         });
         assert_eq!(started.join().unwrap(), (realtime, normal));
         urgency.be(false);
+        assert_eq!(policy(), normal);
+        urgency.be(true);
+        assert_eq!(policy(), realtime);
+        drop(urgency);
         assert_eq!(policy(), normal);
         assert_eq!(rustix::process::getpriority_process(None).unwrap(), 0);
     }

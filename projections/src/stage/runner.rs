@@ -9,7 +9,7 @@ use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Reader};
 use orderledger_store::folder::Folder;
-use orderledger_store::{At, Error, Urgency, be_ordinary};
+use orderledger_store::{At, Error, Urgency};
 
 use super::deciding::Deciding;
 use super::fold::{Failure, StageFold};
@@ -105,10 +105,7 @@ fn run_until_failure<F: StageFold>(setup: &mut Setup<F::Shared>, restored: Resto
     let Halves { mut deciding, acknowledging, keeping, mut reader } = begin(setup, restored)?;
     let ended = Arc::clone(&acknowledging.ended);
     std::thread::scope(|scope| {
-        let acknowledging = scope.spawn(move || {
-            be_ordinary();
-            acknowledging.run(keeping)
-        });
+        let acknowledging = scope.spawn(move || acknowledging.run(keeping));
         // After a panic here too: else the scope would wait for ever.
         let ending = Ending(ended);
         let result = match run_until_the_end(setup, &mut deciding, &mut *reader) {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use orderledger_store::Urgency;
 use serde_json::{Value, json};
 
 use super::client::Connection;
@@ -13,7 +14,6 @@ use crate::cli::scratch::Scratch;
 use crate::cli::serve::allow_realtime;
 use crate::cli::{Failure, print, print_json};
 use crate::latencies::{Latencies, grouped, millis, ratio};
-use orderledger_store::Urgency;
 
 pub(super) const ABOUT: &str = "\
 Limit orders over HTTP, as in `benchmark orders`, in pairs on one server's data: first with nothing else to do, then while \

@@ -133,16 +133,8 @@ impl Writer<'_> {
         let mut all = std::mem::take(&mut self.gathered);
         all.extend_from_slice(group);
         self.gathered_bytes = 0;
-        if let Some(journal) = &mut self.journal {
-            journal.pass();
-        }
-        self.core
-            .segments
-            .write(&in_their_places(&all, self.core.partitions), self.journal.as_ref().map(Journal::mark))?;
-        if let Some(journal) = &mut self.journal {
-            journal.turn();
-        }
-        Ok(())
+        let mark = self.journal.as_mut().map(Journal::pass);
+        self.core.segments.write(&in_their_places(&all, self.core.partitions), mark)
     }
 
     /// Puts all in its place. After an orderly end a release that knows no journal can go on, and a start has nothing to put in its place.

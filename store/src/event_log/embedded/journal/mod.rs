@@ -80,9 +80,12 @@ impl Journal {
         Mark { id: self.id, placed: self.last }
     }
 
-    /// Counts batches that go to their places at once as an entry, which the mark then names: a file without them is seen to be older.
-    pub(super) fn pass(&mut self) {
+    /// Counts batches that go to their places at once, with all before them, as an entry: a file without them is seen to be older by the mark, which is
+    /// given. Goes on in the other half.
+    pub(super) fn pass(&mut self) -> Mark {
         self.last = self.last.saturating_add(1);
+        self.turn();
+        self.mark()
     }
 
     /// Writes batches as one entry, which is on the disk when this returns; `false`: there is no room left in this half, and nothing was written.
