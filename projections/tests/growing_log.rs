@@ -81,3 +81,19 @@ fn a_pass_goes_as_far_as_it_is_told_and_later_further() {
     let digest = |foldings: &[Box<dyn AnyFolding>]| foldings.first().unwrap().digest().unwrap().digest;
     assert_eq!(digest(&foldings), digest(&whole));
 }
+
+/// The reading doesn't wait for a folding that takes no more, and the others' rows are never committed beyond it.
+#[cfg(feature = "faults")]
+#[test]
+fn a_folding_that_fails_ends_the_pass_with_what_it_says() {
+    use orderledger_projections::worker::poison;
+    const MANY: usize = 100_000;
+    let (log, key) = (MemoryLog::new(1).unwrap(), StreamKey::default());
+    append_all(&log, FIRST, MANY, b"one");
+    poison::here([(Audit::NAME.to_owned(), FIRST.offset(5_000))].into());
+    let mut foldings = audit(&log, &key);
+    let failed = fold_to_end(&log, &key, &mut foldings, &mut |_| {}).unwrap_err().to_string();
+    poison::here(poison::Poison::new());
+    assert_eq!(failed, "orders-0@5000: it is poisoned");
+    assert_eq!(foldings.first().unwrap().view().reader().unwrap().head().len(), 0, "nothing was committed");
+}

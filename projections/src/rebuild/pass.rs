@@ -1,20 +1,35 @@
 //! One pass over the log for several foldings, that goes as far as it is told, and later further.
+//!
+//! In: the records of a reader, in its order. Out: foldings that have taken each of them once. One thread reads and parses; each folding
+//! takes portions on a thread of its own and commits for itself, so the slowest never waits for the others, and they for it only once it is
+//! [`PORTIONS_AHEAD`] portions behind. Invariant: when a step ends, all foldings stand at the same place.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind, Record};
+use orderledger_store::{At, Error};
 
 use crate::worker::any::AnyFolding;
 use crate::worker::fold::Failure;
+use crate::worker::poison;
 use crate::worker::read::Read;
 
 /// So many records may be held that are not wanted yet.
 const HELD_MAX: usize = 50_000;
 /// How long a step waits for records.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a step reads on. At its end the foldings wait for the slowest of them.
+const STEP: Duration = Duration::from_millis(200);
+/// Records that are handed over at once.
+const PORTION: usize = 2_048;
+/// So many portions a folding may be behind the reading.
+const PORTIONS_AHEAD: usize = 8;
 
 /// For each partition the offset below which everything is wanted. A partition that is not named isn't read.
 pub type Ends = BTreeMap<TopicPartition, u64>;
@@ -37,8 +52,8 @@ pub struct Pass<'a> {
     held: BTreeMap<TopicPartition, VecDeque<Record>>,
     /// Not read at present, and from where on they are: nothing of them is wanted yet, and much is there.
     aside: Ends,
-    /// Read and parsed, for the next step to fold.
-    batch: Vec<Read>,
+    /// Read and parsed, not handed over yet.
+    ahead: VecDeque<Vec<Read>>,
     /// Bytes of records taken since the folds committed.
     uncommitted: usize,
     /// With so many they commit.
@@ -72,62 +87,81 @@ impl<'a> Pass<'a> {
             reader,
             held: BTreeMap::new(),
             aside: Ends::new(),
-            batch: Vec::new(),
+            ahead: VecDeque::new(),
             uncommitted: 0,
             commit_bytes,
             passed: Passed::default(),
         })
     }
 
-    /// Folds what was read by the step before, each folding but the first on a thread of its own, and meanwhile reads on, as far as it lies below
-    /// these ends; they never shrink from one step to the next. True once all of it is folded, and committed with what waits
-    /// and is to be applied.
+    /// Reads on for a while, as far as it lies below these ends, and folds it; they never shrink from one step to the next. True once all
+    /// of it is folded, and committed with what waits and is to be applied.
     pub fn step(&mut self, foldings: &mut [Box<dyn AnyFolding>], ends: &Ends) -> Result<bool, Failure> {
-        // The next one is about as long.
-        let room = Vec::with_capacity(self.batch.len());
-        let batch = std::mem::replace(&mut self.batch, room);
-        self.uncommitted = batch.iter().map(Read::size).fold(self.uncommitted, usize::saturating_add);
-        let is_due = self.uncommitted >= self.commit_bytes || foldings.iter().any(|folding| folding.is_full());
-        if is_due {
-            self.uncommitted = 0;
-        }
-        let fold = &|folding: &mut Box<dyn AnyFolding>| {
-            batch.iter().try_for_each(|read| folding.take(read))?;
-            if is_due { folding.commit() } else { Ok(()) }
-        };
-        let mut others = foldings.iter_mut();
-        let own = others.next();
+        let (log, key) = (self.log, self.key);
         std::thread::scope(|scope| {
-            let reading = scope.spawn(|| self.read_on(ends));
-            let folds: Vec<_> = match batch.as_slice() {
-                [] => Vec::new(),
-                _ => others.map(|folding| scope.spawn(move || fold(folding))).collect(),
-            };
-            let folded = if batch.is_empty() { Ok(()) } else { own.map_or(Ok(()), fold) };
-            for thread in std::iter::once(reading).chain(folds) {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            }
-            folded
-        })?;
-        self.passed.records += u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        let is_there = self.batch.is_empty() && self.left(ends) == 0;
-        if is_there {
-            self.uncommitted = 0;
+            let mut queues = Vec::with_capacity(foldings.len());
+            let mut folds = Vec::with_capacity(foldings.len());
             for folding in foldings.iter_mut() {
-                folding.pass_holes(&|of| self.position(of).min(end_of(ends, of)));
-                folding.commit()?;
-                folding.release_all(self.log, self.key)?;
+                let (queue, work) = sync_channel(PORTIONS_AHEAD);
+                let named = Builder::new().name(format!("fold-{}", folding.name()));
+                let carried = poison::carried();
+                let fold = move || {
+                    carried();
+                    fold_all(&mut **folding, (log, key), &work)
+                };
+                let spawned = named.spawn_scoped(scope, fold).map_err(|error| {
+                    Error::unavailable(At::Log, "the system gives no thread for a rebuild's fold").with_source(error)
+                })?;
+                folds.push(spawned);
+                queues.push(queue);
             }
-        }
-        Ok(is_there)
+            let is_there = self.read_and_hand_over(queues, ends);
+            for fold in folds {
+                fold.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            }
+            is_there
+        })
     }
 
-    /// Reads and parses what the next step folds.
+    /// Hands over what was read ahead, and what is read until the step's end; then reads ahead once more, while the foldings come to
+    /// theirs. True if that was all below these ends.
+    fn read_and_hand_over(&mut self, queues: Vec<SyncSender<Work>>, ends: &Ends) -> Result<bool, Failure> {
+        // One that takes no more has failed, and says why itself.
+        let is_taken = |work: Work| queues.iter().all(|queue| queue.send(work.clone()).is_ok());
+        let until = Instant::now() + STEP;
+        loop {
+            while let Some(portion) = self.ahead.pop_front() {
+                self.passed.records += u64::try_from(portion.len()).unwrap_or(u64::MAX);
+                self.uncommitted = portion.iter().map(Read::size).fold(self.uncommitted, usize::saturating_add);
+                let is_commit_due = self.uncommitted >= self.commit_bytes;
+                if is_commit_due {
+                    self.uncommitted = 0;
+                }
+                if !is_taken(Work::Take { portion: Arc::new(portion), is_commit_due }) {
+                    return Ok(false);
+                }
+            }
+            if self.left(ends) == 0 {
+                self.uncommitted = 0;
+                let passed = ends.iter().map(|(of, end)| (*of, self.position(*of).min(*end))).collect();
+                return Ok(is_taken(Work::End { passed: Arc::new(passed) }));
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            self.read_on(ends)?;
+        }
+        drop(queues);
+        self.read_on(ends)?;
+        Ok(false)
+    }
+
+    /// Reads and parses what comes next.
     fn read_on(&mut self, ends: &Ends) -> Result<(), Failure> {
         let held: Vec<TopicPartition> = self.held.keys().copied().collect();
         for of in held {
             while let Some(record) = self.held.get_mut(&of).and_then(|held| next_below(held, end_of(ends, of))) {
-                self.batch.push(Read::new(of, record, self.key));
+                self.look(of, record);
             }
         }
         self.held.retain(|_, held| !held.is_empty());
@@ -139,13 +173,26 @@ impl<'a> Pass<'a> {
             let end = end_of(ends, from);
             for record in records {
                 match self.held.get_mut(&from) {
-                    None if record.offset < end => self.batch.push(Read::new(from, record, self.key)),
+                    None if record.offset < end => self.look(from, record),
                     Some(held) => held.push_back(record),
                     None => self.held.entry(from).or_default().push_back(record),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Parses a record, and puts it with those that are handed over next.
+    fn look(&mut self, of: TopicPartition, record: Record) {
+        let read = Read::new(of, record, self.key);
+        match self.ahead.back_mut().filter(|portion| portion.len() < PORTION) {
+            Some(portion) => portion.push(read),
+            None => {
+                let mut portion = Vec::with_capacity(PORTION);
+                portion.push(read);
+                self.ahead.push_back(portion);
+            }
+        }
     }
 
     /// How far it is, and what is left up to these ends.
@@ -185,6 +232,39 @@ impl<'a> Pass<'a> {
         self.passed.left = ends.iter().map(|(of, end)| end.saturating_sub(self.position(*of))).sum();
         self.passed.left
     }
+}
+
+/// What a folding is given to do.
+#[derive(Clone)]
+enum Work {
+    /// Records in their order, and whether a commit is due after them.
+    Take { portion: Arc<Vec<Read>>, is_commit_due: bool },
+    /// Nothing more lies below the ends, and everything up to these offsets was read.
+    End { passed: Arc<Ends> },
+}
+
+/// Does all of it until no more comes.
+fn fold_all(
+    folding: &mut dyn AnyFolding,
+    (log, key): (&dyn EventLog, &StreamKey),
+    work: &Receiver<Work>,
+) -> Result<(), Failure> {
+    for work in work {
+        match work {
+            Work::Take { portion, is_commit_due } => {
+                portion.iter().try_for_each(|read| folding.take(read))?;
+                if is_commit_due || folding.is_full() {
+                    folding.commit()?;
+                }
+            }
+            Work::End { passed } => {
+                folding.pass_holes(&|of| end_of(&passed, of));
+                folding.commit()?;
+                folding.release_all(log, key)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn end_of(ends: &Ends, of: TopicPartition) -> u64 {

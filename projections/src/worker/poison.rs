@@ -13,10 +13,17 @@ pub(crate) const fn refuses(_: &str, _: Position) -> bool {
     false
 }
 
-#[cfg(feature = "faults")]
-pub(crate) use set::refuses;
+/// What a thread that folds for this one does first: it refuses the same.
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub(crate) const fn carried() -> impl FnOnce() + Send {
+    || ()
+}
+
 #[cfg(feature = "faults")]
 pub use set::{Poison, everywhere, here};
+#[cfg(feature = "faults")]
+pub(crate) use set::{carried, refuses};
 
 #[cfg(feature = "faults")]
 mod set {
@@ -44,6 +51,12 @@ mod set {
     /// From now on folds on every thread refuse these, and no others that were set so before.
     pub fn everywhere(poison: Poison) {
         *EVERYWHERE.write().unwrap_or_else(PoisonError::into_inner) = poison;
+    }
+
+    /// What a thread that folds for this one does first: it refuses the same.
+    pub(crate) fn carried() -> impl FnOnce() + Send {
+        let poison = HERE.with_borrow(Poison::clone);
+        move || here(poison)
     }
 
     /// Whether the projection must refuse the record there.
@@ -105,11 +118,17 @@ mod set {
         }
 
         #[test]
-        fn what_is_poisoned_here_is_refused_here_alone() {
+        fn what_is_poisoned_here_is_refused_here_and_where_it_is_carried_to_alone() {
             let at: Position = "orders-0@7".parse().unwrap();
             here(Poison::from([("settlement".to_owned(), at)]));
             assert!(refuses("settlement", at) && !refuses("market", at));
             assert!(!std::thread::spawn(move || refuses("settlement", at)).join().unwrap());
+            let carried = carried();
+            let refused = std::thread::spawn(move || {
+                carried();
+                refuses("settlement", at)
+            });
+            assert!(refused.join().unwrap());
             here(Poison::new());
             assert!(!refuses("settlement", at));
         }
