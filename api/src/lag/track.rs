@@ -56,6 +56,11 @@ impl Track {
         let (per_second, eta) = self.samples.front().map_or((0.0, None), |first| between(*first, now));
         Pace { per_second, eta, still_for }
     }
+
+    /// Whether it stands elsewhere than when it was looked at last.
+    pub(super) fn has_moved_to(&self, next_offset: u64) -> bool {
+        self.samples.back().is_some_and(|last| last.next_offset != next_offset)
+    }
 }
 
 fn between(first: Sample, now: Sample) -> (f64, Option<Duration>) {

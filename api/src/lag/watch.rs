@@ -9,7 +9,7 @@ use orderledger_projections::worker::progress::{PartitionProgress, Standing};
 use orderledger_store::Error;
 
 use super::class::Class;
-use super::group::{Group, PartitionLag};
+use super::group::{FROZEN_AFTER, Group, PartitionLag};
 use super::partition::{Lag, lag};
 use super::track::Track;
 use crate::ledger::{Ledger, ViewHandle};
@@ -20,8 +20,11 @@ const EVERY: Duration = Duration::from_millis(250);
 /// What needs a memory: how every reader moved.
 pub(crate) struct Watch {
     begun: Instant,
-    tracks: Mutex<HashMap<(&'static str, TopicPartition), Track>>,
+    tracks: Mutex<Tracks>,
 }
+
+/// How each group moved in each partition.
+type Tracks = HashMap<(&'static str, TopicPartition), Track>;
 
 impl Default for Watch {
     fn default() -> Watch {
@@ -53,23 +56,37 @@ impl Watch {
         // Asked before anything is locked: the log may take its time.
         let lags = standing.partitions.iter().map(|(of, at)| Ok((*of, *at, lag(&*ledger.log, *of, *at)?)));
         let lags: Vec<(TopicPartition, PartitionProgress, Lag)> = lags.collect::<Result<_, Error>>()?;
-        let (now, mut tracks) = (self.begun.elapsed(), self.tracks());
-        // What nothing works on doesn't stand still: it is replaced.
-        let is_worked_on = !view.is_some_and(|view| view.needs_rebuild());
-        let partition = |(of, at, lag): (TopicPartition, PartitionProgress, Lag)| {
-            let end = at.next_offset.saturating_add(lag.records);
-            let waits = lag.records > 0 && is_worked_on;
-            let pace = tracks.entry((name, of)).or_default().look(now, at.next_offset, end, waits);
-            PartitionLag { of, at, lag, pace }
-        };
-        let partitions = lags.into_iter().map(partition).collect();
-        drop(tracks);
+        // What nothing works on doesn't stand still: it is replaced, or was let rest.
+        let is_worked_on = !view.is_some_and(|view| view.needs_rebuild() || view.rests());
+        let partitions = look(&mut self.tracks(), self.begun.elapsed(), name, is_worked_on, lags);
         Ok(Group::new(name, standing, partitions, view.map(|view| &**view)))
     }
 
-    fn tracks(&self) -> MutexGuard<'_, HashMap<(&'static str, TopicPartition), Track>> {
+    fn tracks(&self) -> MutexGuard<'_, Tracks> {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Looks at a group in all its partitions. While it passes records that have waited for longer than one that is frozen, it takes those
+/// first, whatever it reads after them: nothing of it stands still.
+fn look(
+    tracks: &mut Tracks,
+    now: Duration,
+    name: &'static str,
+    is_worked_on: bool,
+    lags: Vec<(TopicPartition, PartitionProgress, Lag)>,
+) -> Vec<PartitionLag> {
+    let passes_old_records = lags.iter().any(|(of, at, lag)| {
+        let is_old = u64::try_from(lag.millis).is_ok_and(|millis| Duration::from_millis(millis) > FROZEN_AFTER);
+        is_old && tracks.get(&(name, *of)).is_some_and(|track| track.has_moved_to(at.next_offset))
+    });
+    let partition = |(of, at, lag): (TopicPartition, PartitionProgress, Lag)| {
+        let end = at.next_offset.saturating_add(lag.records);
+        let waits = lag.records > 0 && is_worked_on && !passes_old_records;
+        let pace = tracks.entry((name, of)).or_default().look(now, at.next_offset, end, waits);
+        PartitionLag { of, at, lag, pace }
+    };
+    lags.into_iter().map(partition).collect()
 }
 
 /// Watches as long as the program runs, and says in the program's own log which group freezes and goes on.
@@ -109,9 +126,32 @@ mod tests {
     use orderledger_domain::position::Topic;
     use orderledger_projections::worker::progress::WorkerState;
 
-    use super::super::group::FROZEN_AFTER;
     use super::super::track::Pace;
     use super::*;
+
+    /// For how long the second of two partitions stands still, which a group never reads, after it was looked at for a minute: the first
+    /// one's next record has waited for so long, and so many are passed between two looks.
+    fn still_for(millis: i64, passed: u64, is_worked_on: bool) -> Duration {
+        let mut tracks = Tracks::default();
+        let at = |next_offset| PartitionProgress { next_offset, ..PartitionProgress::default() };
+        let mut still_for = Duration::ZERO;
+        for tick in 0..=240 {
+            let first = (Topic::Orders.at(0), at(u64::from(tick) * passed), Lag { records: 1_000, millis });
+            let second = (Topic::Orders.at(1), at(0), Lag { records: 7, millis: 90_000 });
+            let seen = look(&mut tracks, EVERY * tick, "audit", is_worked_on, vec![first, second]);
+            still_for = seen.last().map_or(Duration::ZERO, |one| one.pace.still_for);
+        }
+        still_for
+    }
+
+    #[test]
+    fn a_partition_whose_turn_has_not_come_is_not_frozen_and_one_that_is_passed_over_is() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(still_for(60_000, 100, true), Duration::ZERO, "older records are passed elsewhere");
+        assert_eq!(still_for(50, 100, true), minute, "elsewhere it is at the end");
+        assert_eq!(still_for(60_000, 0, true), minute, "it doesn't move anywhere");
+        assert_eq!(still_for(60_000, 0, false), Duration::ZERO, "it rests");
+    }
 
     #[test]
     fn room_is_made_for_a_critical_group_that_is_behind_and_can_use_it() {

@@ -138,6 +138,11 @@ impl ViewHandle {
         self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether its projection was let rest. One whose seat is taken is compared or replaced: nobody waits here for that.
+    pub(crate) fn rests(&self) -> bool {
+        self.seat.try_lock().is_ok_and(|seat| seat.rest.is_resting())
+    }
+
     /// The newest rebuild or rollback since the start.
     pub(crate) fn job(&self) -> Option<Arc<Job>> {
         self.job.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -70,6 +70,11 @@ impl Rest {
         *self.lock() == State::Ended
     }
 
+    /// Whether it was let rest, and hasn't gone on since.
+    pub fn is_resting(&self) -> bool {
+        *self.lock() == State::Resting
+    }
+
     fn enter(&self, next: State) {
         let mut state = self.lock();
         if *state != State::Ended {
@@ -149,12 +154,14 @@ mod tests {
                 let is_relieved = own.rest(|| false);
                 (is_relieved, own.end())
             });
-            assert!(rest.ask(LONG));
+            assert!(!rest.is_resting());
+            assert!(rest.ask(LONG) && rest.is_resting());
             if relieved {
                 rest.relieve()
             } else {
                 rest.go_on()
             }
+            assert!(!rest.is_resting());
             assert_eq!(thread.join().unwrap(), (relieved, relieved));
             assert!(rest.ask(Duration::ZERO) && rest.has_ended(), "who has ended rests for good");
             rest.go_on();
