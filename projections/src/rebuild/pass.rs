@@ -2,7 +2,7 @@
 //!
 //! In: the records of a reader, in its order. Out: foldings that have taken each of them once. One thread reads and parses; each folding
 //! takes portions on a thread of its own and commits for itself, so the slowest never waits for the others, and they for it only once it is
-//! [`PORTIONS_AHEAD`] portions behind. Invariant: when a step ends, all foldings stand at the same place.
+//! `PORTIONS_AHEAD` portions behind. Invariant: when a step ends, all foldings stand at the same place.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
