@@ -10,6 +10,7 @@ use orderledger_domain::stream::StreamKey;
 use orderledger_projections::audit::Audit;
 use orderledger_projections::rebuild::fold_to_end;
 use orderledger_projections::rebuild::pass::{Ends, Pass};
+use orderledger_projections::settlement::Settlement;
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Fold;
 use orderledger_projections::worker::folding::Folding;
@@ -32,9 +33,13 @@ fn append_all(log: &MemoryLog, to: TopicPartition, count: usize, value: &'static
     acknowledged.recv().unwrap().unwrap();
 }
 
+fn folding<F: Fold + 'static>(log: &MemoryLog, key: &StreamKey) -> Box<dyn AnyFolding> {
+    let view = Arc::new(View::in_memory(Schema { name: F::NAME, version: F::SCHEMA }));
+    Box::new(Folding::<F>::resume(view, log, key, "memory").unwrap())
+}
+
 fn audit(log: &MemoryLog, key: &StreamKey) -> Vec<Box<dyn AnyFolding>> {
-    let view = Arc::new(View::in_memory(Schema { name: Audit::NAME, version: Audit::SCHEMA }));
-    vec![Box::new(Folding::<Audit>::resume(view, log, key, "memory").unwrap())]
+    vec![folding::<Audit>(log, key)]
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn a_pass_goes_as_far_as_it_is_told_and_later_further() {
     assert_eq!(digest(&foldings), digest(&whole));
 }
 
-/// The reading doesn't wait for a folding that takes no more, and the others' rows are never committed beyond it.
+/// The reading doesn't wait for a folding that takes no more, and that one commits nothing.
 #[cfg(feature = "faults")]
 #[test]
 fn a_folding_that_fails_ends_the_pass_with_what_it_says() {
@@ -96,4 +101,28 @@ fn a_folding_that_fails_ends_the_pass_with_what_it_says() {
     poison::here(poison::Poison::new());
     assert_eq!(failed, "orders-0@5000: it is poisoned");
     assert_eq!(foldings.first().unwrap().view().reader().unwrap().head().len(), 0, "nothing was committed");
+}
+
+/// However long each takes with what it was given.
+#[test]
+fn all_foldings_of_a_pass_stand_at_the_same_place_when_a_step_ends() {
+    const MANY: usize = 150_000;
+    let (log, key) = (MemoryLog::new(1).unwrap(), StreamKey::default());
+    append_all(&log, FIRST, MANY, b"{\"eventId\": 7}");
+    let mut foldings = vec![folding::<Settlement>(&log, &key), folding::<Audit>(&log, &key)];
+    let mut pass = Pass::begin(&log, &key, &mut foldings).unwrap();
+    let ends = Ends::from([(FIRST, u64::try_from(MANY).unwrap())]);
+    let mut steps = Vec::new();
+    loop {
+        let is_there = pass.step(&mut foldings, &ends).unwrap();
+        let positions = foldings.iter().flat_map(|folding| folding.positions());
+        let at: Vec<u64> = positions.filter(|(of, _)| *of == FIRST).map(|(_, offset)| offset).collect();
+        assert_eq!(at.len(), foldings.len());
+        assert!(at.iter().all(|offset| *offset == pass.passed().records), "{at:?} {:?}", pass.passed());
+        steps.push(pass.passed().records);
+        if is_there {
+            break;
+        }
+    }
+    assert_eq!(steps.last(), ends.get(&FIRST), "{steps:?}");
 }

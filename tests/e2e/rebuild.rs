@@ -166,7 +166,7 @@ fn views_are_rebuilt_and_rolled_back_while_everything_goes_on() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let home = Home::new();
-    // A rebuild at one percent of a core is there long enough to be called off.
+    // A rebuild at one percent of the time is there long enough to be called off.
     let server = home.serve_with(&["--rebuild-share", "1"]);
     let client = &server.client;
     fund(client);

@@ -10,11 +10,13 @@ use super::class::Class;
 use super::partition::Lag;
 use super::track::Pace;
 use crate::ledger::ViewHandle;
-use crate::ledger::rebuild::job::Phase;
 
 /// One with something to read that has not moved for so long is frozen. The slowest commit, the longest batch and a stage's
 /// snapshot take less; a slow reader moves. Tests have less patience.
 pub(super) const FROZEN_AFTER: Duration = Duration::from_secs(if cfg!(feature = "faults") { 2 } else { 10 });
+/// A group that passes records elsewhere that have waited for longer than that may take so long until a partition's turn comes: its reader
+/// takes partitions in turns, and holds some megabytes of each.
+pub(super) const TURN_WITHIN: Duration = FROZEN_AFTER.saturating_mul(12);
 
 const LIVE: &str = "live";
 const CATCHING_UP: &str = "catching_up";
@@ -51,17 +53,15 @@ pub(crate) struct PartitionLag {
     pub(crate) at: PartitionProgress,
     pub(crate) lag: Lag,
     pub(crate) pace: Pace,
+    /// Whether it has something to read there and has stood still for too long.
+    pub(crate) is_frozen: bool,
 }
 
 impl PartitionLag {
-    pub(crate) fn is_frozen(&self) -> bool {
-        self.pace.still_for >= FROZEN_AFTER
-    }
-
     /// Frozen; or catching up, if it is further behind than it may be; or live.
     pub(crate) fn state(&self, class: Class) -> &'static str {
         match () {
-            () if self.is_frozen() => FROZEN,
+            () if self.is_frozen => FROZEN,
             () if class.is_exceeded_by(self.lag.millis) => CATCHING_UP,
             () => LIVE,
         }
@@ -81,7 +81,7 @@ impl Group {
         Group {
             name,
             class: Class::of(name),
-            state: state(&standing, partitions.iter().any(PartitionLag::is_frozen), view),
+            state: state(&standing, partitions.iter().any(|one| one.is_frozen), view),
             older_schema: view.and_then(ViewHandle::older_schema),
             standing,
             lag,
@@ -111,18 +111,16 @@ impl Group {
 
     /// The first partition in which it stands still.
     pub(crate) fn frozen_in(&self) -> Option<&PartitionLag> {
-        self.partitions.iter().find(|one| one.is_frozen())
+        self.partitions.iter().find(|one| one.is_frozen)
     }
 }
 
 fn state(standing: &Standing, stands_still: bool, view: Option<&ViewHandle>) -> &'static str {
-    let phase = view.and_then(ViewHandle::job).map(|job| job.state().phase).filter(|phase| !phase.has_ended());
-    // It rests while it is compared with the one that is to take its place.
-    let rests = phase == Some(Phase::Comparing);
+    let phase = view.and_then(ViewHandle::phase);
     match &standing.state {
         _ if view.is_some_and(ViewHandle::needs_rebuild) => REBUILDING,
         WorkerState::Stopped(_) | WorkerState::Halted(_) => standing.state.as_str(),
-        _ if stands_still && !rests => FROZEN,
+        _ if stands_still => FROZEN,
         WorkerState::CatchingUp => CATCHING_UP,
         WorkerState::Live if phase.is_some() => REBUILDING,
         WorkerState::Live if standing.parked_entities > 0 => PARKED,

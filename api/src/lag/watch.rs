@@ -9,7 +9,7 @@ use orderledger_projections::worker::progress::{PartitionProgress, Standing};
 use orderledger_store::Error;
 
 use super::class::Class;
-use super::group::{FROZEN_AFTER, Group, PartitionLag};
+use super::group::{FROZEN_AFTER, Group, PartitionLag, TURN_WITHIN};
 use super::partition::{Lag, lag};
 use super::track::Track;
 use crate::ledger::{Ledger, ViewHandle};
@@ -24,7 +24,12 @@ pub(crate) struct Watch {
 }
 
 /// How each group moved in each partition.
-type Tracks = HashMap<(&'static str, TopicPartition), Track>;
+#[derive(Default)]
+struct Tracks {
+    of: HashMap<(&'static str, TopicPartition), Track>,
+    /// When a group last passed records that had waited for longer than one may stand still.
+    passed_old: HashMap<&'static str, Duration>,
+}
 
 impl Default for Watch {
     fn default() -> Watch {
@@ -67,8 +72,8 @@ impl Watch {
     }
 }
 
-/// Looks at a group in all its partitions. While it passes records that have waited for longer than one that is frozen, it takes those
-/// first, whatever it reads after them: nothing of it stands still.
+/// Looks at a group in all its partitions. A partition that stands still is frozen, unless it may be that its turn hasn't come: the group
+/// passes records elsewhere that have waited for long, too.
 fn look(
     tracks: &mut Tracks,
     now: Duration,
@@ -76,15 +81,21 @@ fn look(
     is_worked_on: bool,
     lags: Vec<(TopicPartition, PartitionProgress, Lag)>,
 ) -> Vec<PartitionLag> {
-    let passes_old_records = lags.iter().any(|(of, at, lag)| {
+    let Tracks { of: tracks, passed_old } = tracks;
+    let passes_old = lags.iter().any(|(of, at, lag)| {
         let is_old = u64::try_from(lag.millis).is_ok_and(|millis| Duration::from_millis(millis) > FROZEN_AFTER);
         is_old && tracks.get(&(name, *of)).is_some_and(|track| track.has_moved_to(at.next_offset))
     });
+    if passes_old {
+        passed_old.insert(name, now);
+    }
+    let passes_none_for = passed_old.get(name).map_or(now, |last| now.saturating_sub(*last));
     let partition = |(of, at, lag): (TopicPartition, PartitionProgress, Lag)| {
         let end = at.next_offset.saturating_add(lag.records);
-        let waits = lag.records > 0 && is_worked_on && !passes_old_records;
+        let waits = lag.records > 0 && is_worked_on;
         let pace = tracks.entry((name, of)).or_default().look(now, at.next_offset, end, waits);
-        PartitionLag { of, at, lag, pace }
+        let is_frozen = pace.still_for >= TURN_WITHIN || pace.still_for.min(passes_none_for) >= FROZEN_AFTER;
+        PartitionLag { of, at, lag, pace, is_frozen }
     };
     lags.into_iter().map(partition).collect()
 }
@@ -129,28 +140,35 @@ mod tests {
     use super::super::track::Pace;
     use super::*;
 
-    /// For how long the second of two partitions stands still, which a group never reads, after it was looked at for a minute: the first
-    /// one's next record has waited for so long, and so many are passed between two looks.
-    fn still_for(millis: i64, passed: u64, is_worked_on: bool) -> Duration {
+    /// Whether the second of two partitions is frozen, in which a group stands still for so long while it has something to read: the
+    /// first one's next record has waited for so many milliseconds, and so many are passed there between two looks.
+    fn is_frozen(seconds: u32, millis: i64, passed: u64, is_worked_on: bool) -> bool {
         let mut tracks = Tracks::default();
         let at = |next_offset| PartitionProgress { next_offset, ..PartitionProgress::default() };
-        let mut still_for = Duration::ZERO;
-        for tick in 0..=240 {
+        let mut is_frozen = false;
+        for tick in 0..=4 * seconds {
             let first = (Topic::Orders.at(0), at(u64::from(tick) * passed), Lag { records: 1_000, millis });
             let second = (Topic::Orders.at(1), at(0), Lag { records: 7, millis: 90_000 });
             let seen = look(&mut tracks, EVERY * tick, "audit", is_worked_on, vec![first, second]);
-            still_for = seen.last().map_or(Duration::ZERO, |one| one.pace.still_for);
+            is_frozen = seen.last().is_some_and(|one| one.is_frozen);
         }
-        still_for
+        is_frozen
     }
 
     #[test]
-    fn a_partition_whose_turn_has_not_come_is_not_frozen_and_one_that_is_passed_over_is() {
-        let minute = Duration::from_secs(60);
-        assert_eq!(still_for(60_000, 100, true), Duration::ZERO, "older records are passed elsewhere");
-        assert_eq!(still_for(50, 100, true), minute, "elsewhere it is at the end");
-        assert_eq!(still_for(60_000, 0, true), minute, "it doesn't move anywhere");
-        assert_eq!(still_for(60_000, 0, false), Duration::ZERO, "it rests");
+    fn a_partition_whose_turn_may_come_yet_is_not_frozen_and_one_that_is_passed_over_is() {
+        let soon = u32::try_from(FROZEN_AFTER.as_secs()).unwrap_or(0);
+        let (later, late) = (soon * 12 - 1, soon * 12);
+        for (seconds, millis, passed, is_worked_on, expected, why) in [
+            (later, 60_000, 100, true, false, "old records are passed elsewhere"),
+            (late, 60_000, 100, true, true, "its turn should have come"),
+            (soon, 50, 100, true, true, "elsewhere it is near the end"),
+            (soon, 60_000, 0, true, true, "it doesn't move anywhere"),
+            (soon - 1, 60_000, 0, true, false, "not for long"),
+            (late, 60_000, 0, false, false, "it rests"),
+        ] {
+            assert_eq!(is_frozen(seconds, millis, passed, is_worked_on), expected, "{why}");
+        }
     }
 
     #[test]
@@ -167,7 +185,8 @@ mod tests {
         ] {
             let standing = Arc::new(Standing { state, ..Standing::default() });
             let (at, pace) = (PartitionProgress::default(), Pace { still_for, ..Pace::default() });
-            let one = PartitionLag { of: Topic::Orders.at(0), at, lag: Lag { records: 1, millis }, pace };
+            let (of, lag, is_frozen) = (Topic::Orders.at(0), Lag { records: 1, millis }, still_for >= FROZEN_AFTER);
+            let one = PartitionLag { of, at, lag, pace, is_frozen };
             let group = Group::new(name, standing, vec![one], None);
             assert_eq!(goes_first(&group), expected, "{name} {millis} {still_for:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -18,7 +18,7 @@ use orderledger_store::views::{REBUILDING, View, ViewReader};
 use orderledger_store::{At, Error};
 
 use super::kinds::Kind;
-use super::rebuild::job::Job;
+use super::rebuild::job::{Job, Phase};
 
 /// One projection: its live generation.
 pub struct ViewHandle {
@@ -138,9 +138,20 @@ impl ViewHandle {
         self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether its projection was let rest. One whose seat is taken is compared or replaced: nobody waits here for that.
+    /// Whether its projection was let rest, for good or to be compared with the one that is to take its place; who compares has the seat.
     pub(crate) fn rests(&self) -> bool {
-        self.seat.try_lock().is_ok_and(|seat| seat.rest.is_resting())
+        let is_resting = |seat: MutexGuard<'_, Seat>| seat.rest.is_resting();
+        self.phase() == Some(Phase::Comparing)
+            || match self.seat.try_lock() {
+                Ok(seat) => is_resting(seat),
+                Err(TryLockError::Poisoned(seat)) => is_resting(seat.into_inner()),
+                Err(TryLockError::WouldBlock) => false,
+            }
+    }
+
+    /// What the rebuild or rollback that runs is doing.
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        self.job().map(|job| job.state().phase).filter(|phase| !phase.has_ended())
     }
 
     /// The newest rebuild or rollback since the start.

@@ -41,8 +41,8 @@ pub(super) fn groups(text: &mut Text<'_>, groups: &[Group]) -> fmt::Result {
     text.gauges("orderledger_lag_records_per_second", help, each(|one| Some(one.pace.per_second)))?;
     let help = "Until a group is at the end if it goes on like this; absent: nobody knows";
     text.gauges("orderledger_lag_eta_seconds", help, each(|one| one.pace.eta.map(|eta| eta.as_secs_f64())))?;
-    let help = "1 if a group has records to read and doesn't move";
-    text.gauges("orderledger_lag_frozen", help, each(|one| Some(if one.is_frozen() { 1.0 } else { 0.0 })))?;
+    let help = "1 if a group has records to read and has stood still for too long";
+    text.gauges("orderledger_lag_frozen", help, each(|one| Some(if one.is_frozen { 1.0 } else { 0.0 })))?;
     let target = |group: &Group| Some(([("group", group.name)], group.class.target()?.as_secs_f64()));
     text.gauges("orderledger_lag_target_seconds", "How far behind a group may be", groups.iter().filter_map(target))?;
     let class = |group: &Group| ([("group", group.name), ("class", Class::as_str(group.class))], 1.0);

@@ -1,8 +1,8 @@
 //! One pass over the log for several foldings, that goes as far as it is told, and later further.
 //!
 //! In: the records of a reader, in its order. Out: foldings that have taken each of them once. One thread reads and parses; each folding
-//! takes portions on a thread of its own and commits for itself, so the slowest never waits for the others, and they for it only once it is
-//! `PORTIONS_AHEAD` portions behind. Invariant: when a step ends, all foldings stand at the same place.
+//! takes portions on a thread of its own and commits for itself. The reading waits for the slowest once that is `PORTIONS_AHEAD` portions
+//! behind, and all wait for it where a step ends. Invariant: when a step ends, all foldings stand at the same place.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -26,8 +26,9 @@ const HELD_MAX: usize = 50_000;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a step reads on. At its end the foldings wait for the slowest of them.
 const STEP: Duration = Duration::from_millis(200);
-/// Records that are handed over at once.
-const PORTION: usize = 2_048;
+/// Records that are handed over at once, at most, and about so many bytes.
+const PORTION_RECORDS: usize = 2_048;
+const PORTION_BYTES: usize = 1 << 20;
 /// So many portions a folding may be behind the reading.
 const PORTIONS_AHEAD: usize = 8;
 
@@ -53,8 +54,8 @@ pub struct Pass<'a> {
     /// Not read at present, and from where on they are: nothing of them is wanted yet, and much is there.
     aside: Ends,
     /// Read and parsed, not handed over yet.
-    ahead: VecDeque<Vec<Read>>,
-    /// Bytes of records taken since the folds committed.
+    ahead: VecDeque<Portion>,
+    /// Bytes of records handed over since a commit was due for all.
     uncommitted: usize,
     /// With so many they commit.
     commit_bytes: usize,
@@ -107,7 +108,7 @@ impl<'a> Pass<'a> {
                 let carried = poison::carried();
                 let fold = move || {
                     carried();
-                    fold_all(&mut **folding, (log, key), &work)
+                    fold_all(&mut **folding, (log, key, ends), &work)
                 };
                 let spawned = named.spawn_scoped(scope, fold).map_err(|error| {
                     Error::unavailable(At::Log, "the system gives no thread for a rebuild's fold").with_source(error)
@@ -130,21 +131,20 @@ impl<'a> Pass<'a> {
         let is_taken = |work: Work| queues.iter().all(|queue| queue.send(work.clone()).is_ok());
         let until = Instant::now() + STEP;
         loop {
-            while let Some(portion) = self.ahead.pop_front() {
-                self.passed.records += u64::try_from(portion.len()).unwrap_or(u64::MAX);
-                self.uncommitted = portion.iter().map(Read::size).fold(self.uncommitted, usize::saturating_add);
+            while let Some(Portion { reads, bytes }) = self.ahead.pop_front() {
+                self.passed.records += u64::try_from(reads.len()).unwrap_or(u64::MAX);
+                self.uncommitted = self.uncommitted.saturating_add(bytes);
                 let is_commit_due = self.uncommitted >= self.commit_bytes;
                 if is_commit_due {
                     self.uncommitted = 0;
                 }
-                if !is_taken(Work::Take { portion: Arc::new(portion), is_commit_due }) {
+                if !is_taken(Work::Take { reads: Arc::new(reads), is_commit_due }) {
                     return Ok(false);
                 }
             }
             if self.left(ends) == 0 {
                 self.uncommitted = 0;
-                let passed = ends.iter().map(|(of, end)| (*of, self.position(*of).min(*end))).collect();
-                return Ok(is_taken(Work::End { passed: Arc::new(passed) }));
+                return Ok(is_taken(Work::End));
             }
             if Instant::now() >= until {
                 break;
@@ -185,13 +185,13 @@ impl<'a> Pass<'a> {
     /// Parses a record, and puts it with those that are handed over next.
     fn look(&mut self, of: TopicPartition, record: Record) {
         let read = Read::new(of, record, self.key);
-        match self.ahead.back_mut().filter(|portion| portion.len() < PORTION) {
-            Some(portion) => portion.push(read),
-            None => {
-                let mut portion = Vec::with_capacity(PORTION);
-                portion.push(read);
-                self.ahead.push_back(portion);
-            }
+        let has_room = |portion: &&mut Portion| portion.reads.len() < PORTION_RECORDS && portion.bytes < PORTION_BYTES;
+        if self.ahead.back_mut().filter(has_room).is_none() {
+            self.ahead.push_back(Portion { reads: Vec::with_capacity(PORTION_RECORDS), bytes: 0 });
+        }
+        if let Some(portion) = self.ahead.back_mut() {
+            portion.bytes = portion.bytes.saturating_add(read.size());
+            portion.reads.push(read);
         }
     }
 
@@ -222,7 +222,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Below it everything is folded.
+    /// Below it everything was read.
     fn position(&self, of: TopicPartition) -> u64 {
         let held = self.held.get(&of).and_then(VecDeque::front).map(|record| record.offset);
         self.aside.get(&of).copied().or(held).unwrap_or_else(|| self.reader.position(of))
@@ -234,31 +234,37 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// Records in their order, and their bytes.
+struct Portion {
+    reads: Vec<Read>,
+    bytes: usize,
+}
+
 /// What a folding is given to do.
 #[derive(Clone)]
 enum Work {
     /// Records in their order, and whether a commit is due after them.
-    Take { portion: Arc<Vec<Read>>, is_commit_due: bool },
-    /// Nothing more lies below the ends, and everything up to these offsets was read.
-    End { passed: Arc<Ends> },
+    Take { reads: Arc<Vec<Read>>, is_commit_due: bool },
+    /// Nothing more lies below the ends, and everything up to them was read.
+    End,
 }
 
 /// Does all of it until no more comes.
 fn fold_all(
     folding: &mut dyn AnyFolding,
-    (log, key): (&dyn EventLog, &StreamKey),
+    (log, key, ends): (&dyn EventLog, &StreamKey, &Ends),
     work: &Receiver<Work>,
 ) -> Result<(), Failure> {
     for work in work {
         match work {
-            Work::Take { portion, is_commit_due } => {
-                portion.iter().try_for_each(|read| folding.take(read))?;
+            Work::Take { reads, is_commit_due } => {
+                reads.iter().try_for_each(|read| folding.take(read))?;
                 if is_commit_due || folding.is_full() {
                     folding.commit()?;
                 }
             }
-            Work::End { passed } => {
-                folding.pass_holes(&|of| end_of(&passed, of));
+            Work::End => {
+                folding.pass_holes(&|of| end_of(ends, of));
                 folding.commit()?;
                 folding.release_all(log, key)?;
             }

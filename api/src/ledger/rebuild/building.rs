@@ -74,12 +74,13 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
         let begun = Instant::now();
         let is_there = pass.step(&mut foldings, &ends)?;
         ones.iter().for_each(|one| one.job.passed(0, pass.passed()));
+        // Also after the last one: what comes next works on.
+        if let Some(one) = ones.first() {
+            one.job.sleep(ledger.pause_after(begun.elapsed(), one));
+        }
         if is_there {
             *pairs = ones.into_iter().zip(foldings).collect();
             return Ok(());
-        }
-        if let Some(one) = ones.first() {
-            one.job.sleep(ledger.pause_after(begun.elapsed(), one));
         }
     }
 }
@@ -159,7 +160,7 @@ impl Ledger {
         self.pause_of_share(worked, share)
     }
 
-    /// How long to pause after such work that is to take that share of a core, in percent.
+    /// How long to pause after such work that is to take that share of the time, in percent.
     pub(super) fn pause_of_share(&self, worked: Duration, share: u32) -> Duration {
         let share = share.clamp(1, 100);
         worked.saturating_mul(100_u32.saturating_sub(share)) / share
