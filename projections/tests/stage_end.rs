@@ -93,6 +93,16 @@ impl StageFold for Counting {
 }
 
 fn start(log: Arc<dyn EventLog>, directory: &Path, progress: &Progress, stop: &Stop) -> runner::Running {
+    start_with(runner::SNAPSHOT_RECORDS, log, directory, progress, stop)
+}
+
+fn start_with(
+    snapshot_records: u64,
+    log: Arc<dyn EventLog>,
+    directory: &Path,
+    progress: &Progress,
+    stop: &Stop,
+) -> runner::Running {
     let setup = runner::Setup {
         log,
         source: Topic::Orders,
@@ -103,6 +113,7 @@ fn start(log: Arc<dyn EventLog>, directory: &Path, progress: &Progress, stop: &S
         answers: None,
         stop: stop.clone(),
         clock: Clock::default(),
+        snapshot_records,
         place: Gate::default().place(),
     };
     runner::start::<Counting>(setup).unwrap()
@@ -146,6 +157,31 @@ fn what_a_full_outbox_did_not_take_is_written_by_the_next_start() {
     let stop = Stop::default();
     let running = start(Arc::clone(&log) as Arc<dyn EventLog>, dir.path(), &progress, &stop);
     wait_for("the outputs that did not fit", || written(0).min(written(1)) == 1 + u64::try_from(MANY).unwrap());
+    stop.set();
+    running.join();
+}
+
+/// The lowest of all partitions' newest snapshots: before which offset each was kept.
+fn kept(directory: &Path) -> u64 {
+    let offset = |name: &Path| name.file_stem()?.to_str()?.parse::<u64>().ok();
+    let newest = |folder: &Path| {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|name| name.extension().is_some_and(|is| is == "snapshot")).filter_map(|name| offset(&name)).max()
+    };
+    let folders = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    folders.map(|folder| newest(&folder).unwrap_or(0)).min().unwrap_or(0)
+}
+
+#[test]
+fn a_snapshot_is_kept_after_as_many_records_as_was_set() {
+    let (log, dir) = (Arc::new(MemoryLog::new(2).unwrap()), tempfile::tempdir().unwrap());
+    let (stop, progress) = (Stop::default(), Progress::new(Standing::default()));
+    let running = start_with(3, Arc::clone(&log) as Arc<dyn EventLog>, dir.path(), &progress, &stop);
+    for count in 1..=9 {
+        append(&*log, 1);
+        wait_for("the outputs", || (0..2).all(|of| log.end_offset(Topic::DeadLetters.at(of)).unwrap() == count));
+    }
+    wait_for("a snapshot of the last records but three", || kept(dir.path()) >= 6);
     stop.set();
     running.join();
 }

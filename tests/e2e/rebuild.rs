@@ -10,7 +10,7 @@ use orderledger_tests::server::{Home, Server};
 use serde_json::{Value, json};
 
 /// Every view, by calls of each kind.
-const READS: [&str; 7] = [
+const READS: [&str; 9] = [
     "/v1/accounts/buyer/balances",
     "/v1/accounts/buyer/orders?limit=3",
     "/v1/accounts/buyer/fills?limit=3",
@@ -18,6 +18,8 @@ const READS: [&str; 7] = [
     "/v1/markets/AAPL/trades?limit=3",
     "/v1/accounts/buyer/transactions?limit=3",
     "/v1/audit/proof",
+    "/v1/accounts/buyer/notifications?limit=3",
+    "/v1/analytics/days",
 ];
 /// 200 reads a second.
 const BETWEEN_READS: Duration = Duration::from_millis(5);

@@ -100,6 +100,9 @@ fn check_halts(brokers: &str, topic: Topic) {
     let body = serde_json::json!({"asset": "USD", "amount": "1"});
     let answer = server.client.post("/v1/accounts/buyer/deposits", &body).send();
     assert_eq!(answer.status, 503, "{}", answer.body);
+    let rebuild = server.client.post("/v1/projections/settlement/rebuild", &serde_json::json!({})).send();
+    let refused = rebuild.expect_problem(503, "log-unreachable");
+    assert!(refused["detail"].as_str().unwrap().contains(&format!("topic {name} ")), "{refused}");
     assert_eq!(server.client.get("/v1/accounts/buyer/balances").status, 200);
     let log = KafkaLog::open(topics.0.clone(), None).unwrap();
     let ends = |log: &KafkaLog| Topic::ALL.map(|of| (0..3).map(|at| log.end_offset(of.at(at)).unwrap()).sum::<u64>());

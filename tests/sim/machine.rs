@@ -213,6 +213,7 @@ impl Start<'_> {
             answers,
             stop: Stop::default(),
             clock: self.ground.clock.clone(),
+            snapshot_records: runner::SNAPSHOT_RECORDS,
             place,
         })
     }

@@ -157,6 +157,7 @@ fn setup<S>(
         answers: Some(Arc::new(Answers::new(PARTITIONS))),
         stop: stop.clone(),
         clock: Clock::default(),
+        snapshot_records: runner::SNAPSHOT_RECORDS,
         place,
     }
 }

@@ -15,7 +15,7 @@ use orderledger_projections::intake::{Identities, Intake};
 use orderledger_projections::matching::Matching;
 use orderledger_projections::parking::breaker::Limits;
 use orderledger_projections::stage::gate::{Gate, Place};
-use orderledger_projections::stage::runner;
+use orderledger_projections::stage::runner::{self, SNAPSHOT_RECORDS};
 use orderledger_projections::versions;
 use orderledger_projections::worker::board::Board;
 use orderledger_projections::worker::clock::Clock;
@@ -67,7 +67,9 @@ pub struct Settings {
     pub answer_within: Duration,
     /// When a projection stops instead of parking still more.
     pub parking: Limits,
-    /// Of a core, in percent, what a rebuild beside the live view may take.
+    /// After how many records of a partition a stage keeps a snapshot, at the latest: a restart folds at most about so many again.
+    pub snapshot_records: u64,
+    /// Of the time, in percent, what a rebuild beside the live view may take.
     pub rebuild_share: u32,
     /// Bytes that a rebuild may hold in memory.
     pub memory_limit: u64,
@@ -90,6 +92,7 @@ impl Settings {
             key: StreamKey::default(),
             answer_within: Duration::from_secs(5),
             parking: Limits::default(),
+            snapshot_records: SNAPSHOT_RECORDS,
             rebuild_share: REBUILD_SHARE,
             memory_limit: MEMORY_LIMIT,
             streams: streams::Limits::default(),
@@ -229,7 +232,7 @@ impl Workers {
         let answers = Arc::new(Answers::new(log.partitions()));
         let (stop, courtesy) = (self.stop.clone(), Courtesy::default());
         let conditions = Conditions { log: Arc::clone(&log), key, limits: settings.parking, stop, courtesy };
-        let start = Start { data: &self.data, conditions: &conditions };
+        let start = Start { data: &self.data, snapshot_records: settings.snapshot_records, conditions: &conditions };
         let ids = open_ids(&self.data.ids_path(), &*log, &key)?;
         let mut projection = |kind: Kind| -> Result<Arc<ViewHandle>, Error> {
             let handle = start.projection(kind)?;
@@ -282,6 +285,7 @@ impl Workers {
 
 struct Start<'a> {
     data: &'a DataDir,
+    snapshot_records: u64,
     conditions: &'a Conditions,
 }
 
@@ -304,6 +308,7 @@ impl Start<'_> {
             answers: answers.cloned(),
             stop: self.conditions.stop.clone(),
             clock: Clock::default(),
+            snapshot_records: self.snapshot_records,
             place,
         }
     }

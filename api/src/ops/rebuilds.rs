@@ -245,6 +245,7 @@ async fn begun(
             let detail = "this Idempotency-Key was used before with another body or path; use a new key";
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
         }
+        NotBegun::Log(error) => Problem::unavailable("log-unreachable", error.to_string()),
         NotBegun::Store(error @ Error::Refused { .. }) => {
             Problem::new(StatusCode::CONFLICT, "log-truncated", error.to_string())
         }

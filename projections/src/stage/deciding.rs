@@ -19,8 +19,6 @@ use super::twin::TwinWatch;
 use crate::worker::read::Read;
 use crate::worker::trace::{self, Handling};
 
-/// After how many records of a partition a snapshot is kept; a restart folds at most about so many again.
-const SNAPSHOT_RECORDS: u64 = 20_000;
 /// After what time a snapshot is kept, if anything was read.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 /// How many images of partitions are made at once: they stay in memory until they are written.
@@ -98,7 +96,7 @@ impl<F: StageFold> Deciding<F> {
         }
         self.pass_holes(setup.source, reader, &mut batches);
         self.check_ends(&mut setup.place)?;
-        let due = self.snapshots_due(setup.clock.now());
+        let due = self.snapshots_due(setup.snapshot_records, setup.clock.now());
         if !batches.is_empty() || !due.is_empty() {
             let kept = F::end_batch(&mut self.folds, &mut setup.shared, !due.is_empty())?;
             if !due.is_empty() {
@@ -187,7 +185,7 @@ impl<F: StageFold> Deciding<F> {
 
     /// The partitions of which a snapshot is due: enough was read, or anything was and enough time went by or there is
     /// no snapshot yet; a start that finds none reads all target logs.
-    fn snapshots_due(&mut self, now: Duration) -> Vec<usize> {
+    fn snapshots_due(&mut self, records_max: u64, now: Duration) -> Vec<usize> {
         let mut due = Vec::new();
         for (place, (fold, lane)) in self.folds.iter().zip(&mut self.lanes).enumerate() {
             // Nobody waits for what the last ones rest on: these come later.
@@ -197,7 +195,7 @@ impl<F: StageFold> Deciding<F> {
             let read = fold.next_offset().saturating_sub(lane.snapshot_at);
             let aged = now.saturating_sub(lane.snapshot_time) >= SNAPSHOT_EVERY;
             let soon = aged || lane.snapshot_at == 0;
-            if (read >= SNAPSHOT_RECORDS || (soon && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
+            if (read >= records_max || (soon && read > 0)) && !lane.sending.holds_back(fold.next_offset()) {
                 due.push(place);
                 (lane.snapshot_at, lane.snapshot_time) = (fold.next_offset(), now);
             }

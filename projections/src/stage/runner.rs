@@ -48,9 +48,14 @@ pub struct Setup<S> {
     pub stop: Stop,
     /// Says when snapshots, marks and another attempt are due.
     pub clock: Clock,
+    /// After how many records of a partition a snapshot is kept, at the latest: a restart folds at most about so many again.
+    pub snapshot_records: u64,
     /// Its place at the gate that no stage passes before the others accept the log.
     pub place: Place,
 }
+
+/// What [`Setup::snapshot_records`] is where nothing else is set.
+pub const SNAPSHOT_RECORDS: u64 = 20_000;
 
 /// A running stage.
 pub struct Running {

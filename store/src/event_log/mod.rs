@@ -157,6 +157,11 @@ pub trait EventLog: Send + Sync {
         Ok(())
     }
 
+    /// Whether it is still the log that was opened; the error says what became of it: its topics were made anew, say. Never waits.
+    fn same(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Up to `max` records of a partition from offset `from` on, without waiting; empty only at the end and beyond it. There are fewer
     /// where they would come to more than about [`READ_BYTES`], so that whatever outsiders write needs no more memory than that.
     fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error>;

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use orderledger_projections::parking::breaker::Limits;
+use orderledger_projections::stage::runner::SNAPSHOT_RECORDS;
 use orderledger_projections::worker::progress::WorkerState;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -45,6 +46,9 @@ pub(super) struct Args {
     /// How much of a core a rebuild may take, in percent: the rest is left to what is live.
     #[arg(long, env = "ORDERLEDGER_REBUILD_SHARE", default_value_t = REBUILD_SHARE, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
     rebuild_share: u32,
+    /// After how many records of a partition a stage keeps a snapshot, at the latest (after a minute in any case): a restart folds at most about so many again.
+    #[arg(long, env = "ORDERLEDGER_SNAPSHOT_RECORDS", default_value_t = SNAPSHOT_RECORDS, value_name = "RECORDS", value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+    snapshot_records: u64,
     #[command(flatten)]
     memory: MemoryArgs,
     /// In which hours of the day (UTC) the rebuild of a view is begun whose files have outgrown its rows.
@@ -112,6 +116,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     settings.answer_within = Duration::from_millis(args.answer_timeout_ms);
     let ParkingArgs { parking_consecutive: consecutive, parking_ratio: ratio_percent } = args.parking;
     settings.rebuild_share = args.rebuild_share;
+    settings.snapshot_records = args.snapshot_records;
     settings.memory_limit = args.memory.limit;
     let tidying = Tidying { hours: args.quiet_hours, growth: args.view_growth };
     settings.tidying = (args.view_growth > 0).then_some(tidying);

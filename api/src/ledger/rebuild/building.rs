@@ -41,7 +41,9 @@ pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
 }
 
 fn fresh(ledger: &Ledger, ones: &[One]) -> Result<Vec<Folding>, Failure> {
-    let budget = budget(ledger.memory_limit, ones.len());
+    // These run by now, and others may.
+    let running = ledger.views().iter().filter(|handle| handle.job().is_some_and(|job| job.runs())).count();
+    let budget = budget(ledger.memory_limit, running.max(ones.len()));
     let fresh = |one: &One| {
         let dir = one.handle.seat().generations.dir().to_owned();
         Ok(one.handle.kind.fresh(&*ledger.log, &ledger.key, (&dir, budget))?)

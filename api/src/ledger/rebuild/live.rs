@@ -66,6 +66,8 @@ pub(crate) enum NotBegun {
     NothingBefore(&'static str),
     /// Another was asked for under the same key.
     KeyReused,
+    /// The log is not what it was.
+    Log(Error),
     Store(Error),
 }
 
@@ -103,6 +105,7 @@ pub(crate) fn begin(
         let same = call.is_some_and(|call| call.path == before.call.path) && before.asked == *asked;
         return if same { Ok((before.jobs.clone(), true)) } else { Err(NotBegun::KeyReused) };
     }
+    ledger.log.same().map_err(NotBegun::Log)?;
     for handle in handles {
         if let Some(job) = handle.job().filter(|job| job.runs()) {
             return Err(NotBegun::Runs(handle.name, job.generation));

@@ -20,12 +20,16 @@ pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
     ledger.rebuilds.spawn("rebuild", move || {
         let mut begun = of.views().map(|_| None::<Instant>);
         while !of.conditions.stop.is_set() {
+            let mut due = Vec::new();
             for (handle, begun) in of.views().into_iter().zip(&mut begun) {
                 let is_due = begun.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
                 if is_due && needs_rebuild(handle) {
                     *begun = Some(Instant::now());
-                    rebuild(&of, handle);
+                    due.push(handle);
                 }
+            }
+            if !due.is_empty() {
+                rebuild(&of, &due);
             }
             of.conditions.stop.sleep(LOOK_EVERY);
         }
@@ -36,11 +40,16 @@ fn needs_rebuild(handle: &ViewHandle) -> bool {
     handle.needs_rebuild() && !handle.job().is_some_and(|job| job.runs())
 }
 
-fn rebuild(ledger: &Arc<Ledger>, handle: &Arc<ViewHandle>) {
-    match begin(ledger, &[handle], &Asked::Rebuild(None), None) {
-        Ok(_) => {
-            tracing::warn!(projection = handle.name, "the view is damaged, or an older one, and made anew from the log")
+/// In one pass over the log; where that can't be, each on its own: what holds up one holds up no other.
+fn rebuild(ledger: &Arc<Ledger>, handles: &[&Arc<ViewHandle>]) {
+    match (begin(ledger, handles, &Asked::Rebuild(None), None), handles) {
+        (Ok(_), handles) => {
+            let names: Vec<&str> = handles.iter().map(|handle| handle.name).collect();
+            tracing::warn!(?names, "views are damaged, or older ones, and made anew from the log");
         }
-        Err(why) => tracing::error!(projection = handle.name, ?why, "the view can't be made anew yet, and must be"),
+        (Err(why), [handle]) => {
+            tracing::error!(projection = handle.name, ?why, "the view can't be made anew yet, and must be")
+        }
+        (Err(_), handles) => handles.iter().for_each(|&handle| rebuild(ledger, &[handle])),
     }
 }

@@ -164,6 +164,10 @@ impl EventLog for KafkaLog {
         }
     }
 
+    fn same(&self) -> Result<(), Error> {
+        self.queries.watching().check()
+    }
+
     fn read(&self, of: TopicPartition, from: u64, max: usize) -> Result<Vec<Record>, Error> {
         self.check_partition(of)?;
         self.queries.read(of, from, max)
