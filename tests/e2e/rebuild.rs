@@ -21,6 +21,8 @@ const READS: [&str; 9] = [
     "/v1/accounts/buyer/notifications?limit=3",
     "/v1/analytics/days",
 ];
+/// The projections.
+const NAMES: [&str; 5] = ["settlement", "market", "audit", "notifications", "analytics"];
 /// 200 reads a second.
 const BETWEEN_READS: Duration = Duration::from_millis(5);
 
@@ -262,30 +264,33 @@ fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
     let last = trades(&server.client);
     let balances = server.client.balances("buyer", &last);
     server.stop();
-    let (mut live, mut poller, forever) = (1, Poller::default(), AtomicBool::new(false));
-    for (point, is_live_then) in [
+    let (mut poller, forever) = (Poller::default(), AtomicBool::new(false));
+    let mut live = BTreeMap::from(NAMES.map(|name| (name, 1)));
+    // Each projection is killed somewhere; the last point is the first one's again.
+    for (name, (point, is_live_then)) in NAMES.into_iter().cycle().zip([
         ("view.before-load", false),
         ("view.loaded", false),
         ("generation.before-promotion", false),
         ("generation.after-promotion", true),
         ("generation.before-swap", true),
         ("generation.after-swap", true),
-    ] {
+    ]) {
         let mut server = home.start_faulty(&[], &[("ORDERLEDGER_FAULT_POINTS", &format!("{point}=1"))]);
         server.wait_until_ready();
         let client = server.client.clone();
         std::thread::scope(|scope| {
             scope.spawn(|| poller.poll(&client, &forever));
-            ask(&client, "settlement/rebuild");
-            assert!(!server.wait().success(), "{point}");
+            ask(&client, &format!("{name}/rebuild"));
+            assert!(!server.wait().success(), "{name} {point}");
         });
         let server = home.serve();
-        live += u64::from(is_live_then);
-        let found = generations(&server.client, "settlement");
-        assert_eq!(found.first(), Some(&(live, "live".to_owned())), "{point}: {found:?}");
-        let answer = server.client.get("/v1/projections/settlement/generations").expect(200);
-        let interrupted = if is_live_then { Value::Null } else { json!(live + 1) };
-        assert_eq!(answer["interrupted"], interrupted, "{point}");
+        let live = live.entry(name).or_default();
+        *live += u64::from(is_live_then);
+        let found = generations(&server.client, name);
+        assert_eq!(found.first(), Some(&(*live, "live".to_owned())), "{name} {point}: {found:?}");
+        let answer = server.client.get(format!("/v1/projections/{name}/generations")).expect(200);
+        let interrupted = if is_live_then { Value::Null } else { json!(*live + 1) };
+        assert_eq!(answer["interrupted"], interrupted, "{name} {point}");
         assert_eq!(server.client.balances("buyer", &last), balances, "{point}");
         server.stop();
     }
@@ -373,16 +378,19 @@ fn every_view_of_another_version_is_made_anew_by_itself() {
     let mut server = home.serve();
     fund(&server.client);
     let rows = server.client.get("/v1/projections").expect(200)["data"].clone();
-    let names = ["settlement", "market", "audit", "notifications", "analytics"];
+    let names = NAMES;
     assert!(rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).eq(names), "{rows}");
     server.stop();
     names.iter().for_each(|name| with_rows_of_version(&home, name, 200));
-    server = home.serve();
+    server = home.serve_logging("warn", &[]);
     for name in names {
         let is_live = |found: &Vec<(u64, String)>| found.first() == Some(&(2, "live".to_owned()));
         let found = until(|| generations(&server.client, name), is_live);
         assert!(is_live(&found), "{name}: {found:?}");
     }
+    let said = server.said();
+    let passes: Vec<&str> = said.lines().filter(|line| line.contains("made anew from the log")).collect();
+    assert!(passes.len() == 1 && names.iter().all(|name| passes.concat().contains(name)), "one pass for all: {said}");
     server.stop();
     home.verify();
 }
