@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_store::Error;
 use orderledger_store::event_log::contract::{append_and_wait, check_all, check_reopen, read_up_to, record};
-use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings, topics};
+use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings, read_bare, topics};
 use orderledger_store::event_log::{EventLog, Reader, ReaderKind, Record};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -140,6 +140,23 @@ fn committed_transactions_are_read_and_aborted_ones_are_holes_that_everything_pa
     assert_eq!(values(&log.read(AT, 1, 1).unwrap()), ["committed"]);
     assert_eq!(values(&log.read(AT, 5, 100).unwrap()), ["ours again"]);
     assert_eq!(log.read(AT, 7, 100).unwrap(), []);
+}
+
+#[test]
+fn the_bare_client_counts_what_is_read_and_passes_holes_at_the_end() {
+    let Some(settings) = with_topics(2) else { return };
+    let (log, foreign) = (open(&settings), Foreign::new(&settings));
+    let (other, empty) = (TopicPartition { partition: 1, ..AT }, Topic::Books.at(0));
+    append_and_wait(&log, vec![record(AT, "k", "ours"), record(other, "key", "elsewhere")]);
+    assert_eq!(read_bare(&settings, &[(AT, 0..1), (other, 0..1), (empty, 0..0)]).unwrap(), (2, 17));
+    foreign.begin(&["aborted"]);
+    foreign.abort();
+    wait_for_end(&log, 3);
+    assert_eq!(read_bare(&settings, &[(AT, 0..3), (other, 0..1), (empty, 0..0)]).unwrap(), (2, 17));
+    assert_eq!(read_bare(&settings, &[(AT, 1..3)]).unwrap(), (0, 0));
+    assert_eq!(read_bare(&settings, &[(empty, 0..0)]).unwrap(), (0, 0));
+    let refused = read_bare(&settings, &[(AT, 7..8)]).err().unwrap();
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
 }
 
 /// The cluster writes the marker of a transaction's end a little later than it says so.

@@ -1,6 +1,6 @@
 //! `benchmark`: each runs, tiny, and prints ours beside the bare loops. Figures are no test.
 
-use orderledger_tests::run_json;
+use orderledger_tests::{kafka, run_json};
 use serde_json::Value;
 
 fn is_positive(value: &Value) -> bool {
@@ -22,8 +22,37 @@ fn matching_prints_the_book_beside_both_loops() {
 fn rebuild_reads_the_same_records_in_every_pass() {
     let said = run_json(&["benchmark", "rebuild", "--records", "1000", "--rounds", "1", "--json"]).unwrap();
     let rows = said["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 4);
-    assert!(rows.iter().all(|row| row["records"] == rows[0]["records"] && is_positive(&row["recordsPerSecond"])));
+    assert_eq!(passes(rows), ["read", "read and parse", "fold", "rebuild"]);
+    check_rebuild(rows);
+}
+
+#[test]
+fn rebuild_on_kafka_compares_with_the_bare_client() {
+    let Some(brokers) = kafka::shared() else { return };
+    let on_kafka = ["--log", "kafka", "--kafka-brokers", &brokers, "--records", "1000", "--rounds", "1", "--json"];
+    let said = run_json(&[&["benchmark", "rebuild"][..], &on_kafka].concat()).unwrap();
+    let rows = said["rows"].as_array().unwrap();
+    assert_eq!(passes(rows), ["bare", "read", "read and parse", "fold", "rebuild"]);
+    assert_eq!(rows[0]["bytes"], rows[1]["bytes"]);
+    check_rebuild(rows);
+}
+
+fn passes(rows: &[Value]) -> Vec<&str> {
+    rows.iter().map(|row| row["pass"].as_str().unwrap()).collect()
+}
+
+/// All have read the same, and are compared with the first.
+fn check_rebuild(rows: &[Value]) {
+    for row in rows {
+        assert!(row["records"] == rows[0]["records"] && is_positive(&row["recordsPerSecond"]));
+        for (ratio, of) in [("recordsPerSecondPerMille", "recordsPerSecond"), ("peakPerMille", "peakBytes")] {
+            let (figure, bare) = (row[of].as_u64().unwrap(), rows[0][of].as_u64().unwrap());
+            assert_eq!(row["ofBare"][ratio].as_u64(), Some(figure * 1000 / bare), "{row}");
+        }
+        let cpu = row["cpuMillis"].as_u64().unwrap() * 1000;
+        assert_eq!(row["ofBare"]["cpuPerMille"].as_u64(), cpu.checked_div(rows[0]["cpuMillis"].as_u64().unwrap()));
+    }
+    assert!(is_positive(&rows[rows.len() - 1]["viewsOfLogPerMille"]));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! `benchmark rebuild`: the projections from offset zero.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_projections::worker::read::Read;
+use orderledger_store::event_log::kafka::read_bare;
 use orderledger_store::event_log::{EventLog, ReaderKind, Record};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ground;
 use crate::cli::args::MemoryArgs;
@@ -24,11 +26,12 @@ Records a second of the projections rebuilt from offset zero: one read of the lo
 `orderledger rebuild all`.
 
 The log is a market day run through the real stages; with --data it is made once and kept there (on Kafka: in the topics of \
---topic-prefix), and read again by every later run. Over the same log, in the same round: a loop that reads every record and \
-counts its bytes (on Kafka: the bare librdkafka, tuned as for the rebuild), one that reads and parses every record, the fold \
-within --memory-limit without storing its views, and the whole rebuild, until the views are written, synced and can be read. Printed is \
-the median of the rounds; 'of bare' is the share of the bare read's records a second, 'peak' the most memory that the process \
-held meanwhile.";
+--topic-prefix), and read again by every later run. Over the same log, in the same round: on Kafka the bare librdkafka, configured as \
+for the rebuild, polled by a loop that counts records and bytes and nothing else; a loop around our own reader that does the same; \
+one that reads and parses every record; the fold within --memory-limit without storing its views; and the whole rebuild, until the \
+views are written, synced and can be read. Printed is the median of the rounds. 'of bare' is the share of the bare loop's records a \
+second, 'x bare' how many times its processor time and memory; the embedded log's bare loop is that around our reader. 'peak' is the \
+most memory that the process held meanwhile.";
 
 /// A market day gives about so many records an order.
 const RECORDS_PER_ORDER: u32 = 6;
@@ -76,8 +79,16 @@ struct Pass {
     disk_bytes: u64,
 }
 
-/// The passes of a round, in their order.
-const PASSES: [&str; 4] = ["read", "read and parse", "fold", "rebuild"];
+impl Pass {
+    /// Records a second.
+    fn rate(&self) -> u64 {
+        per_second(self.records, self.took)
+    }
+}
+
+/// The passes of a round, in their order. The first that there is, is the bare loop: only a log on a cluster has a client to
+/// go without our reader.
+const PASSES: [&str; 5] = ["bare", "read", "read and parse", "fold", "rebuild"];
 
 /// What a pass takes, in time and memory.
 fn measured(pass: impl FnOnce() -> Result<Pass, Failure>) -> Result<Pass, Failure> {
@@ -102,12 +113,21 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let (_data, log) = open_log(settings, false)?;
     let (key, names, limit) = (&settings.key, args.projection.as_slice(), args.memory.limit);
-    let mut passes: [Vec<Pass>; 4] = Default::default();
+    let mut passes: [Vec<Pass>; PASSES.len()] = Default::default();
     let mut bar = Bar::new(usize::try_from(args.rounds).unwrap_or(1).saturating_mul(PASSES.len()), "passes");
     for round in 0..args.rounds {
-        let [read, parsed, folded, rebuilt] = &mut passes;
-        read.push(measured(|| pass(&*log, |_, _| ()))?);
-        parsed.push(measured(|| pass(&*log, |from, record| drop(std::hint::black_box(Read::new(from, record, key)))))?);
+        let [bare, read, parsed, folded, rebuilt] = &mut passes;
+        let held = held(&*log)?;
+        if let Some(kafka) = &settings.kafka {
+            bare.push(measured(|| {
+                let (records, bytes) = read_bare(kafka, &held)?;
+                Ok(Pass { records, bytes, ..Pass::default() })
+            })?);
+        }
+        read.push(measured(|| pass(&*log, &held, |_, _| ()))?);
+        parsed.push(measured(|| {
+            pass(&*log, &held, |from, record| drop(std::hint::black_box(Read::new(from, record, key))))
+        })?);
         let bytes = read.last().map_or(0, |pass| pass.bytes);
         folded.push(measured(|| {
             let records = fold_from_zero(scratch.path(), &*log, key, names, limit)?.records;
@@ -150,17 +170,22 @@ pub(super) fn generate(records: u32, users: Option<u32>, settings: &Settings) ->
     Ok(sent?)
 }
 
-/// Reads the log once from end to end, and does that with every record.
-fn pass(log: &dyn EventLog, mut each: impl FnMut(TopicPartition, Record)) -> Result<Pass, Failure> {
+/// What the log holds and gives.
+fn held(log: &dyn EventLog) -> Result<Vec<(TopicPartition, Range<u64>)>, Failure> {
     let all = Topic::ALL.into_iter().flat_map(|topic| (0..log.partitions()).map(move |p| topic.at(p)));
-    let (mut from, mut ends) = (Vec::new(), Vec::new());
-    for partition in all {
-        from.push((partition, log.first_offset(partition)?));
-        ends.push((partition, log.end_offset(partition)?));
-    }
+    all.map(|of| Ok((of, log.first_offset(of)?..log.stable_end(of)?))).collect()
+}
+
+/// Reads that once from end to end, and does that with every record.
+fn pass(
+    log: &dyn EventLog,
+    held: &[(TopicPartition, Range<u64>)],
+    mut each: impl FnMut(TopicPartition, Record),
+) -> Result<Pass, Failure> {
+    let from: Vec<_> = held.iter().map(|(of, held)| (*of, held.start)).collect();
     let mut reader = log.reader(&from, ReaderKind::Rebuild)?;
     let mut pass = Pass::default();
-    while ends.iter().any(|(partition, end)| reader.position(*partition) < *end) {
+    while held.iter().any(|(of, held)| reader.position(*of) < held.end) {
         for fetched in reader.poll(Duration::from_millis(100))? {
             for record in fetched.records {
                 let bytes = [&record.key, &record.value].into_iter().flatten().map(bytes::Bytes::len).sum::<usize>();
@@ -173,35 +198,22 @@ fn pass(log: &dyn EventLog, mut each: impl FnMut(TopicPartition, Record)) -> Res
     Ok(pass)
 }
 
-fn show(args: &Args, passes: [Vec<Pass>; 4]) -> Result<(), Failure> {
+fn show(args: &Args, passes: [Vec<Pass>; PASSES.len()]) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (name, mut passes) in PASSES.into_iter().zip(passes) {
         passes.sort_by_key(|pass| pass.took);
-        rows.push((name, passes.get(passes.len() / 2).copied().unwrap_or_default()));
+        rows.extend(passes.get(passes.len() / 2).map(|pass| (name, *pass)));
     }
-    let first = rows.first().map(|(_, pass)| *pass).unwrap_or_default();
-    let rate = |pass: &Pass| per_second(pass.records, pass.took);
-    let percent = |of: u64, whole: u64| of.saturating_mul(100) / whole.max(1);
+    let bare = rows.first().map(|(_, pass)| *pass).unwrap_or_default();
     if args.json {
-        let row = |(name, pass): &(&str, Pass)| {
-            json!({
-                "pass": name,
-                "records": pass.records,
-                "bytes": pass.bytes,
-                "micros": u64::try_from(pass.took.as_micros()).unwrap_or(u64::MAX),
-                "recordsPerSecond": rate(pass),
-                "cpuMillis": pass.cpu_millis,
-                "peakBytes": pass.peak_bytes,
-                "viewBytes": pass.disk_bytes,
-            })
-        };
-        let rows: Vec<_> = rows.iter().map(row).collect();
+        let rows: Vec<_> = rows.iter().map(|(name, pass)| to_json(name, pass, &bare)).collect();
         return print_json(&json!({ "rounds": args.rounds, "rows": rows }));
     }
     let mut text = format!(
-        "{} records, {} bytes of keys and values, {}, median of {} rounds\n\n{:<15} {:>11} {:>8} {:>8} {:>9} {:>10} {:>16}\n",
-        grouped(first.records),
-        grouped(first.bytes),
+        "{} records, {} bytes of keys and values, {}, median of {} rounds\n\n\
+         {:<15} {:>11} {:>8} {:>8} {:>9} {:>7} {:>10} {:>7} {:>12}\n",
+        grouped(bare.records),
+        grouped(bare.bytes),
         args.projection.join(", "),
         args.rounds,
         "",
@@ -209,19 +221,45 @@ fn show(args: &Args, passes: [Vec<Pass>; 4]) -> Result<(), Failure> {
         "of bare",
         "MB/s",
         "cpu s",
+        "x bare",
         "peak MiB",
+        "x bare",
         "views : log"
     );
+    let times = |of: u64, bare: u64| if bare > 0 { ratio(of, bare) } else { "-".to_owned() };
     for (name, pass) in &rows {
         let views = if pass.disk_bytes > 0 { ratio(pass.disk_bytes, pass.bytes) } else { "-".to_owned() };
         text.push_str(&format!(
-            "{name:<15} {:>11} {:>7}% {:>8} {:>9} {:>10} {views:>16}\n",
-            grouped(rate(pass)),
-            percent(rate(pass), rate(&first)),
+            "{name:<15} {:>11} {:>7}% {:>8} {:>9} {:>7} {:>10} {:>7} {views:>12}\n",
+            grouped(pass.rate()),
+            pass.rate().saturating_mul(100) / bare.rate().max(1),
             grouped(per_second(pass.bytes, pass.took) / 1_000_000),
             format!("{}.{:02}", pass.cpu_millis / 1000, pass.cpu_millis % 1000 / 10),
+            times(pass.cpu_millis, bare.cpu_millis),
             grouped(pass.peak_bytes >> 20),
+            times(pass.peak_bytes, bare.peak_bytes),
         ));
     }
     print(text)
+}
+
+/// A row for a program; what can't be compared is null.
+fn to_json(name: &str, pass: &Pass, bare: &Pass) -> Value {
+    let per_mille = |of: u64, whole: u64| of.saturating_mul(1000).checked_div(whole);
+    json!({
+        "pass": name,
+        "records": pass.records,
+        "bytes": pass.bytes,
+        "micros": u64::try_from(pass.took.as_micros()).unwrap_or(u64::MAX),
+        "recordsPerSecond": pass.rate(),
+        "cpuMillis": pass.cpu_millis,
+        "peakBytes": pass.peak_bytes,
+        "viewBytes": pass.disk_bytes,
+        "ofBare": {
+            "recordsPerSecondPerMille": per_mille(pass.rate(), bare.rate()),
+            "cpuPerMille": per_mille(pass.cpu_millis, bare.cpu_millis),
+            "peakPerMille": per_mille(pass.peak_bytes, bare.peak_bytes),
+        },
+        "viewsOfLogPerMille": per_mille(pass.disk_bytes, pass.bytes),
+    })
 }

@@ -8,6 +8,7 @@
 pub mod topics;
 
 mod appender;
+mod bare;
 mod context;
 mod errors;
 mod known;
@@ -33,6 +34,7 @@ use super::{Appender, AppenderKind, EventLog, Reader, ReaderKind, Record};
 use crate::Error;
 use crate::error::At;
 
+pub use bare::read_bare;
 pub use restoring::KafkaRestoring;
 pub use settings::{KafkaSettings, MESSAGE_MAX_BYTES};
 

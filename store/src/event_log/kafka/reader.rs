@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use orderledger_domain::position::TopicPartition;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::Offset;
 
@@ -179,29 +178,35 @@ impl Reader for KafkaReader {
 }
 
 impl Drop for KafkaReader {
-    /// The client waits for its last commit, and where the group has no coordinator, or may not be used, that lasts.
     fn drop(&mut self) {
-        let consumer = self.consumer.take();
-        let (ending, ended) = channel::<()>();
-        let dropping = std::thread::Builder::new().name("reader's end".to_owned()).spawn(move || {
-            drop(consumer);
-            drop(ending);
-        });
-        match dropping {
-            // It says that it has ended by hanging up.
-            Ok(_) if ended.recv_timeout(END_WITHIN) == Err(RecvTimeoutError::Timeout) => {
-                tracing::debug!("a reader ends by itself; its group's last positions may not be told");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "no thread for a reader's end: it took place at once"),
+        if let Some(consumer) = self.consumer.take() {
+            end(consumer);
         }
     }
 }
 
+/// Ends a consumer, and doesn't wait long for it: it waits for its last commit, and where the group has no coordinator, or may not
+/// be used, that lasts.
+pub(super) fn end<C: ConsumerContext + 'static>(consumer: BaseConsumer<C>) {
+    let (ending, ended) = channel::<()>();
+    let dropping = std::thread::Builder::new().name("reader's end".to_owned()).spawn(move || {
+        drop(consumer);
+        drop(ending);
+    });
+    match dropping {
+        // It says that it has ended by hanging up.
+        Ok(_) if ended.recv_timeout(END_WITHIN) == Err(RecvTimeoutError::Timeout) => {
+            tracing::debug!("a reader ends by itself; its group's last positions may not be told");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "no thread for a reader's end: it took place at once"),
+    }
+}
+
 /// Where the client stands, holes included, in the partitions of which it has passed anything.
-pub(super) fn positions(
-    consumer: &BaseConsumer<Watching>,
-    names: &Arc<Names>,
+pub(super) fn positions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    names: &Names,
 ) -> Result<BTreeMap<TopicPartition, u64>, Error> {
     let list = consumer.position().map_err(|error| translated(At::Log, error))?;
     let at = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
