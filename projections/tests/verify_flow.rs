@@ -51,7 +51,8 @@ fn days_of_the_real_stages_are_equal() {
         let report = check(&log, &rows);
         assert!(report.is_equal(), "seed {seed}\n{report}");
         assert_eq!((report.unanswered, report.pending), (0, 0));
-        for (check, compared) in report.checks() {
+        // These rows belong to no view on a disk.
+        for (check, compared) in report.checks().filter(|(check, _)| *check != Check::Digests) {
             assert!(compared.compared > 0, "seed {seed}: {check:?} compared nothing");
         }
     }

@@ -1,6 +1,6 @@
 //! The generations of a projection's view: `DIR/PROJECTION/gen-000001/`, and the file `CURRENT` that names the live one.
 //!
-//! A rebuild makes the next generation beside the live one and promotes it; the one before is kept for rollback.
+//! A rebuild makes the next generation beside the live one and promotes it; the newest whole one before is kept for rollback.
 
 use std::fs;
 use std::io;
@@ -104,9 +104,10 @@ impl Generations {
         self.path(self.current)
     }
 
-    /// The newest generation before the live one, if it is still there.
+    /// The newest whole generation before the live one: what can be gone back to.
     pub fn previous(&self) -> Result<Option<u64>, Error> {
-        Ok(numbers(&self.dir)?.into_iter().rfind(|&number| number < self.current))
+        let is_whole = |number: &u64| *number < self.current && views::is_whole(&self.path(*number));
+        Ok(numbers(&self.dir)?.into_iter().rfind(is_whole))
     }
 
     /// The directory that holds them.
@@ -153,8 +154,8 @@ impl Generations {
         }
     }
 
-    /// Makes a generation the live one, for good before it returns, and removes all but the one it replaces; those must not
-    /// be open any more. An older number is a rollback: the next start then removes the newer ones.
+    /// Makes a generation the live one, for good before it returns, and removes all but the one it replaces and, where that is not
+    /// whole, the newest whole one before; those must not be open any more. An older number is a rollback: the next start then removes the newer ones.
     pub fn promote(&mut self, number: u64) -> Result<(), Error> {
         if !numbers(&self.dir)?.contains(&number) {
             return Err(Error::refused(self.path(number), "there is no such generation to promote"));
@@ -168,11 +169,17 @@ impl Generations {
         faults::point("generation.after-promotion");
         // It is live now, whatever becomes of the rest: what is left over goes at the next start.
         let ended = if self.building == Some(number) { self.end_building() } else { Ok(()) };
-        let removed = self.remove(|number, current| number != replaced && number != current);
+        let removed = self.remove_but(replaced);
         for error in [ended.err(), removed.err()].into_iter().flatten() {
             tracing::warn!(%error, "what is left of other generations goes at the next start");
         }
         Ok(())
+    }
+
+    /// Removes all generations but the live one, the one it replaced, which may be open, and one that can be gone back to.
+    fn remove_but(&self, replaced: u64) -> Result<(), Error> {
+        let kept = if views::is_whole(&self.path(replaced)) { None } else { self.previous()? };
+        self.remove(|number, current| number != current && number != replaced && Some(number) != kept)
     }
 
     /// All generations, oldest first.
@@ -275,6 +282,7 @@ mod tests {
         for expected in ["1 previous, 2 live, ", "2 previous, 3 live, ", "3 previous, 4 live, "] {
             let (number, path) = generations.create_next().unwrap();
             assert!(path.is_dir());
+            fs::write(path.join("db"), b"whole").unwrap();
             fs::create_dir(dir.path().join(format!("market/gen-{number:06}.quarantine-1"))).unwrap();
             generations.promote(number).unwrap();
             assert_eq!(text(&generations), expected);
@@ -283,6 +291,33 @@ mod tests {
         assert_eq!(generations.previous().unwrap(), Some(3));
         assert_eq!(fs::read_to_string(dir.path().join("market/CURRENT")).unwrap(), "gen-000004\n");
         assert_eq!(fs::read_dir(dir.path().join("market")).unwrap().count(), 5);
+    }
+
+    #[test]
+    fn in_the_place_of_a_damaged_one_the_whole_one_before_it_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut generations = Generations::open(dir.path(), "market").unwrap();
+        let schema = views::Schema { name: "market", version: 1 };
+        let open = |path: &Path| views::View::open(path, schema, views::Options::default()).unwrap();
+        open(&generations.path(1)).close().unwrap();
+        let steps = [
+            (true, "1 previous, 2 live, ", 1),
+            (true, "1 previous, 2 previous, 3 live, ", 1),
+            (false, "1 previous, 3 previous, 4 live, ", 1),
+            (false, "4 previous, 5 live, ", 4),
+        ];
+        for (is_damaged, expected, previous) in steps {
+            let (number, path) = generations.create_next().unwrap();
+            let view = open(&path);
+            generations.promote(number).unwrap();
+            assert_eq!(text(&generations), expected);
+            assert_eq!(generations.previous().unwrap(), Some(previous));
+            if is_damaged {
+                view.condemn(Error::corrupt(path, "a row"));
+            }
+        }
+        let kept = Generations::open(dir.path(), "market").unwrap();
+        assert_eq!((text(&kept), kept.previous().unwrap()), ("4 previous, 5 live, ".to_owned(), Some(4)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `verify`: everything once more from the log, by other code, compared with the log itself and with the views.
 
+use orderledger_projections::verify::{Check, Compared};
 use serde_json::json;
 
 use super::progress::Bar;
@@ -45,6 +46,7 @@ pub(super) fn row(verified: &Verified) -> serde_json::Value {
             "compared": compared.compared,
             "differences": compared.differences,
             "first": compared.first,
+            "whatToDo": what_to_do(check, &compared),
         })
     });
     json!({
@@ -73,6 +75,17 @@ pub(crate) fn table(verified: &Verified) -> String {
                 difference.at, difference.expected, difference.found
             ));
         }
+        if let Some(what) = what_to_do(check, &compared) {
+            text.push_str(&format!("    {what}\n"));
+        }
     }
     text
+}
+
+/// What is to be done about differences of which nothing else says it.
+fn what_to_do(check: Check, compared: &Compared) -> Option<&'static str> {
+    (check == Check::Digests && compared.differences > 0).then_some(
+        "expected is of the rows as they are, found is what the view keeps; whether its rows are right, the other checks say. \
+         Make the view anew without the server: orderledger rebuild NAME",
+    )
 }

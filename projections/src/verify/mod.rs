@@ -10,6 +10,7 @@
 //! - `money`, `books`, `tape`: what follows from it
 //! - `withheld`: what of it the views leave out, because it waits or was discarded
 //! - `rows`, `compare`, `fills`, `inboxes`, `days`, `kept`: the rows of the views beside it
+//! - `digests`: what each view says of all its rows, beside these
 //! - `report`: what it came to
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ mod answers;
 mod books;
 mod compare;
 mod days;
+mod digests;
 mod fills;
 mod inboxes;
 mod kept;

@@ -50,11 +50,13 @@ pub enum Check {
     Chains,
     /// The records of the audit view, byte for byte.
     Records,
+    /// The digest that each view keeps beside its rows.
+    Digests,
 }
 
 impl Check {
     /// Every check, in the order of a report.
-    pub const ALL: [Check; 19] = [
+    pub const ALL: [Check; 20] = [
         Check::Streams,
         Check::Answers,
         Check::Copies,
@@ -74,6 +76,7 @@ impl Check {
         Check::Days,
         Check::Chains,
         Check::Records,
+        Check::Digests,
     ];
 
     /// The check in words.
@@ -98,6 +101,7 @@ impl Check {
             Check::Days => "days",
             Check::Chains => "hash chains",
             Check::Records => "records",
+            Check::Digests => "digests of views",
         }
     }
 }

@@ -42,14 +42,8 @@ impl Catalog {
         schema: Schema,
         cache: &Arc<BlockCache>,
     ) -> Result<(Catalog, Option<(DigestAt, Vec<Arc<Sorted>>)>), Error> {
-        let path = dir.join(NAME);
-        let frame = match std::fs::read(&path) {
-            Ok(frame) => Some(frame),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(cause) => return Err(Error::unavailable(&path, "it could not be read").with_source(cause)),
-        };
-        let at = At::from(path.as_path());
-        let stored = frame.map(|frame| codec::decode_at::<Stored>(&at, CATALOG_SCHEMA, &frame)).transpose()?;
+        let at = At::from(dir.join(NAME).as_path());
+        let stored = read(dir)?;
         let numbers = stored.as_ref().map_or(&[][..], |stored| &stored.files);
         sorted::remove_others(dir, numbers)?;
         let next = numbers.iter().max().map_or(1, |last| last.saturating_add(1));
@@ -70,12 +64,7 @@ impl Catalog {
 
     /// Whether the catalog on the disk names that file, or can't be read and might: a write that failed may have been done.
     pub(super) fn names(&self, number: u64) -> bool {
-        let path = self.dir.join(NAME);
-        match std::fs::read(&path) {
-            Ok(frame) => codec::decode_at::<Stored>(&At::from(path.as_path()), CATALOG_SCHEMA, &frame)
-                .map_or(true, |stored| stored.files.contains(&number)),
-            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-        }
+        read(&self.dir).map_or(true, |stored| stored.is_some_and(|stored| stored.files.contains(&number)))
     }
 
     /// From here on these files count, and the head and digest are these; what is on the disk when this returns survives a power
@@ -87,5 +76,25 @@ impl Catalog {
         let failed =
             |cause| Error::unavailable(&self.dir, "the view's catalog could not be written").with_source(cause);
         atomic_file::replace(&self.dir.join(NAME), &[&frame]).map_err(failed)
+    }
+}
+
+/// Whether the files of rows in that directory are there that its catalog names; without a catalog there are none. One that can't be
+/// read now may be whole.
+pub(super) fn has_its_files(dir: &Path) -> bool {
+    match read(dir) {
+        Ok(Some(stored)) => stored.files.iter().all(|&number| sorted::path(dir, number).is_file()),
+        Ok(None) => !sorted::has_any(dir),
+        Err(error) => !matches!(error, Error::Corrupt { .. }),
+    }
+}
+
+/// The catalog of a directory, where one was written.
+fn read(dir: &Path) -> Result<Option<Stored>, Error> {
+    let path = dir.join(NAME);
+    match std::fs::read(&path) {
+        Ok(frame) => codec::decode_at(&At::from(path.as_path()), CATALOG_SCHEMA, &frame).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(Error::unavailable(&path, "it could not be read").with_source(cause)),
     }
 }

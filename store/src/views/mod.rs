@@ -52,7 +52,7 @@ pub use bulk::bulk_load;
 pub use changes::Changes;
 pub use digest::RowsDigest;
 pub use head::DigestAt;
-pub use open::is_whole;
+pub(crate) use open::is_whole;
 pub use options::{Options, ViewSizes};
 pub use reader::{Direction, RowScan, ViewReader};
 pub use scan::Scan;

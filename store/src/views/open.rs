@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::base::{Base, remove_unfinished_snapshots};
 use super::block_cache::BlockCache;
-use super::catalog::Catalog;
+use super::catalog::{self, Catalog};
 use super::head::{self, DigestAt, HEAD_KEY};
 use super::sorted::Sorted;
 use super::{Disk, RowsDigest, Schema};
@@ -59,9 +59,11 @@ pub(super) fn open(dir: &Path, schema: Schema, older: &[u8], cache_bytes: u64) -
     }
 }
 
-/// Whether the directory holds a view that was made to its end and has not proved damaged.
-pub fn is_whole(dir: &Path) -> bool {
-    dir.join("db").is_file() && !dir.join(CONDEMNED).exists() && !dir.join(INCOMPLETE).exists()
+/// Whether the directory holds a view that was made to its end and has not proved damaged, with the files that belong to it. What is
+/// in them is not read; and one whose files are being merged may be taken for one that lacks some.
+pub(crate) fn is_whole(dir: &Path) -> bool {
+    let is_marked = [CONDEMNED, INCOMPLETE].iter().any(|mark| dir.join(mark).exists());
+    dir.join("db").is_file() && !is_marked && catalog::has_its_files(dir)
 }
 
 /// The next open of this directory puts it aside.

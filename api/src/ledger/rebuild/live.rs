@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use orderledger_projections::worker::fold::Failure;
-use orderledger_store::views::is_whole;
 use orderledger_store::{At, Error};
 use uuid::Uuid;
 
@@ -156,8 +155,7 @@ fn generation(ledger: &Ledger, handle: &ViewHandle, asked: &Asked) -> Result<u64
         return Ok(handle.seat().generations.create_next()?.0);
     }
     let seat = handle.seat();
-    let before = seat.generations.previous()?.filter(|number| is_whole(&seat.generations.path(*number)));
-    before.ok_or(NotBegun::NothingBefore(handle.name))
+    seat.generations.previous()?.ok_or(NotBegun::NothingBefore(handle.name))
 }
 
 /// Does it, to its end; also where that is a panic.

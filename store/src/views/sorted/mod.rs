@@ -216,6 +216,12 @@ pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{NAME}{number:08}"))
 }
 
+/// Whether a file of rows is there, whatever is in it.
+pub(super) fn has_any(dir: &Path) -> bool {
+    let of_rows = |entry: fs::DirEntry| entry.file_name().to_str().is_some_and(|name| name.starts_with(NAME));
+    fs::read_dir(dir).is_ok_and(|entries| entries.flatten().any(of_rows))
+}
+
 /// Removes every file of rows but those of these numbers: what a kill left.
 pub(super) fn remove_others(dir: &Path, numbers: &[u64]) -> Result<(), Error> {
     let failed = |cause| Error::unavailable(dir, "its files could not be listed or removed").with_source(cause);

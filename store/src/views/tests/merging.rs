@@ -91,6 +91,26 @@ fn without_one_of_its_files_a_view_is_put_aside_and_without_its_catalog_it_is_wh
 }
 
 #[test]
+fn a_view_is_whole_only_with_its_catalog_and_all_files_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("view");
+    assert!(!is_whole(&at));
+    drop(open(&at, lazy()));
+    assert!(is_whole(&at), "nothing was ever flushed");
+    drop(filled(&at, 2));
+    assert!(is_whole(&at));
+    for file in files_of_rows(&at).into_iter().chain(["catalog".to_owned()]) {
+        let (here, away) = (at.join(&file), dir.path().join("away"));
+        fs::rename(&here, &away).unwrap();
+        assert!(!is_whole(&at), "without {file}");
+        fs::write(&here, b"garbage").unwrap();
+        assert_eq!(is_whole(&at), file != "catalog", "garbage in {file}");
+        fs::rename(&away, &here).unwrap();
+        assert!(is_whole(&at));
+    }
+}
+
+#[test]
 fn a_deletion_of_a_row_that_was_loaded_outlives_every_merge() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("view");
