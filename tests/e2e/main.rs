@@ -15,6 +15,7 @@ mod positions;
 mod problems;
 mod realtime;
 mod rebuild;
+mod rebuild_command;
 mod starting;
 mod tail;
 mod trade;
