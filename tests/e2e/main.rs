@@ -16,6 +16,7 @@ mod positions;
 mod problems;
 mod realtime;
 mod rebuild;
+mod rebuild_command;
 mod starting;
 mod tail;
 mod trade;

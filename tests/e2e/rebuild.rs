@@ -26,7 +26,7 @@ const NAMES: [&str; 5] = ["settlement", "market", "audit", "notifications", "ana
 /// 200 reads a second.
 const BETWEEN_READS: Duration = Duration::from_millis(5);
 
-fn fund(client: &Client) {
+pub(crate) fn fund(client: &Client) {
     client.deposit("buyer", "USD", "1000000");
     client.deposit("seller", "AAPL", "100000");
 }
@@ -37,12 +37,12 @@ fn trade(client: &Client, price: u64) -> Value {
 }
 
 /// Twenty trades; where the last one stands.
-fn trades(client: &Client) -> Value {
+pub(crate) fn trades(client: &Client) -> Value {
     (1..20).for_each(|price| drop(trade(client, 10 + price % 7)));
     trade(client, 11)
 }
 
-fn ask(client: &Client, what: &str) -> Value {
+pub(crate) fn ask(client: &Client, what: &str) -> Value {
     client.post(format!("/v1/projections/{what}"), &json!({})).send().expect(202)
 }
 
@@ -52,7 +52,7 @@ fn ended(client: &Client, name: &str) -> Value {
     until(look, |answer| answer.status == 200 && !answer.json()["endedAt"].is_null()).expect(200)
 }
 
-fn generations(client: &Client, name: &str) -> Vec<(u64, String)> {
+pub(crate) fn generations(client: &Client, name: &str) -> Vec<(u64, String)> {
     let rows = client.get(format!("/v1/projections/{name}/generations")).expect(200)["data"].clone();
     let row = |row: &Value| (row["generation"].as_u64().unwrap(), row["state"].as_str().unwrap().to_owned());
     rows.as_array().unwrap().iter().map(row).collect()

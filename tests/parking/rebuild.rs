@@ -67,3 +67,42 @@ fn what_is_parked_is_rebuilt_as_parked_and_what_was_fixed_meanwhile_is_a_differe
     let (code, said) = ground.home().run(&["rebuild", "all"]);
     assert_eq!(code, Some(0), "{said}");
 }
+
+#[test]
+fn a_difference_accepted_offline_is_taken_with_its_reason_on_record() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let first = server.client.deposit("alice", "USD", "100");
+    ground.poison(&[format!("settlement:{}", after(&first, 2))]);
+    let last = server.client.deposit("alice", "USD", "50");
+    until(|| parked(&server.client, "user:alice"), |row| !row.is_null());
+    server.stop();
+
+    // The program that runs here can apply what is parked.
+    let (code, said) = ground.home().run(&["rebuild", "settlement"]);
+    assert!(code == Some(4) && said.contains("--accept-difference"), "{code:?}: {said}");
+    let accepting = ["rebuild", "settlement", "--accept-difference", "fixed in 0.2", "--actor", "ann"];
+    // A reason for rows that were never whole is not on record: here the process ends while it writes them.
+    let mut options = accepting.to_vec();
+    let of_home = ground.home().options();
+    options.extend(of_home.iter().map(String::as_str));
+    let mut killed = std::process::Command::new(orderledger_tests::faulty_program());
+    let killed = killed.args(options).env("ORDERLEDGER_FAULT_POINTS", "view.loaded=1").output().unwrap();
+    assert!(!killed.status.success(), "{killed:?}");
+    let (code, said) = ground.home().run(&accepting);
+    assert!(code == Some(0) && said.contains("different, accepted"), "{code:?}: {said}");
+
+    ground.poison(&[]);
+    let server = ground.serve();
+    let client = &server.client;
+    assert!(client.balances("alice", &last)["USD"][0].starts_with("150"));
+    assert_eq!(parked(client, "user:alice"), Value::Null);
+    let events =
+        || client.get("/v1/audit/events?topic=dead-letters&type=DifferenceAccepted").expect(200)["data"].clone();
+    let events = until(events, |events| !events.as_array().unwrap().is_empty());
+    assert_eq!(events.as_array().unwrap().len(), 1, "{events}");
+    let said = &events[0]["event"]["payload"];
+    assert_eq!((&said["reason"], &said["actor"]), (&json!("fixed in 0.2"), &json!("ann")), "{events}");
+    server.stop();
+    ground.home().verify();
+}

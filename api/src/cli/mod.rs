@@ -77,7 +77,7 @@ enum Command {
     /// Measures ours beside the bare loop, in one run.
     #[command(subcommand)]
     Benchmark(benchmark::Benchmark),
-    /// Rebuilds views from offset zero, offline, compares and swaps.
+    /// Rebuilds views from offset zero, beside a running server or offline; goes back to those before.
     Rebuild(rebuild::Args),
     /// Re-derives everything from the log with other code and compares; exit 0 only if all is equal.
     Verify(verify::Args),

@@ -13,6 +13,8 @@ const PLAIN_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Bar {
     bar: ProgressBar,
     unit: &'static str,
+    /// What is being done, in a word or two.
+    phase: String,
     /// When a plain line was last written; none on a terminal.
     plain: Option<Instant>,
     begun: Instant,
@@ -25,9 +27,10 @@ impl Bar {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         let bar = if terminal { ProgressBar::new(length) } else { ProgressBar::hidden() };
         bar.set_length(length);
-        let style = format!("{{bar:40}} {{pos}}/{{len}} {unit}  {{per_sec}}  ETA {{eta}}");
+        let style = format!("{{bar:40}} {{pos}}/{{len}} {unit}  {{per_sec}}  ETA {{eta}}  {{msg}}");
         bar.set_style(ProgressStyle::with_template(&style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Bar { bar, unit, plain: (!terminal).then(Instant::now), begun: Instant::now() }
+        let plain = (!terminal).then(Instant::now);
+        Bar { bar, unit, phase: String::new(), plain, begun: Instant::now() }
     }
 
     /// So many units are done.
@@ -41,6 +44,14 @@ impl Bar {
         self.set_position(passed.records);
     }
 
+    /// What is done now: the units alone don't tell where some of the work is not counted in them.
+    pub(crate) fn set_phase(&mut self, phase: &str) {
+        if self.phase != phase {
+            phase.clone_into(&mut self.phase);
+            self.bar.set_message(self.phase.clone());
+        }
+    }
+
     fn set_position(&mut self, done: u64) {
         self.bar.set_position(done);
         let Some(said) = &mut self.plain else { return };
@@ -52,8 +63,9 @@ impl Bar {
         let elapsed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         let rate = done.saturating_mul(1000) / elapsed;
         let eta = length.saturating_sub(done) / rate.max(1);
+        let line = format!("{done}/{length} {unit}  {rate}/s  ETA {eta} s  {}", self.phase);
         // There is nobody to tell if stderr is gone.
-        let _ = writeln!(std::io::stderr().lock(), "{done}/{length} {unit}  {rate}/s  ETA {eta} s");
+        let _ = writeln!(std::io::stderr().lock(), "{}", line.trim_end());
     }
 
     /// The work is done.

@@ -177,6 +177,13 @@ impl Server {
         self.write(path, body, Some("respond-async"))
     }
 
+    /// What it answers where something is taken away, or called off.
+    pub(super) fn delete(&self, path: &str) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.url);
+        let answer = self.signed(self.agent.delete(&url)).call().map_err(|error| unreachable(&url, &error))?;
+        read(&url, answer)
+    }
+
     fn write(&self, path: &str, body: &Value, prefer: Option<&str>) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.url);
         let mut request = self.signed(self.agent.post(&url)).header("Idempotency-Key", Uuid::new_v4().to_string());

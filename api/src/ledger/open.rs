@@ -45,7 +45,7 @@ use crate::webhooks::{self, Webhooks};
 
 /// The partition count of a new data directory.
 pub(crate) const PARTITIONS: u32 = 12;
-/// What a rebuild may take of a core, in percent, where nothing else is set.
+/// How much of the time a rebuild may work, in percent, where nothing else is set.
 pub(crate) const REBUILD_SHARE: u32 = 50;
 /// How many lists may be streamed at once: each has a few stretches of rows in memory, and a thread while it makes one.
 pub(super) const EXPORTS_MAX: usize = 16;

@@ -43,7 +43,7 @@ pub(super) struct Args {
     answer_timeout_ms: u64,
     #[command(flatten)]
     parking: ParkingArgs,
-    /// How much of a core a rebuild may take, in percent: the rest is left to what is live.
+    /// How much of the time the threads of a rebuild may work, in percent: the rest is left to what is live.
     #[arg(long, env = "ORDERLEDGER_REBUILD_SHARE", default_value_t = REBUILD_SHARE, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
     rebuild_share: u32,
     /// After how many records of a partition a stage keeps a snapshot, at the latest (after a minute in any case): a restart folds at most about so many again.

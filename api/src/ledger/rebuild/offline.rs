@@ -262,13 +262,16 @@ fn compare_and_promote(
     live.view().close()?;
     drop(live);
     let (number, path) = generations.create_next()?;
+    projection.write(&path, fresh, |_| Ok(()))?;
+    // Only now, as the new rows are there for good: a disk too full for them leaves no record of what never came. It stands
+    // before the swap, so that no view is taken without its reason; without the swap it stands only where the process, or
+    // the disk, ended between the two, and then the difference is found and accepted once more.
     if let Some(acceptance) = acceptance.filter(|_| !rebuilt.is_equal()) {
         let digests = (live_digest.digest.sum, rebuilt_digest.digest.sum);
         let appender = log.appender(AppenderKind::Client)?;
         note(&*appender, projection.name(), number, digests, acceptance)?;
         rebuilt.accepted = true;
     }
-    projection.write(&path, fresh, |_| Ok(()))?;
     generations.promote(number)?;
     rebuilt.to_generation = number;
     Ok(rebuilt)

@@ -1,0 +1,56 @@
+//! Going back to the views before, and calling off a rebuild, by the command line.
+
+use orderledger_tests::server::Home;
+
+use crate::rebuild::{ask, fund, generations, trades};
+
+#[test]
+fn the_command_goes_back_on_a_running_server_alone() {
+    let home = Home::new();
+    let server = home.serve();
+    fund(&server.client);
+    trades(&server.client);
+    let url = server.client.base();
+    let (code, said) = home.run(&["rebuild", "all", "--server", url]);
+    assert_eq!(code, Some(0), "{said}");
+    let back = |name: &str| home.run(&["rebuild", name, "--rollback", "--server", url]);
+    let (code, said) = back("settlement");
+    assert!(code == Some(0) && said.starts_with("settlement generation 1: done  digest "), "{code:?}: {said}");
+    let before = [(2, "rolled_back"), (1, "live")].map(|(number, state)| (number, state.to_owned()));
+    assert_eq!(generations(&server.client, "settlement"), before);
+    // One that can't go back leaves the others their turn.
+    let (code, said) = back("all");
+    assert!(code == Some(1) && said.contains("no whole generation of settlement before"), "{code:?}: {said}");
+    for name in ["market", "audit", "notifications", "analytics"] {
+        let is_told = said.lines().any(|line| line.starts_with(name) && line.contains("generation 1: done"));
+        assert!(is_told, "{name}: {said}");
+    }
+    server.stop();
+    for (what, words) in [("--rollback", "leave --rollback out"), ("--cancel", "ending its process")] {
+        let (code, said) = home.run(&["rebuild", "all", what]);
+        assert!(code == Some(2) && said.contains("a running server") && said.contains(words), "{code:?}: {said}");
+        let (code, said) = home.run(&["rebuild", "all", what, "--accept-difference", "ticket 71"]);
+        assert!(code == Some(2) && said.contains("cannot be used with"), "{code:?}: {said}");
+    }
+    home.verify();
+}
+
+#[test]
+fn the_command_calls_off_what_runs_and_says_where_nothing_does() {
+    let home = Home::new();
+    // A rebuild at one percent of the time is there long enough to be called off.
+    let server = home.serve_with(&["--rebuild-share", "1"]);
+    fund(&server.client);
+    (0..10).for_each(|_| drop(trades(&server.client)));
+    let call_off = |name: &str| home.run(&["rebuild", name, "--cancel", "--server", server.client.base()]);
+    for (name, words) in [("audit", "no rebuild of audit runs"), ("all", "no rebuild runs at http")] {
+        let (code, said) = call_off(name);
+        assert!(code == Some(1) && said.contains(words), "{code:?}: {said}");
+    }
+    ask(&server.client, "market/rebuild");
+    let (code, said) = call_off("all");
+    assert!(code == Some(0) && said.starts_with("market     generation 2: canceled"), "{code:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(generations(&server.client, "market"), [(1, "live".to_owned())]);
+    server.stop();
+}
