@@ -176,7 +176,8 @@ impl Generations {
         Ok(())
     }
 
-    /// Removes all generations but the live one, the one it replaced, which may be open, and one that can be gone back to.
+    /// Removes all generations but the live one, the one it replaced, which may be open, and one that can be gone back to. The one it
+    /// replaced may be taken for damaged while its files are merged: then one more stays until the next.
     fn remove_but(&self, replaced: u64) -> Result<(), Error> {
         let kept = if views::is_whole(&self.path(replaced)) { None } else { self.previous()? };
         self.remove(|number, current| number != current && number != replaced && Some(number) != kept)

@@ -291,10 +291,10 @@ fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
         let answer = server.client.get(format!("/v1/projections/{name}/generations")).expect(200);
         let interrupted = if is_live_then { Value::Null } else { json!(*live + 1) };
         assert_eq!(answer["interrupted"], interrupted, "{name} {point}");
-        assert_eq!(server.client.balances("buyer", &last), balances, "{point}");
+        assert_eq!(server.client.balances("buyer", &last), balances, "{name} {point}");
         server.stop();
+        home.verify();
     }
-    home.verify();
 }
 
 /// In the place of a view, one that a program with another version of its rows wrote.

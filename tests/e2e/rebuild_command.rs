@@ -47,10 +47,10 @@ fn the_command_calls_off_what_runs_and_says_where_nothing_does() {
         let (code, said) = call_off(name);
         assert!(code == Some(1) && said.contains(words), "{code:?}: {said}");
     }
-    ask(&server.client, "market/rebuild");
+    ask(&server.client, "audit/rebuild");
     let (code, said) = call_off("all");
-    assert!(code == Some(0) && said.starts_with("market     generation 2: canceled"), "{code:?}: {said}");
+    assert!(code == Some(0) && said.starts_with("audit      generation 2: canceled"), "{code:?}: {said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert_eq!(generations(&server.client, "market"), [(1, "live".to_owned())]);
+    assert_eq!(generations(&server.client, "audit"), [(1, "live".to_owned())]);
     server.stop();
 }

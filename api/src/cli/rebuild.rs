@@ -145,7 +145,11 @@ fn call_off(args: &Args, server: &Server) -> Result<(), Failure> {
             Err(failure) => failures.push(failure),
         }
     }
-    conclude(args, &follow(server, &called_off)?, "canceled", failures)
+    let states = follow(server, &called_off).unwrap_or_else(|failure| {
+        failures.push(failure);
+        Vec::new()
+    });
+    conclude(args, &states, "canceled", failures)
 }
 
 /// The projection that is named; of all those whose row is wanted.
@@ -196,8 +200,8 @@ fn conclude(args: &Args, states: &[Value], wanted: &str, mut failures: Vec<Failu
         show(args, states)?;
     }
     failures.extend(states.iter().filter_map(|state| check(state, wanted).err()));
-    if failures.is_empty() {
-        return Ok(());
+    if failures.len() <= 1 {
+        return failures.pop().map_or(Ok(()), Err);
     }
     let said: Vec<String> = failures.iter().map(Failure::to_string).collect();
     Err(Failure::failed(said.join("; ")))

@@ -115,13 +115,14 @@ pub(crate) fn begin(
     }
     let ones = jobs(ledger, handles, asked)?;
     let jobs: Vec<Arc<Job>> = ones.iter().map(|one| Arc::clone(&one.job)).collect();
+    // Before it works: it counts those that run.
+    for one in &ones {
+        *one.handle.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&one.job));
+    }
     let (of, again) = (Arc::clone(ledger), ones.clone());
     if let Err(error) = ledger.rebuilds.spawn("rebuild", move || work(&of, again)) {
         ones.iter().for_each(|one| one.end(Err(error.clone().into())));
         return Err(error.into());
-    }
-    for one in &ones {
-        *one.handle.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&one.job));
     }
     if let Some(call) = call {
         calls.push_back(Begun { call, asked: asked.clone(), jobs: jobs.clone() });

@@ -20,17 +20,19 @@ pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
     ledger.rebuilds.spawn("rebuild", move || {
         let mut begun = of.views().map(|_| None::<Instant>);
         while !of.conditions.stop.is_set() {
-            let mut due = Vec::new();
+            let (mut first, mut again) = (Vec::new(), Vec::new());
             for (handle, begun) in of.views().into_iter().zip(&mut begun) {
                 let is_due = begun.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
                 if is_due && needs_rebuild(handle) {
-                    *begun = Some(Instant::now());
+                    let due = if begun.replace(Instant::now()).is_none() { &mut first } else { &mut again };
                     due.push(handle);
                 }
             }
-            if !due.is_empty() {
-                rebuild(&of, &due);
+            if !first.is_empty() {
+                rebuild(&of, &first);
             }
+            // One that can't be folded ends the pass of all: they are not tried together again.
+            again.into_iter().for_each(|handle| rebuild(&of, &[handle]));
             of.conditions.stop.sleep(LOOK_EVERY);
         }
     })
@@ -40,7 +42,7 @@ fn needs_rebuild(handle: &ViewHandle) -> bool {
     handle.needs_rebuild() && !handle.job().is_some_and(|job| job.runs())
 }
 
-/// In one pass over the log; where that can't be, each on its own: what holds up one holds up no other.
+/// In one pass over the log; where that can't be begun, each on its own.
 fn rebuild(ledger: &Arc<Ledger>, handles: &[&Arc<ViewHandle>]) {
     match (begin(ledger, handles, &Asked::Rebuild(None), None), handles) {
         (Ok(_), handles) => {
