@@ -157,10 +157,9 @@ mod tests {
 
     #[test]
     fn a_partition_whose_turn_may_come_yet_is_not_frozen_and_one_that_is_passed_over_is() {
-        let soon = u32::try_from(FROZEN_AFTER.as_secs()).unwrap_or(0);
-        let (later, late) = (soon * 12 - 1, soon * 12);
+        let [soon, late] = [FROZEN_AFTER, TURN_WITHIN].map(|after| u32::try_from(after.as_secs()).unwrap_or(0));
         for (seconds, millis, passed, is_worked_on, expected, why) in [
-            (later, 60_000, 100, true, false, "old records are passed elsewhere"),
+            (late - 1, 60_000, 100, true, false, "old records are passed elsewhere"),
             (late, 60_000, 100, true, true, "its turn should have come"),
             (soon, 50, 100, true, true, "elsewhere it is near the end"),
             (soon, 60_000, 0, true, true, "it doesn't move anywhere"),
