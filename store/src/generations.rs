@@ -89,6 +89,18 @@ impl Generations {
         Ok(generations)
     }
 
+    /// Goes back to the newest whole generation with rows of just this schema, where a program with a newer version of it wrote the
+    /// live one: its number. The next start of this program removes the newer one.
+    pub fn go_back_to(&mut self, schema: views::Schema) -> Result<Option<u64>, Error> {
+        if !views::is_newer(&self.current_path(), schema) {
+            return Ok(None);
+        }
+        let fits = |number: &u64| *number < self.current && views::fits(&self.path(*number), schema);
+        let Some(number) = numbers(&self.dir)?.into_iter().rfind(fits) else { return Ok(None) };
+        self.promote(number)?;
+        Ok(Some(number))
+    }
+
     /// The generation that was being made when the last process ended; what there was of it is removed.
     pub fn interrupted(&self) -> Option<u64> {
         self.interrupted

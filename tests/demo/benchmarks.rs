@@ -91,6 +91,19 @@ fn history_streams_every_record_of_the_log() {
 }
 
 #[test]
+fn past_asks_before_and_after_a_rebuild() {
+    let kept = tempfile::tempdir().unwrap();
+    let data = kept.path().join("data");
+    let data = data.to_str().unwrap();
+    run_json(&["demo", "--orders", "500", "--users", "10", "--data", data, "--json"]).unwrap();
+    let said = run_json(&["benchmark", "past", "--data", data, "--moments", "5", "--json"]).unwrap();
+    let reads = said["reads"].as_array().unwrap();
+    assert_eq!(reads.len(), 9);
+    let is_asked = |half: &Value| half["count"] == 5 && is_positive(&half["p99Us"]);
+    assert!(reads.iter().all(|read| is_asked(&read["asFound"]) && is_asked(&read["rebuilt"])), "{said}");
+}
+
+#[test]
 fn orders_measures_a_server_of_its_own_and_counts_what_it_accepted() {
     let tiny = ["--rate", "100", "--seconds", "2", "--connections", "4", "--users", "4", "--json"];
     let said = run_json(&[&["benchmark", "orders"][..], &tiny].concat()).unwrap();

@@ -9,6 +9,7 @@ mod digests;
 mod disk_full;
 mod idempotency;
 mod kill;
+mod made_anew;
 mod markets;
 mod old_data;
 mod paging;

@@ -22,7 +22,7 @@ const READS: [&str; 9] = [
     "/v1/analytics/days",
 ];
 /// The projections.
-const NAMES: [&str; 5] = ["settlement", "market", "audit", "notifications", "analytics"];
+pub(crate) const NAMES: [&str; 5] = ["settlement", "market", "audit", "notifications", "analytics"];
 /// 200 reads a second.
 const BETWEEN_READS: Duration = Duration::from_millis(5);
 
@@ -47,7 +47,7 @@ pub(crate) fn ask(client: &Client, what: &str) -> Value {
 }
 
 /// The newest rebuild or rollback, once it has ended.
-fn ended(client: &Client, name: &str) -> Value {
+pub(crate) fn ended(client: &Client, name: &str) -> Value {
     let look = || client.get(format!("/v1/projections/{name}/rebuild"));
     until(look, |answer| answer.status == 200 && !answer.json()["endedAt"].is_null()).expect(200)
 }
@@ -128,7 +128,7 @@ fn views_are_rebuilt_and_rolled_back_while_everything_goes_on() {
     beside_traffic(client, || {
         let begun = ask(client, "all/rebuild");
         assert_eq!(begun["data"].as_array().unwrap().len(), 5, "{begun}");
-        for name in ["settlement", "market", "audit", "notifications", "analytics"] {
+        for name in NAMES {
             let state = ended(client, name);
             assert_eq!((&state["phase"], &state["generation"]), (&json!("done"), &json!(2)), "{name}: {state}");
             assert!(state["digest"].is_string() && state["digest"] == state["liveDigest"], "{name}: {state}");
@@ -295,102 +295,4 @@ fn killed_anywhere_a_rebuild_leaves_a_whole_view() {
         server.stop();
         home.verify();
     }
-}
-
-/// In the place of a view, one that a program with another version of its rows wrote.
-fn with_rows_of_version(home: &Home, name: &'static str, version: u8) {
-    let path = home.data().join(format!("views/{name}/gen-000001"));
-    std::fs::remove_dir_all(&path).unwrap();
-    let view = View::open(&path, Schema { name, version }, Options::default()).unwrap();
-    let mut changes = view.changes();
-    changes.put(&b"\x30AAPL\x00"[..], &b"rows of another shape"[..]);
-    view.commit(changes, &b"head"[..]).unwrap();
-    view.close().unwrap();
-}
-
-/// Meanwhile the market's calls say so, and the others answer.
-fn is_rebuilt(mut server: Server<'_>, last: &Value) {
-    let mut seen = 0;
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        assert!(Instant::now() < deadline, "{}", server.said());
-        let Ok(answer) = server.client.try_get("/v1/markets/AAPL") else { continue };
-        if answer.status == 200 {
-            break;
-        }
-        let code = answer.json()["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-        if code == "view-rebuilding" {
-            seen += 1;
-            server.client.get("/v1/accounts/buyer/balances").expect(200);
-            server.client.get("/v1/projections").expect(200);
-            server.client.get("/v1/projections/market/generations").expect(200);
-        }
-        assert!(["view-rebuilding", "starting"].contains(&code.as_str()), "{answer:?}");
-    }
-    server.wait_until_ready();
-    let rows = server.client.get_at("/v1/markets/AAPL/trades", last);
-    assert_eq!(rows["data"].as_array().unwrap().len(), 20, "{rows}");
-    assert_eq!(generations(&server.client, "market").first(), Some(&(2, "live".to_owned())), "after {seen} refusals");
-    // It answers a moment before the rebuild has ended.
-    assert_eq!(ended(&server.client, "market")["phase"], "done");
-    let nothing = server.client.post("/v1/projections/market/rollback", &json!({})).send();
-    nothing.expect_problem(409, "nothing-to-roll-back-to");
-    server.stop();
-}
-
-#[test]
-fn a_view_of_another_version_or_damaged_is_made_anew_by_itself() {
-    let home = Home::new();
-    let mut server = home.serve();
-    fund(&server.client);
-    let last = trades(&server.client);
-    server.client.get_at("/v1/accounts/buyer/balances", &last);
-    server.stop();
-    for version in [1, 200] {
-        with_rows_of_version(&home, "market", version);
-        is_rebuilt(home.start(&[]), &last);
-        std::fs::remove_dir_all(home.data().join("views/market")).unwrap();
-        home.serve().stop();
-    }
-    home.verify();
-
-    // Bytes flipped under a running server: found at the first bad read, or at the next start.
-    server = home.serve();
-    server.kill();
-    let db = home.data().join("views/market/gen-000001/db");
-    let mut bytes = std::fs::read(&db).unwrap();
-    for at in (0..bytes.len()).step_by(61) {
-        bytes[at] ^= 0x20;
-    }
-    std::fs::write(&db, bytes).unwrap();
-    // What a process that ends meanwhile leaves is no view, either.
-    let mut server = home.start_faulty(&[], &[("ORDERLEDGER_FAULT_POINTS", "view.before-load=1")]);
-    while server.client.try_get("/v1/markets/AAPL").is_ok_and(|answer| answer.status != 200) {}
-    assert!(!server.wait().success(), "a view is read that was put aside");
-    is_rebuilt(home.start(&[]), &last);
-    home.verify();
-}
-
-/// Whichever view it is.
-#[test]
-fn every_view_of_another_version_is_made_anew_by_itself() {
-    let home = Home::new();
-    let mut server = home.serve();
-    fund(&server.client);
-    let rows = server.client.get("/v1/projections").expect(200)["data"].clone();
-    let names = NAMES;
-    assert!(rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).eq(names), "{rows}");
-    server.stop();
-    names.iter().for_each(|name| with_rows_of_version(&home, name, 200));
-    server = home.serve_logging("warn", &[]);
-    for name in names {
-        let is_live = |found: &Vec<(u64, String)>| found.first() == Some(&(2, "live".to_owned()));
-        let found = until(|| generations(&server.client, name), is_live);
-        assert!(is_live(&found), "{name}: {found:?}");
-    }
-    let said = server.said();
-    let passes: Vec<&str> = said.lines().filter(|line| line.contains("made anew from the log")).collect();
-    assert!(passes.len() == 1 && names.iter().all(|name| passes.concat().contains(name)), "one pass for all: {said}");
-    server.stop();
-    home.verify();
 }

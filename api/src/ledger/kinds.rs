@@ -19,6 +19,7 @@ use orderledger_projections::worker::folding::Folding;
 use orderledger_projections::worker::progress::Standing;
 use orderledger_projections::worker::standing::of_older;
 use orderledger_store::event_log::EventLog;
+use orderledger_store::generations::Generations;
 use orderledger_store::views::{Direction, Options, Schema, View, bulk_load};
 use orderledger_store::{At, Error};
 
@@ -77,6 +78,19 @@ impl Kind {
 
     pub(crate) fn analytics() -> Kind {
         Kind::of::<Analytics>()
+    }
+
+    /// Its generations in that directory. Where a newer program's is live, and one of just these rows is still there, that is live
+    /// from now on: this program goes on from where it had come to.
+    pub(crate) fn generations(&self, views: &Path) -> Result<Generations, Error> {
+        let mut generations = Generations::open(views, self.name())?;
+        if let Some(number) = generations.go_back_to(self.schema)? {
+            tracing::warn!(
+                "the rows of {} are those of a newer program: generation {number}, which this one wrote before, is live again",
+                self.name()
+            );
+        }
+        Ok(generations)
     }
 
     /// Takes it up on the view in that directory, made where there is none. One that makes no sense is put aside, and a fresh

@@ -10,6 +10,7 @@ mod open;
 pub(crate) mod rebuild;
 pub(crate) mod restore;
 mod settled;
+mod start;
 mod view_handle;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use uuid::Uuid;
 
 pub(crate) use conditions::Conditions;
 pub(crate) use gates::Gates;
+pub(crate) use kinds::Kind;
 pub use open::{Opened, Settings, Workers, open_log, open_log_to_look};
 pub(crate) use open::{PARTITIONS, REBUILD_SHARE, WRITES_MAX};
 pub use rebuild::Acceptance;

@@ -1,11 +1,9 @@
 //! Opening a data directory and starting the workers on it.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_domain::version;
@@ -14,31 +12,27 @@ use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::intake::{Identities, Intake};
 use orderledger_projections::matching::Matching;
 use orderledger_projections::parking::breaker::Limits;
-use orderledger_projections::stage::gate::{Gate, Place};
+use orderledger_projections::stage::gate::Gate;
 use orderledger_projections::stage::runner::{self, SNAPSHOT_RECORDS};
 use orderledger_projections::versions;
 use orderledger_projections::worker::board::Board;
-use orderledger_projections::worker::clock::Clock;
 use orderledger_projections::worker::courtesy::Courtesy;
 use orderledger_projections::worker::progress::{Progress, Standing};
-use orderledger_projections::worker::rest::Rest;
-use orderledger_projections::worker::standing::check_standing;
 use orderledger_projections::worker::stop::Stop;
 use orderledger_store::event_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use orderledger_store::event_log::kafka::topics::{self, Severity};
 use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings};
 use orderledger_store::event_log::{AppenderKind, EventLog};
-use orderledger_store::generations::Generations;
-use orderledger_store::{At, DataDir, Error, IdIndex, LogIdentity};
+use orderledger_store::{At, DataDir, Error, LogIdentity};
 use tokio::sync::Semaphore;
 
-use super::kinds::{Kind, Served};
+use super::kinds::Kind;
 use super::rebuild::growth::{Tidying, tidy};
 use super::rebuild::live::Rebuilds;
 use super::rebuild::memory::MEMORY_LIMIT;
 use super::rebuild::watch::watch;
-use super::view_handle::{HeadRead, Seat};
-use super::{Conditions, Gates, Generation, Ledger, ViewHandle};
+use super::start::{Start, open_ids};
+use super::{Conditions, Gates, Ledger, ViewHandle};
 use crate::lag::{self, Watch};
 use crate::streams::{self, Streams};
 use crate::webhooks::{self, Webhooks};
@@ -281,102 +275,4 @@ impl Workers {
             conditions,
         })
     }
-}
-
-struct Start<'a> {
-    data: &'a DataDir,
-    snapshot_records: u64,
-    conditions: &'a Conditions,
-}
-
-impl Start<'_> {
-    fn stage<S>(
-        &self,
-        source: Topic,
-        shared: S,
-        progress: &Progress,
-        answers: Option<&Arc<Answers>>,
-        place: Place,
-    ) -> runner::Setup<S> {
-        runner::Setup {
-            log: Arc::clone(&self.conditions.log),
-            source,
-            directory: self.data.stages_path().into(),
-            key: self.conditions.key,
-            shared,
-            progress: progress.clone(),
-            answers: answers.cloned(),
-            stop: self.conditions.stop.clone(),
-            clock: Clock::default(),
-            snapshot_records: self.snapshot_records,
-            place,
-        }
-    }
-
-    /// Takes the projection up where its live generation stands, and starts it.
-    fn projection(&self, kind: Kind) -> Result<Arc<ViewHandle>, Error> {
-        let generations = Generations::open(&self.data.views_path(), kind.name())?;
-        if let Some(number) = generations.interrupted() {
-            let name = kind.name();
-            tracing::warn!(
-                "the rebuild of {name} was interrupted and its generation {number} is removed; begin it anew"
-            );
-        }
-        let (number, path) = (generations.current(), generations.current_path());
-        let Conditions { log, key, .. } = self.conditions;
-        let (view, standing, folding) = match kind.open_to_serve(&path, &**log, key)? {
-            Served::Folding(folding) => (Arc::clone(folding.view()), Standing::default(), Some(folding)),
-            Served::Older(view, standing) => {
-                let (name, found, version) = (kind.name(), view.schema().version, kind.schema.version);
-                tracing::warn!(
-                    "the rows of {name} are of schema version {found}: they are read as they are until those of version \
-                     {version} are made"
-                );
-                (view, standing, None)
-            }
-        };
-        let progress = Progress::new(standing);
-        // The rows of one that was put aside are at no position that a reader may have seen: it is rebuilt first.
-        let is_incomplete = view.is_incomplete();
-        let seat = match folding.filter(|_| !is_incomplete) {
-            None => Seat { generations, running: None, rest: Rest::ended() },
-            Some(folding) => {
-                let rest = Rest::default();
-                let setup = self.conditions.setup(&view, &path, &progress, &rest, false);
-                Seat { generations, running: Some(folding.start(setup)?), rest }
-            }
-        };
-        let is_incomplete = AtomicBool::new(is_incomplete);
-        let live = ArcSwap::from_pointee(Generation { number, view, progress });
-        let (seat, job) = (Mutex::new(seat), Mutex::default());
-        Ok(Arc::new(ViewHandle {
-            name: kind.name(),
-            live,
-            kind,
-            is_incomplete,
-            seat,
-            job,
-            head_read: HeadRead::default(),
-        }))
-    }
-}
-
-/// Opens the index of ids. A damaged one is put aside: intake then folds from offset zero and fills a new one.
-fn open_ids(path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<IdIndex, Error> {
-    let ids = match IdIndex::open(path) {
-        Err(error @ Error::Corrupt { .. }) => {
-            let aside = path.with_extension("redb.quarantine");
-            tracing::warn!(%error, aside = %aside.display(), "the index of ids is put aside and filled again from the log");
-            std::fs::rename(path, &aside)
-                .map_err(|cause| Error::unavailable(path, "it can't be put aside").with_source(cause))?;
-            IdIndex::open(path)?
-        }
-        opened => opened?,
-    };
-    for partition in 0..log.partitions() {
-        let Some(position) = ids.position(partition) else { continue };
-        let last = position.next_offset.checked_sub(1).map(|offset| (offset, position.digest_of_last_record));
-        check_standing(log, key, Topic::Orders.at(partition), last, "index of ids", path)?;
-    }
-    Ok(ids)
 }

@@ -30,6 +30,8 @@ pub struct ViewHandle {
     /// The live view was put aside when it was opened: nothing works on the fresh one in its place, which nobody reads, until
     /// a rebuild has replaced it. (One of an older schema is read: its view says so itself.)
     pub(crate) is_incomplete: AtomicBool,
+    /// At the start there was nothing of it, on a log that has orders: until it is made there is no whole set of views.
+    pub(crate) was_lost: bool,
     pub(crate) seat: Mutex<Seat>,
     pub(crate) head_read: HeadRead,
     /// The newest rebuild or rollback.
@@ -88,8 +90,9 @@ impl HeadRead {
 impl ViewHandle {
     /// The rows as they are now. [`Error::Unavailable`] while they are made anew.
     pub(crate) fn reader(&self) -> Result<ViewReader, Error> {
-        // Asked first: a swap shows the new generation before it says that there is one.
-        if self.is_rebuilding() {
+        // Asked first: a swap shows the new generation before it says that there is one. Damage is told in full by the call that
+        // finds it, once.
+        if self.has_no_rows() {
             return Err(Error::unavailable(At::Log, REBUILDING));
         }
         self.live.load().view.reader()

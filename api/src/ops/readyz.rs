@@ -1,4 +1,5 @@
-//! `GET /readyz`: the log can be reached; every critical worker runs and is caught up within its limit.
+//! `GET /readyz`: the log can be reached; every critical worker runs and is caught up within its limit; no view is missing that was
+//! never made, or was lost.
 
 use std::sync::Arc;
 
@@ -31,7 +32,9 @@ pub(crate) async fn get(State(ledger): State<Arc<Ledger>>) -> Result<Response, P
 fn missing(ledger: &Ledger) -> Result<Vec<String>, Error> {
     let groups = ledger.lag.groups(ledger)?;
     let critical = groups.iter().filter(|group| group.class == Class::Critical);
-    Ok(critical.filter_map(|group| why_not(group).map(|why| format!("{} {why}", group.name))).collect())
+    let late = critical.filter_map(|group| why_not(group).map(|why| format!("{} {why}", group.name)));
+    let unmade = ledger.views().into_iter().filter(|view| view.was_lost && view.is_rebuilding());
+    Ok(late.chain(unmade.map(|view| format!("{} has no rows yet, they are being made", view.name))).collect())
 }
 
 fn why_not(group: &Group) -> Option<String> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::base::Packer;
 use super::head::{self, DigestAt, HEAD_KEY};
-use super::{Options, RowsDigest, Schema, open};
+use super::{Options, RowsDigest, Schema, catalog, open};
 use crate::{Error, faults, keys};
 
 /// Writes the rows, given in key order, and the head into the fresh directory `dir` and syncs it. Nothing else may have
@@ -38,6 +38,7 @@ pub fn bulk_load(
     let at = DigestAt { digest, head: head.into() };
     base.insert(&HEAD_KEY, &head::encode_above_blocks(schema, &at)?)?;
     base.sync()?;
+    catalog::write_first(dir, schema, &at)?;
     faults::point("view.loaded");
     open::absolve(dir)?;
     Ok(at)

@@ -79,6 +79,11 @@ impl Catalog {
     }
 }
 
+/// The catalog of a directory whose rows are all in sled: it says what they are to whoever looks at the directory from outside.
+pub(super) fn write_first(dir: &Path, schema: Schema, at: &DigestAt) -> Result<(), Error> {
+    Catalog { dir: dir.to_owned(), schema, next: 1 }.write(at, &[])
+}
+
 /// Whether the files of rows in that directory are there that its catalog names; without a catalog there are none. One that can't be
 /// read now may be whole.
 pub(super) fn has_its_files(dir: &Path) -> bool {
@@ -87,6 +92,11 @@ pub(super) fn has_its_files(dir: &Path) -> bool {
         Ok(None) => !sorted::has_any(dir),
         Err(error) => !matches!(error, Error::Corrupt { .. }),
     }
+}
+
+/// The version of the rows in that directory, as its catalog says; none where it can't be read, or is of another schema.
+pub(super) fn version(dir: &Path, name: &str) -> Option<u8> {
+    read(dir).ok().flatten().and_then(|stored| head::version(name, &stored.head))
 }
 
 /// The catalog of a directory, where one was written.

@@ -64,9 +64,7 @@ pub(super) fn is_above_blocks(frame: &[u8]) -> bool {
 /// The version of the rows, which is the schema's or one of these older ones, and what the head says of them. [`Error::Corrupt`] if it
 /// is unreadable or of another schema.
 pub(super) fn decode(at: &At, schema: Schema, older: &[u8], frame: &[u8]) -> Result<(u8, DigestAt), Error> {
-    let shape =
-        frame.first().copied().filter(|shape| [ALL_IN_SLED, ABOVE_BLOCKS].contains(shape)).unwrap_or(HEAD_SCHEMA);
-    let stored: Stored = codec::decode_at(at, shape, frame)?;
+    let stored = stored(at, frame)?;
     let is_known = stored.version == schema.version || older.contains(&stored.version);
     if stored.schema != schema.name || !is_known {
         let found = format!("schema {} {}", stored.schema, stored.version);
@@ -77,6 +75,17 @@ pub(super) fn decode(at: &At, schema: Schema, older: &[u8], frame: &[u8]) -> Res
     }
     let digest = RowsDigest { sum: stored.digest, rows: stored.rows };
     Ok((stored.version, DigestAt { digest, head: Bytes::from(stored.head) }))
+}
+
+/// The version that a head names, if it is that schema's.
+pub(super) fn version(name: &str, frame: &[u8]) -> Option<u8> {
+    stored(&At::Frame, frame).ok().filter(|stored| stored.schema == name).map(|stored| stored.version)
+}
+
+fn stored(at: &At, frame: &[u8]) -> Result<Stored, Error> {
+    let shape =
+        frame.first().copied().filter(|shape| [ALL_IN_SLED, ABOVE_BLOCKS].contains(shape)).unwrap_or(HEAD_SCHEMA);
+    codec::decode_at(at, shape, frame)
 }
 
 #[cfg(test)]

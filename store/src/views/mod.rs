@@ -52,7 +52,7 @@ pub use bulk::bulk_load;
 pub use changes::Changes;
 pub use digest::RowsDigest;
 pub use head::DigestAt;
-pub(crate) use open::is_whole;
+pub(crate) use open::{fits, is_newer, is_whole};
 pub use options::{Options, ViewSizes};
 pub use reader::{Direction, RowScan, ViewReader};
 pub use scan::Scan;
@@ -169,8 +169,15 @@ impl View {
         self.is_older
     }
 
-    /// Whether it was made in the place of one that was put aside, perhaps by an earlier process, and nobody has said since that
-    /// its rows are complete: a reader may have seen it further on.
+    /// Its rows are fewer than a reader may have seen: it is incomplete from now on, after a crash too.
+    pub fn begin_incomplete(&self) -> Result<(), Error> {
+        open::begin_incomplete(&self.inner.dir)?;
+        self.is_incomplete.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether it was made in the place of one that was put aside or lost, perhaps by an earlier process, and nobody has said since
+    /// that its rows are complete: a reader may have seen it further on.
     pub fn is_incomplete(&self) -> bool {
         self.is_incomplete.load(Ordering::Acquire)
     }

@@ -17,7 +17,7 @@ use crate::error::At;
 /// it puts the directory aside.
 const CONDEMNED: &str = "condemned";
 
-/// Stands in a directory that was made in the place of one put aside, until its rows are complete.
+/// Stands in a directory that was made in the place of one put aside or lost, until its rows are complete.
 const INCOMPLETE: &str = "incomplete";
 
 /// Directories put aside that are kept for a look at them.
@@ -66,6 +66,16 @@ pub(crate) fn is_whole(dir: &Path) -> bool {
     dir.join("db").is_file() && !is_marked && catalog::has_its_files(dir)
 }
 
+/// Whether a program with a newer version of these rows wrote what is in the directory.
+pub(crate) fn is_newer(dir: &Path, schema: Schema) -> bool {
+    catalog::version(dir, schema.name).is_some_and(|found| found > schema.version)
+}
+
+/// Whether the directory holds a whole view whose rows are of just this version.
+pub(crate) fn fits(dir: &Path, schema: Schema) -> bool {
+    is_whole(dir) && catalog::version(dir, schema.name) == Some(schema.version)
+}
+
 /// The next open of this directory puts it aside.
 pub(super) fn condemn(dir: &Path) -> Result<(), Error> {
     mark(dir, CONDEMNED)
@@ -81,6 +91,11 @@ fn mark(dir: &Path, with: &str) -> Result<(), Error> {
 /// The directory is whole now.
 pub(super) fn absolve(dir: &Path) -> Result<(), Error> {
     unmark(dir, CONDEMNED)
+}
+
+/// The rows are fewer than a reader may have seen.
+pub(super) fn begin_incomplete(dir: &Path) -> Result<(), Error> {
+    mark(dir, INCOMPLETE)
 }
 
 /// The rows are complete now.

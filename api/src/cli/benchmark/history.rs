@@ -141,7 +141,7 @@ fn deposit(number: u32, users: u32) -> NewRecord {
 }
 
 /// Waits until the stages are done and every view is at the log's end.
-fn catch_up(agent: &ureq::Agent, address: SocketAddr, scratch: &Scratch) -> Result<(), Failure> {
+pub(super) fn catch_up(agent: &ureq::Agent, address: SocketAddr, scratch: &Scratch) -> Result<(), Failure> {
     let begun = Instant::now();
     while begun.elapsed() < CAUGHT_UP_WITHIN && scratch.children_run() {
         let is_ready = agent.get(format!("http://{address}/readyz")).call().is_ok();

@@ -8,6 +8,7 @@ mod load;
 mod matching;
 mod orders;
 mod pacer;
+mod past;
 mod priorities;
 mod reads;
 mod rebuild;
@@ -38,6 +39,9 @@ pub(super) enum Benchmark {
     /// Lists that go out whole: a partition and single users, beside a loop that only reads the same log.
     #[command(long_about = history::ABOUT)]
     History(history::Args),
+    /// Answers for past moments, before and after all views are rebuilt, beside the bare call.
+    #[command(long_about = past::ABOUT)]
+    Past(past::Args),
     /// Orders while everything that may lag is behind and all views are rebuilt, beside orders alone, in pairs.
     #[command(long_about = priorities::ABOUT)]
     Priorities(priorities::Args),
@@ -54,6 +58,7 @@ pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
         Benchmark::Reads(args) => reads::run(&args),
         Benchmark::Ids(args) => ids::run(&args),
         Benchmark::History(args) => history::run(&args),
+        Benchmark::Past(args) => past::run(&args),
         Benchmark::Priorities(args) => priorities::run(&args),
         Benchmark::Soak(args) => soak::run(&args),
     }

@@ -217,7 +217,7 @@ fn open_live(
     key: &StreamKey,
     projection: &Kind,
 ) -> Result<(Generations, Box<dyn AnyFolding>), Error> {
-    let generations = Generations::open(&data.views_path(), projection.schema.name)?;
+    let generations = projection.generations(&data.views_path())?;
     let folding = projection.open(&generations.current_path(), log, key)?;
     Ok((generations, folding))
 }
