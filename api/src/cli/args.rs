@@ -92,8 +92,8 @@ impl KafkaArgs {
                 pair.split_once('=').ok_or_else(|| Failure::usage(format!("{from}: write NAME=VALUE")))?;
             properties.insert(name.trim().to_owned(), value.to_owned());
         }
-        let settings =
-            KafkaSettings { brokers: self.kafka_brokers.clone(), prefix: self.topic_prefix.clone(), properties };
+        let (brokers, prefix) = (self.kafka_brokers.clone(), self.topic_prefix.clone());
+        let settings = KafkaSettings { brokers, prefix, properties, ..KafkaSettings::default() };
         settings.check().map_err(Failure::usage)?;
         Ok(settings)
     }

@@ -10,7 +10,7 @@ use super::progress::Bar;
 use super::server::{ClientArgs, Server};
 use super::{Failure, LogArgs, print, print_json};
 use crate::ledger::rebuild::Acceptance;
-use crate::ledger::{Rebuilt, open_log, rebuild};
+use crate::ledger::{Rebuilt, Settings, open_log, rebuild};
 
 /// How often the server is asked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -74,7 +74,7 @@ fn needs_server(args: &Args) -> Failure {
 }
 
 fn offline(args: &Args) -> Result<(), Failure> {
-    let settings = args.log.settings()?;
+    let settings = Settings { memory_limit: args.memory.limit, ..args.log.settings()? };
     let (data, log) = open_log(&settings, false)?;
     let acceptance = args
         .accept_difference

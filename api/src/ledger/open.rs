@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 use super::kinds::Kind;
 use super::rebuild::growth::{Tidying, tidy};
 use super::rebuild::live::Rebuilds;
-use super::rebuild::memory::MEMORY_LIMIT;
+use super::rebuild::memory::{MEMORY_LIMIT, fetched_ahead};
 use super::rebuild::watch::watch;
 use super::start::{Start, open_ids};
 use super::{Conditions, Gates, Ledger, ViewHandle};
@@ -147,6 +147,7 @@ pub fn open_log(settings: &Settings, create: bool) -> Result<(DataDir, Arc<dyn E
             Ok((data, Arc::new(log)))
         }
         Some(kafka) => {
+            let kafka = &KafkaSettings { fetched_ahead: Some(fetched_ahead(settings.memory_limit)), ..kafka.clone() };
             // Before the cluster is asked: another log stays another one, whether the brokers answer or not.
             data.check(settings.partitions, &identity(kafka, ""))?;
             let log = open_kafka(kafka, partitions, data.partitions().is_some())?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 use orderledger_projections::worker::read::Read;
-use orderledger_store::event_log::kafka::read_bare;
+use orderledger_store::event_log::kafka::{KafkaSettings, read_bare};
 use orderledger_store::event_log::{EventLog, ReaderKind, Record};
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ use crate::cli::{Failure, print, print_json};
 use crate::demo::feed::Feed;
 use crate::demo::market_day::{MarketDay, Plan};
 use crate::latencies::{grouped, per_second, ratio};
+use crate::ledger::rebuild::memory::fetched_ahead;
 use crate::ledger::{Opened, Settings, Written, fold_from_zero, open_log, rebuild_into};
 use crate::spent;
 
@@ -111,6 +112,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if !is_there {
         generate(args.records, args.users, settings)?;
     }
+    let settings = &Settings { memory_limit: args.memory.limit, ..settings.clone() };
     let (_data, log) = open_log(settings, false)?;
     let (key, names, limit) = (&settings.key, args.projection.as_slice(), args.memory.limit);
     let mut passes: [Vec<Pass>; PASSES.len()] = Default::default();
@@ -120,7 +122,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let held = held(&*log)?;
         if let Some(kafka) = &settings.kafka {
             bare.push(measured(|| {
-                let (records, bytes) = read_bare(kafka, &held)?;
+                let fetched_ahead = Some(fetched_ahead(args.memory.limit));
+                let (records, bytes) = read_bare(&KafkaSettings { fetched_ahead, ..kafka.clone() }, &held)?;
                 Ok(Pass { records, bytes, ..Pass::default() })
             })?);
         }

@@ -1,7 +1,10 @@
 //! What a rebuild may hold in memory.
 
-/// What is held beside rows: records fetched ahead (256 MiB on Kafka), sled's cache while rows are written, the program itself.
-const BESIDE_ROWS: u64 = 512 << 20;
+/// What is held beside rows and records fetched ahead: records handed to the folds, sled's cache while rows are written, the
+/// program itself.
+const BESIDE: u64 = 384 << 20;
+/// Records fetched ahead on Kafka, where there is room. With less of them a rebuild waits for the broker.
+const FETCHED_AHEAD_MAX: u64 = 256 << 20;
 /// However little there is, a view holds so much before it moves rows into files.
 const LEAST: u64 = 8 << 20;
 
@@ -10,12 +13,19 @@ pub(crate) const MEMORY_LIMIT: u64 = 4 << 30;
 /// Less than this can't be kept.
 pub(crate) const MEMORY_LIMIT_MIN: u64 = 640 << 20;
 
+/// Bytes of records that librdkafka may fetch ahead of a rebuild under that limit.
+pub(crate) fn fetched_ahead(limit: u64) -> u64 {
+    (limit / 16).min(FETCHED_AHEAD_MAX)
+}
+
 /// Bytes of rows that each of so many views may hold in memory while it is folded, under that limit for all of them. As much is
 /// held again of records until the fold commits, up to twice as much of users or lists; and while rows are moved into a file they
 /// are there twice.
 pub(crate) fn budget(limit: u64, views: usize) -> usize {
     let views = u64::try_from(views).unwrap_or(u64::MAX).max(1);
-    let each = limit.saturating_sub(BESIDE_ROWS) / 3 / views;
+    // librdkafka takes about twice the bytes of what it has fetched.
+    let beside = fetched_ahead(limit).saturating_mul(2).saturating_add(BESIDE);
+    let each = limit.saturating_sub(beside) / 3 / views;
     usize::try_from(each.max(LEAST)).unwrap_or(usize::MAX)
 }
 
@@ -25,9 +35,10 @@ mod tests {
 
     #[test]
     fn rows_have_a_third_of_what_is_left_by_everything_else() {
-        assert_eq!(budget(2 << 30, 1), 512 << 20);
-        assert_eq!(budget(2 << 30, 2), 256 << 20);
+        assert_eq!(budget(1 << 30, 1), (512 << 20) / 3);
+        assert_eq!(budget(1 << 30, 2), (512 << 20) / 6);
         assert_eq!(budget(0, 3), 8 << 20);
-        assert!(budget(MEMORY_LIMIT, 3) > 384 << 20 && budget(MEMORY_LIMIT_MIN, 3) > 12 << 20);
+        assert!(budget(MEMORY_LIMIT, 3) > 320 << 20 && budget(MEMORY_LIMIT_MIN, 3) > 16 << 20);
+        assert_eq!([1 << 30, MEMORY_LIMIT, 1 << 40].map(fetched_ahead), [64 << 20, 256 << 20, 256 << 20]);
     }
 }
