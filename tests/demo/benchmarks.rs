@@ -1,5 +1,7 @@
 //! `benchmark`: each runs, tiny, and prints ours beside the bare loops. Figures are no test.
 
+use std::io::Write as _;
+
 use orderledger_tests::{kafka, run_json};
 use serde_json::Value;
 
@@ -88,6 +90,19 @@ fn history_streams_every_record_of_the_log() {
     let rows = said["rows"].as_array().unwrap();
     assert!(rows.iter().all(|row| is_positive(&row["rowsPerSecond"]) && is_positive(&row["bytes"])));
     assert_eq!((&rows[0]["rows"], &rows[1]["rows"], &rows[2]["rows"]), (&2000.into(), &200.into(), &2000.into()));
+}
+
+#[test]
+fn reads_compares_every_read_with_the_static_answer() {
+    if std::env::var_os("ORDERLEDGER_LONG").is_none() {
+        // Nobody reads it if stderr is gone.
+        let _ = writeln!(std::io::stderr(), "skipped: benchmark reads takes a minute (./test --long)");
+        return;
+    }
+    let tiny = ["--seconds", "3", "--rate", "50", "--orders", "1000", "--users", "8", "--connections", "2", "--json"];
+    let said = run_json(&[&["benchmark", "reads"][..], &tiny].concat()).unwrap();
+    let rows = said["reads"].as_array().unwrap();
+    assert!(rows.len() > 4 && rows.iter().all(|row| is_positive(&row["idle"]["perSecond"])), "{said}");
 }
 
 #[test]
