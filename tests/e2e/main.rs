@@ -22,3 +22,4 @@ mod tail;
 mod trade;
 mod versions;
 mod waiting;
+mod watch;
