@@ -1,4 +1,4 @@
-"""From `cargo metadata` on stdin to CycloneDX 1.5 in the file that is named."""
+"""From `cargo metadata` on stdin, and the lines of `cargo tree` in the second file, to CycloneDX 1.5 in the first."""
 
 import json
 import sys
@@ -10,11 +10,14 @@ nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
 with open("Cargo.lock", "rb") as lock:
     locked = tomllib.load(lock)["package"]
 checksums = {(one["name"], one["version"]): one.get("checksum") for one in locked}
+with open(sys.argv[2]) as tree:
+    linked = {tuple(line.split()[:2]) for line in tree}
 
 
 def needs(node):
     """What is linked into the program: neither build scripts' crates nor tests'."""
-    return [dep["pkg"] for dep in node["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
+    normal = [dep["pkg"] for dep in node["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
+    return [id for id in normal if (packages[id]["name"], "v" + packages[id]["version"]) in linked]
 
 
 def purl(package):

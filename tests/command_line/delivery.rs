@@ -1,12 +1,14 @@
 //! What is delivered with the program names only commands, options and variables that it has: the unit, the container, the compose file,
 //! the package. What a tool of the system checks is skipped, with words, where that tool isn't there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use orderledger_tests::checkout;
+use orderledger_tests::server::Home;
 use serde_json::Value;
 
 use crate::{Place, said};
@@ -131,6 +133,70 @@ fn the_unit_is_one_and_exposes_little() {
     std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + "\nProtectEverything=yes\n").unwrap();
     let Some(unknown) = tool("systemd-analyze", &["verify", path.to_str().unwrap()]) else { return };
     assert!(said(&unknown).contains("ProtectEverything"), "{}", said(&unknown));
+}
+
+#[test]
+fn the_promtool_of_this_machine_is_taken_where_the_pinned_one_cannot_be_had() {
+    let place = Place::new();
+    let fetch = || {
+        let tools = format!("{}:/usr/bin:/bin", place.path().display());
+        let mut script = Command::new(checkout().join("ops/prometheus/fetch"));
+        script.env("PATH", tools).env("ORDERLEDGER_CACHE", place.path().join("cache")).output().unwrap()
+    };
+    // A system whose packages have another version.
+    place.write("dpkg-deb", "#!/bin/sh\n", 0o755);
+    place.write("apt-get", "#!/bin/sh\necho 'E: Version was not found' >&2\nexit 100\n", 0o755);
+    if Path::new("/usr/bin/promtool").exists() {
+        skipped("a machine without promtool: this one has it");
+    } else {
+        let without = fetch();
+        assert_eq!(without.status.code(), Some(1));
+        assert!(said(&without).contains("no promtool on PATH") && said(&without).contains("not found"), "{without:?}");
+    }
+    place.write("promtool", "#!/bin/sh\n", 0o755);
+    let found = fetch();
+    assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), place.path().to_str().unwrap(), "{}", said(&found));
+}
+
+/// Runs `ops/compose/prepare` for that directory; what it printed.
+fn prepare(secrets: &Path) -> std::process::Output {
+    let mut script = Command::new(checkout().join("ops/compose/prepare"));
+    let prepared = script.arg(secrets).env("ORDERLEDGER_BIN", orderledger_tests::program()).output().unwrap();
+    assert!(prepared.status.success(), "{}", said(&prepared));
+    prepared
+}
+
+#[test]
+fn what_prepares_the_compose_file_makes_each_of_its_secrets_once_and_a_server_takes_them() {
+    let place = Place::new();
+    let secrets = place.path().join("secrets");
+    let printed = String::from_utf8(prepare(&secrets).stdout).unwrap();
+    assert!(printed.contains("olk_"), "{printed}");
+    let composed = text("ops/compose/compose.yaml");
+    let named = composed.split("{file: ./secrets/").skip(1).map(|rest| rest.split('}').next().unwrap());
+    let read =
+        |name: &str| std::fs::read_to_string(secrets.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let made: BTreeMap<&str, String> = named.map(|name| (name, read(name))).collect();
+    assert_eq!(made.len(), 4, "{:?}", made.keys());
+    for name in made.keys() {
+        let mode = std::fs::metadata(secrets.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    prepare(&secrets);
+    assert!(made.iter().all(|(name, before)| *before == read(name)), "a second run changed a secret");
+    // The variables of the service are options of these names.
+    let options =
+        ["--auth-keys", "keys.toml", "--stream-key-file", "stream.key", "--webhooks-key-file", "webhooks.key"];
+    for option in options.iter().step_by(2) {
+        let variable = option.trim_start_matches('-').to_uppercase().replace('-', "_");
+        assert!(composed.contains(&format!("ORDERLEDGER_{variable}: /run/secrets/")), "{option}");
+    }
+    let paths = options.map(|option| match option.strip_prefix("--") {
+        Some(_) => option.to_owned(),
+        None => secrets.join(option).to_str().unwrap().to_owned(),
+    });
+    let home = Home::embedded();
+    home.serve_with(&paths.each_ref().map(String::as_str)).stop();
 }
 
 /// What stands under a key, for each service.

@@ -4,6 +4,7 @@
 mod config;
 mod delivery;
 mod doctor;
+mod json;
 mod pages;
 mod secrets;
 

@@ -1,5 +1,7 @@
 //! `benchmark`: each runs, tiny, and prints ours beside the bare loops. Figures are no test.
 
+use std::io::Write as _;
+
 use orderledger_tests::{kafka, run_json};
 use serde_json::Value;
 
@@ -101,6 +103,19 @@ fn past_asks_before_and_after_a_rebuild() {
     assert_eq!(reads.len(), 9);
     let is_asked = |half: &Value| half["count"] == 5 && is_positive(&half["p99Us"]);
     assert!(reads.iter().all(|read| is_asked(&read["asFound"]) && is_asked(&read["rebuilt"])), "{said}");
+}
+
+#[test]
+fn reads_compares_every_read_with_the_static_answer() {
+    if std::env::var_os("ORDERLEDGER_LONG").is_none() {
+        // Nobody reads it if stderr is gone.
+        let _ = writeln!(std::io::stderr(), "skipped: benchmark reads takes a minute (./test --long)");
+        return;
+    }
+    let tiny = ["--seconds", "3", "--rate", "50", "--orders", "1000", "--users", "8", "--connections", "2", "--json"];
+    let said = run_json(&[&["benchmark", "reads"][..], &tiny].concat()).unwrap();
+    let rows = said["reads"].as_array().unwrap();
+    assert!(rows.len() > 4 && rows.iter().all(|row| is_positive(&row["idle"]["perSecond"])), "{said}");
 }
 
 #[test]

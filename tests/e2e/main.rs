@@ -23,3 +23,4 @@ mod tail;
 mod trade;
 mod versions;
 mod waiting;
+mod watch;

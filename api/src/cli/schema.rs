@@ -23,6 +23,9 @@ pub(super) enum Schema {
 pub(super) struct ShowArgs {
     /// OrderCreated, or OrderCreated-1.0 for that version of it.
     event: Option<String>,
+    /// One JSON value on stdout: of an event its schema in one line, else the list of the names.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,12 +47,18 @@ pub(super) fn run(schema: &Schema) -> Result<(), Failure> {
 fn run_show(args: &ShowArgs) -> Result<(), Failure> {
     let forms = all();
     let Some(event) = &args.event else {
+        if args.json {
+            return print_json(&forms.iter().map(|form| form.name.as_str()).collect::<Vec<_>>());
+        }
         return print(forms.iter().map(|form| format!("{}\n", form.name)).collect::<String>());
     };
     let form = forms.iter().find(|form| form.name == *event);
     let form = form.ok_or_else(|| {
         Failure::usage(format!("no event is called {event}: `orderledger schema show` names those there are"))
     })?;
+    if args.json {
+        return print_json(&form.schema);
+    }
     print(serde_json::to_string_pretty(&form.schema).map_err(Failure::failed)? + "\n")
 }
 
