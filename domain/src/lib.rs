@@ -20,6 +20,7 @@ pub mod planted;
 pub mod position;
 pub mod reason;
 pub mod rules;
+pub mod said;
 pub mod schema;
 pub mod stream;
 mod stream_key;

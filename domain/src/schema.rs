@@ -13,6 +13,8 @@ use crate::event::{EventType, OrderCreatedV1, Origin};
 use crate::ids::{Asset, ClientOrderId, CorrelationId, KeyId, OrderId, Symbol, UserId, WithdrawalId};
 use crate::money::{Amount, BasisPoints, Price, Quantity};
 use crate::position::Position;
+use crate::said::Said;
+use crate::timestamp::Timestamp;
 
 /// The versions of a record whose payload every version reads alike.
 const ANY_VERSION: &str = r"^(1\.0|2\.(0|[1-9][0-9]*))$";
@@ -28,7 +30,7 @@ pub struct Form {
     pub schema: Value,
 }
 
-/// Every event's record, and those that older versions had otherwise.
+/// Every event's record, those that older versions had otherwise, and what records of `notifications` say.
 pub fn all() -> Vec<Form> {
     let present = EventType::ALL.iter().map(|event_type| {
         let payload = event_type.payload_schema(&mut generator());
@@ -36,9 +38,14 @@ pub fn all() -> Vec<Form> {
         let version = json!({"type": "string", "pattern": if is_newer { SINCE_2_0 } else { ANY_VERSION }});
         form(event_type.as_str().to_owned(), *event_type, payload, &version)
     });
+    let said = Said::TYPES.iter().filter_map(|(name, says)| {
+        let payload = Said::payload_schema(name, &mut generator())?;
+        let version = json!({"type": "string", "pattern": SINCE_2_0});
+        Some(record((*name).to_owned(), name, says.trim(), payload, false, &version))
+    });
     let first = OrderCreatedV1::json_schema(&mut generator());
     let first = form("OrderCreated-1.0".to_owned(), EventType::OrderCreated, first, &json!({"const": "1.0"}));
-    present.chain([first]).collect()
+    present.chain([first]).chain(said).collect()
 }
 
 fn generator() -> SchemaGenerator {
@@ -47,6 +54,10 @@ fn generator() -> SchemaGenerator {
 
 fn form(name: String, event_type: EventType, payload: Schema, version: &Value) -> Form {
     let derived = event_type.origin() == Origin::Derived;
+    record(name, event_type.as_str(), event_type.says(), payload, derived, version)
+}
+
+fn record(name: String, event_type: &str, says: &str, payload: Schema, derived: bool, version: &Value) -> Form {
     let mut required = vec!["version", "source"];
     if derived {
         required.extend(["cause", "sequence", "prev"]);
@@ -55,12 +66,12 @@ fn form(name: String, event_type: EventType, payload: Schema, version: &Value) -
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": format!("urn:orderledger:event:{name}"),
         "title": name,
-        "description": event_type.says(),
+        "description": says,
         "type": "object",
         "required": ["eventId", "eventType", "timestamp", "payload", "metadata"],
         "properties": {
             "eventId": {"type": "string", "format": "uuid", "description": "Identity together with the user."},
-            "eventType": {"const": event_type.as_str()},
+            "eventType": {"const": event_type},
             "timestamp": {
                 "type": "string",
                 "format": "date-time",
@@ -107,6 +118,17 @@ fn metadata(derived: bool, version: &Value) -> Value {
     properties
 }
 
+impl JsonSchema for EventType {
+    fn schema_name() -> Cow<'static, str> {
+        "EventType".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = EventType::ALL.iter().map(|of| of.as_str()).collect();
+        json_schema!({"enum": names})
+    }
+}
+
 macro_rules! forms {
     ($($name:ident: $schema:tt;)*) => {
         $(impl JsonSchema for $name {
@@ -139,5 +161,6 @@ forms! {
     Asset: {"type": "string", "pattern": "^[A-Z0-9.-]{1,16}$"};
     Symbol: {"type": "string", "pattern": "^[A-Z0-9.-]{1,16}$", "not": {"const": "USD"}};
     KeyId: {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,16}$", "description": "The key that seals the record."};
-    Position: {"type": "string", "pattern": "^(orders|books|trades|dead-letters)-[0-9]+@[0-9]+$"};
+    Timestamp: {"type": "string", "format": "date-time"};
+    Position: {"type": "string", "pattern": "^(orders|books|trades|dead-letters|notifications)-[0-9]+@[0-9]+$"};
 }

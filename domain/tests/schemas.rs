@@ -6,6 +6,7 @@ use std::path::Path;
 
 use orderledger_domain::envelope;
 use orderledger_domain::event::EventType;
+use orderledger_domain::said::Said;
 use orderledger_domain::schema::{self, Form};
 use orderledger_domain::version::{Version, corpus};
 use serde_json::{Map, Value};
@@ -45,10 +46,10 @@ fn the_shipped_schemas_are_those_of_this_program() {
 #[test]
 fn every_event_has_a_schema_and_words() {
     let forms = forms();
-    assert_eq!(forms.len(), EventType::ALL.len() + 1);
-    for event_type in EventType::ALL {
-        let schema = &forms[event_type.as_str()];
-        assert_eq!(schema["properties"]["eventType"]["const"], event_type.as_str());
+    assert_eq!(forms.len(), EventType::ALL.len() + Said::TYPES.len() + 1);
+    for name in EventType::ALL.iter().map(|of| of.as_str()).chain(Said::TYPES.iter().map(|(name, _)| *name)) {
+        let schema = &forms[name];
+        assert_eq!(schema["properties"]["eventType"]["const"], name);
         assert!(
             schema["description"].as_str().is_some_and(|says| says.len() > 10 && !says.starts_with(' ')),
             "{schema}"

@@ -2,7 +2,6 @@
 
 mod inbox;
 mod once;
-mod receiver;
 mod retries;
 mod unhappy;
 

@@ -5,9 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use orderledger_tests::client::until;
 use orderledger_tests::server::Home;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long a record may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -149,4 +150,25 @@ fn a_server_that_is_started_again_is_followed_on() {
     again.client.deposit("u1", "USD", "2");
     assert_eq!(following.types(2), ["DepositMade", "AccountCredited"]);
     following.interrupt();
+}
+
+#[test]
+fn what_stands_in_notifications_is_shown_by_its_type_and_checked() {
+    let home = Home::embedded();
+    let server = home.serve();
+    let at = server.client.deposit("u1", "USD", "1");
+    let read = server.client.post("/v1/accounts/u1/notifications/read", &json!({"upTo": at})).send().expect(200);
+    server.client.get_at("/v1/audit/events", &read["position"]);
+    let shown = || home.run(&["log", "tail", "--type", "NotificationsRead"]);
+    let is_shown = |(code, said): &(Option<i32>, String)| {
+        *code == Some(0) && said.lines().count() == 1 && said.contains(" NotificationsRead ")
+    };
+    let from_server = until(shown, is_shown);
+    assert!(is_shown(&from_server), "{from_server:?}");
+    let (code, said) = home.run(&["log", "tail", "--type", "NotificationsRead", "--user", "u1"]);
+    assert!(code == Some(2) && said.contains("leave --user out"), "{code:?} {said}");
+    server.stop();
+    assert!(is_shown(&shown()), "{:?}", shown());
+    let (code, said) = home.run(&["schema", "check"]);
+    assert!(code == Some(0) && said.contains("NotificationsRead") && !said.contains("not read"), "{said}");
 }

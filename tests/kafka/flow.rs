@@ -70,7 +70,7 @@ impl Flow {
     }
 }
 
-fn offset(position: &str) -> u64 {
+pub(crate) fn offset(position: &str) -> u64 {
     let first = position.split(',').next().unwrap();
     first.rsplit('@').next().unwrap().parse().unwrap()
 }

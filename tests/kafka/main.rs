@@ -21,3 +21,4 @@ mod three_brokers;
 mod topics;
 mod twins;
 mod ways;
+mod webhooks;

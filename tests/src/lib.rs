@@ -12,6 +12,7 @@ pub mod kafka;
 pub mod laboratory;
 pub mod ports;
 pub mod proxy;
+pub mod receiver;
 pub mod server;
 pub mod stages;
 

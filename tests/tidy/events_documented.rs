@@ -2,6 +2,7 @@
 
 use orderledger_domain::event::EventType;
 use orderledger_domain::reason::{ExpireReason, RefuseReason, Rejection};
+use orderledger_domain::said::Said;
 
 use crate::sources::Workspace;
 use crate::{Outcome, Problem, found, none};
@@ -25,7 +26,8 @@ fn names() -> impl Iterator<Item = &'static str> {
     let reject = Rejection::ALL.iter().map(|reason| reason.as_str());
     let expire = ExpireReason::ALL.iter().map(|reason| reason.as_str());
     let refuse = RefuseReason::ALL.iter().map(|reason| reason.as_str());
-    events.chain(reject).chain(expire).chain(refuse)
+    let said = Said::TYPES.iter().map(|(name, _)| *name);
+    events.chain(said).chain(reject).chain(expire).chain(refuse)
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Checked {
         let read = self.survey.read.iter().map(|((topic, event_type, version), Seen { records, first })| {
             json!({
                 "topic": topic.name(),
-                "eventType": event_type.as_str(),
+                "eventType": event_type,
                 "version": version.to_string(),
                 "records": records,
                 "first": first.to_string(),
@@ -154,8 +154,7 @@ impl Checked {
             text.push_str(&format!("  WRONG {fault}\n"));
         }
         text.push_str(&format!("{} records in the log\n", self.survey.records));
-        for ((topic, event_type, version), Seen { records, first }) in &self.survey.read {
-            let name = event_type.as_str();
+        for ((topic, name, version), Seen { records, first }) in &self.survey.read {
             text.push_str(&format!("  {:<12} {name:<22} {version:<5} {records:>10}, first {first}\n", topic.name()));
         }
         for ((topic, reason), Seen { records, first }) in &self.survey.refused {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use orderledger_domain::position::Position;
-use orderledger_projections::notifications::said::Said;
+use orderledger_projections::notifications::said::{self, Said};
 use orderledger_projections::worker::progress::WorkerState;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ pub(super) async fn say(
 ) -> Result<Position, Problem> {
     hears(ledger)?;
     let deadline = Instant::now() + ledger.answer_within;
-    let record = said.record(event_id, ledger::now(), "http", actor, ledger.partitions);
+    let record = said::record(said, event_id, ledger::now(), "http", actor, ledger.partitions);
     let of = record.to;
     let at = of.offset(append(ledger, record, deadline).await.map_err(in_own_words)?);
     let within = deadline.saturating_duration_since(Instant::now());

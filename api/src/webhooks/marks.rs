@@ -8,7 +8,7 @@ use orderledger_store::event_log::{Delivered, NewRecord};
 
 use orderledger_projections::notifications::deliveries::GivenUp;
 use orderledger_projections::notifications::rows::MarksRow;
-use orderledger_projections::notifications::said::{Behind, DeliveryFailed, Said, WebhookMarked};
+use orderledger_projections::notifications::said::{self, Behind, DeliveryFailed, Said, WebhookMarked};
 use uuid::Uuid;
 
 use crate::ledger::{self, Ledger};
@@ -112,7 +112,7 @@ impl Marking {
         });
         self.handed = std::mem::take(&mut self.given_up);
         // In one partition, in this order: what was given up is known before it is passed over.
-        let record = |said: &Said| said.record(Uuid::new_v4(), ledger::now(), "webhooks", None, partitions);
+        let record = |said: &Said| said::record(said, Uuid::new_v4(), ledger::now(), "webhooks", None, partitions);
         let batch = self.handed.iter().chain(std::iter::once(&marked)).map(record).collect();
         let answer = self.answers.0.clone();
         // Nobody listens any more if sending fails.
@@ -170,7 +170,6 @@ fn pause(has_done: bool, behind: usize) -> Duration {
 mod tests {
     use orderledger_domain::ids::UserId;
     use orderledger_domain::position::{Position, Topic};
-    use orderledger_projections::notifications::said;
     use orderledger_store::At;
 
     use super::*;
@@ -188,7 +187,9 @@ mod tests {
         let (mut letters, mut acknowledges) = (Vec::new(), None);
         marking.hand_over(MarksRow { next: vec![at(next)], ..MarksRow::default() }, 1, |batch, delivered| {
             for record in batch {
-                if let Some((_, Said::WebhookDeliveryFailed(failed))) = said::read(record.value.as_deref()) {
+                if let Ok(Said::WebhookDeliveryFailed(failed)) =
+                    said::read(record.value.as_deref()).map(|read| read.said)
+                {
                     letters.push(failed.position.offset);
                 }
             }

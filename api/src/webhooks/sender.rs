@@ -215,7 +215,7 @@ impl<'a> Telling<'a> {
             let Some((id, body)) = message else {
                 // It was an event when it was looked at.
                 tracing::error!(webhook = %self.id, position = %at, "the log has no event there any more");
-                self.deliveries.sent(&user);
+                self.deliveries.done(&user);
                 continue;
             };
             let call = Call { user: user.clone(), url: self.row.url.clone(), id, body, secrets: self.secrets() };

@@ -4,6 +4,10 @@
 //! Of one account a delivery begins when the one before it is done with, so the receiver sees each account's events in their
 //! order; accounts don't wait for each other. What is held is bounded: once it is, nothing more is read, and that lag is
 //! this webhook's alone.
+//!
+//! A pause is about the receiver, so it ends early when the receiver takes anything: whoever waits is then tried out of turn.
+//! So is one account after a start, as the receiver may be well by now. Such an attempt counts as none if it fails: neither
+//! restarts nor the others' successes bring a delivery nearer to its end.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -33,17 +37,22 @@ pub struct Schedule {
 }
 
 impl Default for Schedule {
-    /// 5 s, 15 s, 45 s, 2 min, 7 min, 20 min, 1 h, 3 h and then every 6 h: 14 attempts in about 34 hours.
+    /// 5 s, 15 s, 45 s, 2 min, 7 min, 20 min, 1 h, 3 h and then every 6 h: 14 attempts in about 30 hours.
     fn default() -> Schedule {
         Schedule { first: Duration::from_secs(5), factor: 3, longest: Duration::from_secs(6 * 3600), attempts: 14 }
     }
 }
 
 impl Schedule {
-    /// The pause after so many attempts.
+    /// The longest pause after so many attempts.
     pub fn pause(&self, attempts: u32) -> Duration {
         let times = self.factor.checked_pow(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
         self.first.checked_mul(times).unwrap_or(self.longest).min(self.longest)
+    }
+
+    /// Up to a fifth shorter, by chance: what failed at one moment doesn't come back at one.
+    fn some_pause(&self, attempts: u32) -> Duration {
+        self.pause(attempts).mul_f64(1.0 - fastrand::f64() / 5.0)
     }
 }
 
@@ -74,6 +83,11 @@ struct Account {
     attempts: u32,
     not_before: Duration,
     is_on_its_way: bool,
+    /// The next attempt is out of turn.
+    is_early: bool,
+    /// How many such attempts failed since one succeeded, and when the newest attempt did.
+    early: u32,
+    failed_at: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +147,8 @@ pub struct Deliveries {
     last: Option<UserId>,
     again: Option<Again>,
     resent: Option<Position>,
+    /// Whether one was tried out of turn since the start.
+    has_probed: bool,
 }
 
 impl Deliveries {
@@ -159,6 +175,7 @@ impl Deliveries {
             last: None,
             again: None,
             resent: marks.resent,
+            has_probed: false,
         }
     }
 
@@ -256,8 +273,10 @@ impl Deliveries {
     fn push(&mut self, user: UserId, waiting: Waiting, attempts: u32) {
         let account = self.accounts.entry(user).or_default();
         if account.waiting.is_empty() && attempts > 0 {
-            // A program that begins again and again uses up no attempts by that.
-            (account.attempts, account.not_before) = (attempts, self.schedule.pause(attempts));
+            account.attempts = attempts;
+            account.is_early = !std::mem::replace(&mut self.has_probed, true);
+            // A program that begins again and again doesn't hammer one that is still down.
+            account.not_before = if account.is_early { Duration::ZERO } else { self.schedule.some_pause(attempts) };
         }
         account.waiting.push_back(waiting);
         self.waiting = self.waiting.saturating_add(1);
@@ -288,19 +307,33 @@ impl Deliveries {
         Some(Due { user, at })
     }
 
-    /// The account's delivery succeeded.
+    /// The account's delivery succeeded, and nobody waits any longer.
     pub fn sent(&mut self, user: &UserId) {
         self.done(user);
+        let waits = |account: &&mut Account| account.attempts > 0 && !account.is_on_its_way;
+        for account in self.accounts.values_mut().filter(waits) {
+            // One that alone is refused, while others are taken, is tried less and less often.
+            let pause = if account.early == 0 { Duration::ZERO } else { self.schedule.pause(account.early) };
+            let early = account.failed_at.saturating_add(pause);
+            if early < account.not_before {
+                (account.not_before, account.is_early) = (early, true);
+            }
+        }
     }
 
     /// The account's delivery failed: it is tried again later, or given up.
     pub fn failed(&mut self, user: &UserId, now: Duration) -> Option<GivenUp> {
         let account = self.accounts.get_mut(user)?;
-        account.attempts = account.attempts.saturating_add(1);
+        if std::mem::take(&mut account.is_early) {
+            account.early = account.early.saturating_add(1);
+        } else {
+            account.attempts = account.attempts.saturating_add(1);
+        }
         let (attempts, at) = (account.attempts, account.waiting.front()?.at);
         if attempts < self.schedule.attempts {
             account.is_on_its_way = false;
-            account.not_before = now.saturating_add(self.schedule.pause(attempts));
+            account.failed_at = now;
+            account.not_before = now.saturating_add(self.schedule.some_pause(attempts));
             return None;
         }
         self.done(user);
@@ -314,10 +347,11 @@ impl Deliveries {
         }
     }
 
-    fn done(&mut self, user: &UserId) {
+    /// The account's delivery is done with, whether anybody took it or not.
+    pub fn done(&mut self, user: &UserId) {
         let Some(account) = self.accounts.get_mut(user) else { return };
         let Some(done) = account.waiting.pop_front() else { return };
-        (account.attempts, account.not_before, account.is_on_its_way) = (0, Duration::ZERO, false);
+        *account = Account { waiting: std::mem::take(&mut account.waiting), ..Account::default() };
         if account.waiting.is_empty() {
             self.accounts.remove(user);
         }

@@ -35,7 +35,7 @@ mod tests;
 mod users;
 mod webhooks;
 
-use said::Said;
+use said::{Said, Spoken};
 use users::Users;
 use webhooks::Webhooks;
 
@@ -103,9 +103,9 @@ impl Notifications {
     }
 
     fn hear(&mut self, view: &View, read: &Read) -> Result<bool, Error> {
-        let Some((event_id, said)) = said::read(read.value.as_deref()) else { return Ok(false) };
+        let Ok(Spoken { event_id, said, .. }) = said::read(read.value.as_deref()) else { return Ok(false) };
         // Whoever writes under another's key, or elsewhere, writes nothing that counts.
-        let key = said.key();
+        let key = said::key_of(&said);
         if read.key.as_deref() != Some(key.as_bytes())
             || said::place_of(&key, self.partitions) != read.position.topic_partition()
         {

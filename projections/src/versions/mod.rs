@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use orderledger_domain::envelope::Envelope;
-use orderledger_domain::event::{Event, EventType};
+use orderledger_domain::event::Event;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
 use orderledger_domain::reason::RefuseReason;
 use orderledger_domain::rules::Rules;
+use orderledger_domain::said;
 use orderledger_domain::stream::{Arrival, StreamId, StreamKey, StreamMarks};
 use orderledger_domain::version::Version;
 use orderledger_store::Error;
@@ -55,7 +56,7 @@ pub struct Survey {
     /// Records that were looked at.
     pub records: u64,
     /// What is read, by type and version as they stand.
-    pub read: BTreeMap<(Topic, EventType, Version), Seen>,
+    pub read: BTreeMap<(Topic, &'static str, Version), Seen>,
     /// What isn't, and needn't be, by the reason.
     pub refused: BTreeMap<(Topic, RefuseReason), Seen>,
     /// The first gaps.
@@ -101,14 +102,22 @@ impl Survey {
             }
             return;
         }
-        match &read.envelope {
-            Ok(Envelope { version, event_type, event: Ok(_), .. }) => {
-                count(&mut self.read, (topic, *event_type, *version), read.position);
-            }
-            Ok(Envelope { event: Err(refusal), .. }) | Err(refusal) => {
-                count(&mut self.refused, (topic, refusal.reason), read.position);
-            }
+        match named(read) {
+            Ok((name, version)) => count(&mut self.read, (topic, name, version), read.position),
+            Err(reason) => count(&mut self.refused, (topic, reason), read.position),
         }
+    }
+}
+
+/// The type and the version of a record, or why nobody reads it.
+fn named(read: &Read) -> Result<(&'static str, Version), RefuseReason> {
+    if read.position.topic == Topic::Notifications {
+        let spoken = said::read(read.value.as_deref()).map_err(|refusal| refusal.reason)?;
+        return Ok((spoken.said.name(), spoken.version));
+    }
+    match &read.envelope {
+        Ok(Envelope { version, event_type, event: Ok(_), .. }) => Ok((event_type.as_str(), *version)),
+        Ok(Envelope { event: Err(refusal), .. }) | Err(refusal) => Err(refusal.reason),
     }
 }
 

@@ -44,9 +44,13 @@ fn stream(changes: &[(&str, &str)]) -> Vec<Vec<u8>> {
 }
 
 fn log(values: Vec<Vec<u8>>) -> MemoryLog {
+    log_of(HERE, values)
+}
+
+fn log_of(to: TopicPartition, values: Vec<Vec<u8>>) -> MemoryLog {
     let log = MemoryLog::new(1).unwrap();
     let record = |value: Vec<u8>| NewRecord {
-        to: HERE,
+        to,
         key: Some(Bytes::from_static(b"u1")),
         value: Some(value.into()),
         headers: Vec::new(),
@@ -97,6 +101,20 @@ fn what_outsiders_write_is_no_gap() {
     let refused: Vec<_> = survey.refused.keys().map(|(_, reason)| reason.as_str()).collect();
     assert_eq!(refused, ["not_utf8", "bad_envelope", "unknown_version"]);
     assert_eq!((survey.records, survey.read.values().map(|seen| seen.records).sum::<u64>()), (5, 2));
+}
+
+#[test]
+fn what_stands_in_notifications_is_named_and_a_major_version_that_came_later_is_not_read() {
+    let said = said::Said::WebhookDeleted(said::WebhookDeleted { webhook_id: uuid::Uuid::nil() });
+    let record = crate::notifications::said::record(&said, uuid::Uuid::nil(), Timestamp::default(), "test", None, 1);
+    let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+    let values = ["2.0", "2.7", "3.0"].map(|version| value.replace("2.0", version).into_bytes());
+    let log = log_of(record.to, values.to_vec());
+    let survey = Survey::of(&log, &StreamKey::default(), &mut |_| {}).unwrap();
+    let read: Vec<_> = survey.read.keys().map(|(topic, name, version)| format!("{topic} {name} {version}")).collect();
+    assert_eq!(read, ["notifications WebhookDeleted 2.0", "notifications WebhookDeleted 2.7"]);
+    assert_eq!(survey.refused.keys().collect::<Vec<_>>(), [&(Topic::Notifications, RefuseReason::UnknownVersion)]);
+    assert_eq!(survey.gap_count, 0);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use orderledger_tests::client::until;
+use orderledger_tests::receiver::{Receiver, Seen};
 use orderledger_tests::server::Home;
 use serde_json::json;
 
-use super::receiver::{Receiver, Seen};
 use super::{QUICK, register, until_marked};
 
 fn ids(seen: &[Seen]) -> BTreeSet<&str> {

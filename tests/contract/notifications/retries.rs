@@ -1,11 +1,11 @@
 //! Calls that are made again late, under keys that others have used since, and servers with another key.
 
 use orderledger_tests::client::{Answer, Client, until};
+use orderledger_tests::receiver::Receiver;
 use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
 use super::QUICK;
-use super::receiver::Receiver;
 
 fn post(client: &Client, path: &str, key: &str, body: &Value) -> Answer {
     client.request("POST", path).key(key).json(body).send()

@@ -1,13 +1,14 @@
 //! Receivers that hang, lead elsewhere, never end, are down, or are where nobody may call.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use orderledger_tests::client::{Client, until};
 use orderledger_tests::ports::free_port;
+use orderledger_tests::receiver::{How, Receiver, Seen};
 use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
-use super::receiver::{How, Receiver};
 use super::{QUICK, register};
 
 fn dead_letters(client: &Client, webhook: &Value, count: usize) -> Vec<Value> {
@@ -79,8 +80,39 @@ fn one_that_was_down_is_told_all_of_it_in_order_once_it_is_up() {
     let receiver = Receiver::up(port);
     let server = home.serve_with(&patient);
     let seen = receiver.until(5);
-    let positions: Vec<String> = seen.iter().map(super::receiver::Seen::position).collect();
+    let positions: Vec<String> = seen.iter().map(Seen::position).collect();
     assert_eq!(positions, told);
+    server.stop();
+}
+
+/// Pauses of ten minutes, which no test waits for.
+#[test]
+fn an_outage_ends_with_the_first_success_or_soon_after_a_start() {
+    let (home, receiver) = (Home::new(), Receiver::start());
+    let patient = [&QUICK[..3], &["--webhooks-retry-ms=600000", "--canary=false"]].concat();
+    let server = home.serve_with(&patient);
+    register(&server.client, &receiver.url());
+    let told = |of: &[Seen]| of.iter().map(Seen::position).collect::<BTreeSet<_>>();
+    let deposit = |client: &Client, user: &str| client.deposit(user, "USD", "1").as_str().unwrap().to_owned();
+    receiver.behaves(How::Answers(503));
+    let mut waiting: BTreeSet<String> = ["ann", "bob", "cid"].map(|user| deposit(&server.client, user)).into();
+    receiver.until(3);
+    receiver.behaves(How::Takes);
+    waiting.insert(deposit(&server.client, "dan"));
+    assert_eq!(told(&receiver.until(7)[3..]), waiting, "one success wakes the others");
+
+    receiver.behaves(How::Answers(503));
+    let waiting: BTreeSet<String> = ["ann", "bob"].map(|user| deposit(&server.client, user)).into();
+    receiver.until(9);
+    server.stop();
+    let server = home.serve_with(&patient);
+    receiver.until(10);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(receiver.seen().len(), 10, "one attempt tells that it is still down");
+    server.stop();
+    receiver.behaves(How::Takes);
+    let server = home.serve_with(&patient);
+    assert_eq!(told(&receiver.until(12)[10..]), waiting);
     server.stop();
 }
 

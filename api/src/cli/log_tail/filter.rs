@@ -5,6 +5,7 @@ use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::partition::of_key;
 use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::said;
 use orderledger_store::event_log::Record;
 
 /// All of these that are named.
@@ -13,8 +14,15 @@ pub(super) struct Filter {
     pub(super) user: Option<UserId>,
     pub(super) symbol: Option<Symbol>,
     /// None: all.
-    pub(super) types: Vec<EventType>,
+    pub(super) types: Vec<&'static str>,
     pub(super) topic: Option<Topic>,
+}
+
+/// The record's type, whatever else is wrong with it.
+pub(super) fn kind(record: &Record) -> Option<&'static str> {
+    let value = record.value.as_deref();
+    let of_event = envelope::read(value).ok().map(|envelope| envelope.event_type.as_str());
+    of_event.or_else(|| said::read(value).ok().map(|spoken| spoken.said.name()))
 }
 
 impl Filter {
@@ -35,18 +43,17 @@ impl Filter {
         if self.symbol.is_none() && self.types.is_empty() {
             return true;
         }
-        let Ok(envelope) = envelope::read(record.value.as_deref()) else { return false };
-        let event = envelope.event.as_ref().ok();
-        let symbol = event.and_then(|event| event.symbol());
-        (self.types.is_empty() || self.types.contains(&envelope.event_type))
-            && (self.symbol.is_none() || self.symbol == symbol)
+        let named = kind(record).is_some_and(|kind| self.types.contains(&kind));
+        let envelope = envelope::read(record.value.as_deref()).ok();
+        let symbol = envelope.and_then(|envelope| envelope.event.ok()).and_then(|event| event.symbol());
+        (self.types.is_empty() || named) && (self.symbol.is_none() || self.symbol == symbol)
     }
 
-    /// The same as a question to a server.
+    /// The same as a question to a server, which knows events alone.
     pub(super) fn query(&self) -> String {
         let symbol = self.symbol.map(|symbol| format!("&symbol={symbol}"));
-        let names: Vec<&str> = self.types.iter().map(|of| of.as_str()).collect();
-        let types = (!names.is_empty()).then(|| format!("&type={}", names.join(",")));
+        let are_events = !self.types.is_empty() && self.types.iter().all(|name| EventType::from_name(name).is_some());
+        let types = are_events.then(|| format!("&type={}", self.types.join(",")));
         symbol.into_iter().chain(types).collect()
     }
 }

@@ -9,10 +9,10 @@ use std::io::{ErrorKind, Write};
 use std::sync::atomic::Ordering;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use orderledger_domain::envelope;
 use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::said::Said;
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::Error;
 use orderledger_store::event_log::Record;
@@ -44,7 +44,7 @@ pub(super) struct Args {
     symbol: Option<Symbol>,
     /// Only events of this type, again or with commas for several.
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', hide_possible_values = true, value_parser = types())]
-    types: Vec<EventType>,
+    types: Vec<&'static str>,
     /// One topic [default: all]
     #[arg(long, value_parser = topics())]
     topic: Option<Topic>,
@@ -97,16 +97,24 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// The event types, each by its name.
-fn types() -> impl TypedValueParser<Value = EventType> {
-    let names = EventType::ALL.iter().map(|of| of.as_str());
-    PossibleValuesParser::new(names)
-        .try_map(|name| EventType::from_name(&name).ok_or("must be an event type such as OrderFilled"))
+/// The types of events and of what is said in `notifications`.
+fn names() -> impl Iterator<Item = &'static str> {
+    EventType::ALL.iter().map(|of| of.as_str()).chain(Said::TYPES.iter().map(|(name, _)| *name))
+}
+
+fn types() -> impl TypedValueParser<Value = &'static str> {
+    PossibleValuesParser::new(names())
+        .try_map(|name| names().find(|known| *known == name).ok_or("must be an event type such as OrderFilled"))
 }
 
 /// The log, or the server that has it.
 fn source(args: &Args) -> Result<Box<dyn Source>, Failure> {
     let filter = Filter { user: args.user.clone(), symbol: args.symbol, types: args.types.clone(), topic: args.topic };
+    if let (Some(_), Some(name)) = (&args.user, args.types.iter().find(|name| EventType::from_name(name).is_none())) {
+        return Err(Failure::usage(format!(
+            "--user shows records of orders, where no {name} stands; leave --user out"
+        )));
+    }
     if let Some(url) = &args.server {
         return FromServer::open(Server::at(url, &args.client)?, filter, args.follow);
     }
@@ -164,7 +172,7 @@ fn text(of: TopicPartition, record: &Record) -> String {
         text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect::<String>()
     };
     let key = record.key.as_deref().map_or_else(|| "-".to_owned(), one_line);
-    let kind = envelope::read(record.value.as_deref()).map_or("-", |envelope| envelope.event_type.as_str());
+    let kind = filter::kind(record).unwrap_or("-");
     let value = record.value.as_deref().map_or_else(|| "-".to_owned(), one_line);
     format!("{at:<24} {position:<20} {key:<16} {kind:<20} {value}\n")
 }

@@ -20,7 +20,7 @@ pub(super) struct WebhookArgs {
     /// How many milliseconds a call to a webhook may take.
     #[arg(long, env = "ORDERLEDGER_WEBHOOKS_TIMEOUT_MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
     webhooks_timeout_ms: u64,
-    /// How many milliseconds after a failure a call is made again; each later pause is three times the one before, at most 6 hours.
+    /// How many milliseconds after a failure a call is made again; each later pause is three times the one before, at most 6 hours, and all end once it takes anything.
     #[arg(long, env = "ORDERLEDGER_WEBHOOKS_RETRY_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
     webhooks_retry_ms: u64,
     /// After how many attempts a delivery is given up: it is then one of the webhook's dead letters.

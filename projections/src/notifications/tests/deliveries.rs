@@ -56,10 +56,12 @@ fn an_account_keeps_its_order_and_nobody_waits_for_another() {
     assert_eq!(due(&mut all, 0), Some(("b".to_owned(), 3)));
     assert_eq!(due(&mut all, 0), None, "each has one on its way");
     assert_eq!(all.failed(&user("a"), Duration::ZERO), None);
-    all.sent(&user("b"));
+    all.done(&user("b"));
     assert_eq!(due(&mut all, 1), Some(("b".to_owned(), 5)));
-    all.sent(&user("b"));
-    assert_eq!((due(&mut all, 4), all.wakes_at()), (None, Some(Duration::from_secs(5))));
+    all.done(&user("b"));
+    let wakes_at = all.wakes_at().unwrap();
+    assert!(Duration::from_secs(4) <= wakes_at && wakes_at <= Duration::from_secs(5), "{wakes_at:?}");
+    assert_eq!(due(&mut all, 3), None);
     assert_eq!(all.marks().behind, [(user("a"), at(1), 1)]);
     assert_eq!(due(&mut all, 5), Some(("a".to_owned(), 1)));
     all.sent(&user("a"));
@@ -111,32 +113,89 @@ fn marks_lead_to_just_what_is_not_done_with() {
     }
     sent.sort();
     assert_eq!(sent, [(1, "a".to_owned()), (3, "a".to_owned()), (7, "b".to_owned())]);
-    // How often it was tried goes on, too.
+    // How often it was tried goes on, too; the attempt after the start counts as none.
     let mut next = Deliveries::new(&marks, Schedule { attempts: 2, ..schedule });
     next.take(NEW, events(&log[4..]), 8);
     next.take(BEHIND, events(&log), 8);
+    let mut given_up = Vec::new();
     while let Some((name, offset)) = due(&mut next, 60) {
         if offset == 1 {
-            assert!(next.failed(&user(&name), Duration::ZERO).is_some_and(|given_up| given_up.attempts == 2));
+            given_up.push(next.failed(&user(&name), Duration::ZERO).map(|given_up| given_up.attempts));
         } else {
-            next.sent(&user(&name));
+            next.done(&user(&name));
         }
     }
+    assert_eq!(given_up, [None, Some(2)]);
 }
 
 #[test]
 fn a_life_that_begins_again_and_again_uses_up_no_attempts() {
-    let mut marks = MarksRow { next: vec![at(2)], behind: vec![(user("a"), at(1), 3)], resent: None };
+    let behind = vec![(user("a"), at(1), 3), (user("b"), at(2), 3)];
+    let mut marks = MarksRow { next: vec![at(3)], behind: behind.clone(), resent: None };
     for _ in 0..20 {
         let mut life = Deliveries::new(&marks, Schedule::default());
-        life.take(BEHIND, events(&[(1, "a")]), 2);
-        assert_eq!(due(&mut life, 44), None, "the pause after three attempts is not over");
+        life.take(BEHIND, events(&[(1, "a"), (2, "b")]), 3);
+        assert_eq!(due(&mut life, 0), Some(("a".to_owned(), 1)), "the receiver may be well by now");
+        assert_eq!(life.failed(&user("a"), Duration::ZERO), None);
+        assert_eq!(due(&mut life, 35), None, "one attempt says that it is not, and the pause after three is not over");
         marks = life.marks();
     }
     let mut life = Deliveries::new(&marks, Schedule::default());
-    life.take(BEHIND, events(&[(1, "a")]), 2);
+    life.take(BEHIND, events(&[(1, "a"), (2, "b")]), 3);
     assert_eq!(due(&mut life, 45), Some(("a".to_owned(), 1)));
-    assert_eq!(marks.behind, [(user("a"), at(1), 3)]);
+    assert_eq!(due(&mut life, 45), Some(("b".to_owned(), 2)));
+    assert_eq!(marks.behind, behind);
+}
+
+#[test]
+fn one_success_wakes_all_who_wait() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    all.take(NEW, events(&[(1, "a"), (2, "b"), (3, "c"), (4, "a")]), 5);
+    let hour = 3600;
+    for round in 1..6 {
+        for name in ["a", "b", "c"] {
+            assert!(due(&mut all, round * hour).is_some_and(|(whose, _)| whose == name));
+            assert_eq!(all.failed(&user(name), Duration::from_secs(round * hour)), None);
+        }
+    }
+    let now = 5 * hour + 1;
+    assert_eq!(due(&mut all, now), None);
+    all.take(NEW, events(&[(5, "d")]), 6);
+    assert_eq!(due(&mut all, now), Some(("d".to_owned(), 5)));
+    assert_eq!(due(&mut all, now), None, "not before it is taken");
+    all.sent(&user("d"));
+    for (name, offset) in [("a", 1), ("b", 2), ("c", 3)] {
+        assert_eq!(due(&mut all, now), Some((name.to_owned(), offset)));
+    }
+    assert_eq!(due(&mut all, now), None, "an account's next waits for its first");
+    all.sent(&user("a"));
+    assert_eq!(due(&mut all, now), Some(("a".to_owned(), 4)));
+}
+
+#[test]
+fn one_that_alone_is_refused_is_no_sooner_given_up() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    all.take(NEW, events(&[(1, "a")]), 2);
+    // Each second an attempt for somebody else succeeds.
+    let (mut tried, mut given_up_at) = (0, None);
+    for second in 0..48 * 3600 {
+        all.take(NEW, events(&[(second + 2, "b")]), second + 3);
+        while let Some((name, _)) = due(&mut all, second) {
+            if name == "b" {
+                all.sent(&user("b"));
+                continue;
+            }
+            tried += 1;
+            if all.failed(&user("a"), Duration::from_secs(second)).is_some() {
+                given_up_at = Some(second);
+            }
+        }
+        if given_up_at.is_some() {
+            break;
+        }
+    }
+    assert!(given_up_at.is_some_and(|second| second > 24 * 3600), "{given_up_at:?}");
+    assert!((14..=42).contains(&tried), "{tried} attempts");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::notifications::queries::{self, Inbox};
 use crate::notifications::rows::{Muted, PREFERENCES_KEPT};
 use crate::notifications::said::{
     Behind, DeliveryFailed, NotificationsRead, PreferencesSet, ResendRequested, Said, WebhookDeleted, WebhookMarked,
-    WebhookSet,
+    WebhookSet, record,
 };
 use crate::notifications::{NOTIFIES, Notifications};
 use crate::worker::fold::{Fold, Outcome};
@@ -53,7 +53,7 @@ impl Fold1 {
 
     /// The call of that id.
     fn says_as(&mut self, id: u128, offset: u64, said: &Said) -> Outcome {
-        let record = said.record(Uuid::from_u128(id), Timestamp::default(), "test", None, 1);
+        let record = record(said, Uuid::from_u128(id), Timestamp::default(), "test", None, 1);
         self.take(&read(&record, offset), Arrived::Outside)
     }
 
@@ -311,7 +311,7 @@ fn a_dead_letter_stays_until_it_is_sent_again() {
 #[test]
 fn what_others_write_counts_for_nothing() {
     let mut one = Fold1::new();
-    let mut record = Said::WebhookSet(webhook()).record(Uuid::nil(), Timestamp::default(), "test", None, 1);
+    let mut record = record(&Said::WebhookSet(webhook()), Uuid::nil(), Timestamp::default(), "test", None, 1);
     record.key = Some(Bytes::from("u1"));
     assert_eq!(one.take(&read(&record, 0), Arrived::Outside), Outcome::Ignored, "under another's key");
     for value in [None, Some(""), Some("{}"), Some("[]"), Some("\u{0}"), Some(r#"{"eventType":"WebhookSet"}"#)] {
@@ -325,9 +325,10 @@ fn what_others_write_counts_for_nothing() {
 fn records_have_these_bytes() {
     let value = |said: Said| {
         let record =
-            said.record(Uuid::from_u128(1), Timestamp::from_millis(1_700_000_000_000), "http", Some("ann"), 12);
+            record(&said, Uuid::from_u128(1), Timestamp::from_millis(1_700_000_000_000), "http", Some("ann"), 12);
         let text = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-        assert_eq!(crate::notifications::said::read(Some(text.as_bytes())), Some((Uuid::from_u128(1), said)));
+        let spoken = crate::notifications::said::read(Some(text.as_bytes())).unwrap();
+        assert_eq!((spoken.event_id, spoken.said), (Uuid::from_u128(1), said));
         format!("{} {} {text}", record.to, String::from_utf8(record.key.unwrap().to_vec()).unwrap())
     };
     let id = Uuid::from_u128(7);

@@ -1,4 +1,5 @@
 //! A receiver of webhooks on a port of its own, as well behaved as a test wants it.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,13 +8,14 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use orderledger_tests::client::until;
 use ring::hmac;
 use serde_json::Value;
 
+use crate::client::until;
+
 /// How it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum How {
+pub enum How {
     /// 204.
     Takes,
     /// That status.
@@ -28,24 +30,28 @@ pub(super) enum How {
 
 /// One call.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) id: String,
+pub struct Seen {
+    /// `webhook-id`.
+    pub id: String,
     timestamp: String,
-    pub(super) signatures: Vec<String>,
+    /// `webhook-signature`, one by one.
+    pub signatures: Vec<String>,
     body: String,
 }
 
 impl Seen {
-    pub(super) fn json(&self) -> Value {
+    /// The body.
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    pub(super) fn position(&self) -> String {
+    /// Where the event stands.
+    pub fn position(&self) -> String {
         self.json()["position"].as_str().unwrap().to_owned()
     }
 
     /// Whether one of its signatures is of that secret.
-    pub(super) fn is_signed_with(&self, secret: &str) -> bool {
+    pub fn is_signed_with(&self, secret: &str) -> bool {
         let secret = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let text = format!("{}.{}.{}", self.id, self.timestamp, self.body);
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), text.as_bytes());
@@ -61,18 +67,20 @@ struct Shared {
     is_down: AtomicBool,
 }
 
-pub(super) struct Receiver {
+/// Listens until it is dropped.
+pub struct Receiver {
     port: u16,
     shared: Arc<Shared>,
 }
 
 impl Receiver {
-    pub(super) fn start() -> Receiver {
+    /// On a free port.
+    pub fn start() -> Receiver {
         Receiver::on(TcpListener::bind("127.0.0.1:0").unwrap())
     }
 
     /// Comes up on a port that nobody listened on.
-    pub(super) fn up(port: u16) -> Receiver {
+    pub fn up(port: u16) -> Receiver {
         Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap())
     }
 
@@ -92,27 +100,30 @@ impl Receiver {
         Receiver { port, shared }
     }
 
-    pub(super) fn url(&self) -> String {
+    /// What a webhook is registered with.
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hook", self.port)
     }
 
-    pub(super) fn behaves(&self, how: How) {
+    /// How it answers from now on.
+    pub fn behaves(&self, how: How) {
         *self.shared.how.lock().unwrap() = Some(how);
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    /// The calls that came so far.
+    pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
 
     /// Waits until so many calls have come; all that have.
-    pub(super) fn until(&self, count: usize) -> Vec<Seen> {
+    pub fn until(&self, count: usize) -> Vec<Seen> {
         let seen = until(|| self.seen(), |seen| seen.len() >= count);
         assert!(seen.len() >= count, "{seen:#?}");
         seen
     }
 
     /// Bytes of bodies that the system took.
-    pub(super) fn sent(&self) -> u64 {
+    pub fn sent(&self) -> u64 {
         *self.shared.sent.lock().unwrap()
     }
 }
