@@ -89,16 +89,14 @@ impl Generations {
         Ok(generations)
     }
 
-    /// Goes back to the newest whole generation with rows of just this schema, where a program with a newer version of it wrote the
-    /// live one: its number. The next start of this program removes the newer one.
-    pub fn go_back_to(&mut self, schema: views::Schema) -> Result<Option<u64>, Error> {
+    /// Where a program with a newer version of this schema wrote the live generation: the newest whole one before whose rows are of
+    /// just this version.
+    pub fn before_newer(&self, schema: views::Schema) -> Result<Option<u64>, Error> {
         if !views::is_newer(&self.current_path(), schema) {
             return Ok(None);
         }
         let fits = |number: &u64| *number < self.current && views::fits(&self.path(*number), schema);
-        let Some(number) = numbers(&self.dir)?.into_iter().rfind(fits) else { return Ok(None) };
-        self.promote(number)?;
-        Ok(Some(number))
+        Ok(numbers(&self.dir)?.into_iter().rfind(fits))
     }
 
     /// The generation that was being made when the last process ended; what there was of it is removed.
@@ -331,6 +329,28 @@ mod tests {
         }
         let kept = Generations::open(dir.path(), "market").unwrap();
         assert_eq!((text(&kept), kept.previous().unwrap()), ("4 previous, 5 live, ".to_owned(), Some(4)));
+    }
+
+    #[test]
+    fn in_front_of_a_newer_program_s_rows_the_newest_whole_one_of_ours_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut generations = Generations::open(dir.path(), "market").unwrap();
+        let of = |version| views::Schema { name: "market", version };
+        let make = |path: &Path, version| {
+            let rows = [Ok((b"ra".to_vec().into(), vec![version].into()))];
+            views::bulk_load(path, of(version), 1, rows, "head").unwrap();
+        };
+        make(&generations.path(1), 1);
+        assert_eq!(generations.before_newer(of(1)).unwrap(), None);
+        let (number, path) = generations.create_next().unwrap();
+        make(&path, 2);
+        generations.promote(number).unwrap();
+        assert_eq!(generations.before_newer(of(1)).unwrap(), Some(1));
+        assert_eq!(generations.before_newer(of(2)).unwrap(), None, "the live one is ours");
+        assert_eq!(generations.before_newer(of(3)).unwrap(), None, "an older one is no newer program's");
+        assert_eq!(generations.before_newer(of(0)).unwrap(), None, "neither is ours");
+        fs::write(generations.path(1).join("incomplete"), b"").unwrap();
+        assert_eq!(generations.before_newer(of(1)).unwrap(), None, "it is not whole");
     }
 
     #[test]

@@ -80,17 +80,30 @@ impl Kind {
         Kind::of::<Analytics>()
     }
 
-    /// Its generations in that directory. Where a newer program's is live, and one of just these rows is still there, that is live
-    /// from now on: this program goes on from where it had come to.
-    pub(crate) fn generations(&self, views: &Path) -> Result<Generations, Error> {
+    /// Its generations in that directory, and the live one opened; true if that was another before. Where a newer program's is live,
+    /// and one of just these rows is still there and opens, that is live from now on, and this program goes on from where it had come to.
+    pub(crate) fn open_live<T>(
+        &self,
+        views: &Path,
+        open: impl Fn(&Path) -> Result<T, Error>,
+    ) -> Result<(Generations, T, bool), Error> {
         let mut generations = Generations::open(views, self.name())?;
-        if let Some(number) = generations.go_back_to(self.schema)? {
-            tracing::warn!(
-                "the rows of {} are those of a newer program: generation {number}, which this one wrote before, is live again",
-                self.name()
-            );
+        if let Some(number) = generations.before_newer(self.schema)? {
+            let name = self.name();
+            match open(&generations.path(number)) {
+                Ok(opened) => {
+                    generations.promote(number)?;
+                    tracing::warn!(
+                        "the rows of {name} are those of a newer program: generation {number}, which this one wrote before, is live again"
+                    );
+                    return Ok((generations, opened, true));
+                }
+                Err(passing @ (Error::InUse { .. } | Error::Unavailable { .. })) => return Err(passing),
+                Err(error) => tracing::warn!(%error, "generation {number} of {name} can't be gone back to"),
+            }
         }
-        Ok(generations)
+        let opened = open(&generations.current_path())?;
+        Ok((generations, opened, false))
     }
 
     /// Takes it up on the view in that directory, made where there is none. One that makes no sense is put aside, and a fresh

@@ -5,13 +5,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_domain::position::Topic;
 use orderledger_domain::stream::StreamKey;
 use orderledger_projections::intake::answers::Answers;
 use orderledger_projections::stage::gate::Place;
 use orderledger_projections::stage::runner;
 use orderledger_projections::worker::clock::Clock;
-use orderledger_projections::worker::progress::{Progress, Standing};
+use orderledger_projections::worker::progress::Progress;
 use orderledger_projections::worker::rest::Rest;
 use orderledger_projections::worker::standing::check_standing;
 use orderledger_store::event_log::EventLog;
@@ -54,7 +54,9 @@ impl Start<'_> {
 
     /// Takes the projection up where its live generation stands, and starts it.
     pub(super) fn projection(&self, kind: Kind) -> Result<Arc<ViewHandle>, Error> {
-        let generations = kind.generations(&self.data.views_path())?;
+        let Conditions { log, key, .. } = self.conditions;
+        let open = |path: &Path| kind.open_to_serve(path, &**log, key);
+        let (generations, served, went_back) = kind.open_live(&self.data.views_path(), open)?;
         if let Some(number) = generations.interrupted() {
             let name = kind.name();
             tracing::warn!(
@@ -62,9 +64,8 @@ impl Start<'_> {
             );
         }
         let (number, path) = (generations.current(), generations.current_path());
-        let Conditions { log, key, .. } = self.conditions;
-        let (view, standing, folding) = match kind.open_to_serve(&path, &**log, key)? {
-            Served::Folding(folding) => (Arc::clone(folding.view()), Standing::default(), Some(folding)),
+        let (view, standing, folding) = match served {
+            Served::Folding(folding) => (Arc::clone(folding.view()), folding.standing(), Some(folding)),
             Served::Older(view, standing) => {
                 let (name, found, version) = (kind.name(), view.schema().version, kind.schema.version);
                 tracing::warn!(
@@ -76,11 +77,11 @@ impl Start<'_> {
         };
         let progress = Progress::new(standing);
         let has_nothing = folding.is_some() && view.quarantined().is_none() && view.reader()?.head().is_empty();
-        let was_lost = has_nothing && self.is_to_be_made(kind)?;
+        let was_lost = has_nothing && self.has_records(kind)?;
         if was_lost && !view.is_incomplete() {
             let name = kind.name();
             tracing::warn!(
-                "there are no rows of {name}, and the log has orders: they are made before anybody reads them"
+                "there are no rows of {name}, and the log has records: they are made before anybody reads them"
             );
             view.begin_incomplete()?;
         }
@@ -102,34 +103,24 @@ impl Start<'_> {
             live,
             kind,
             is_incomplete,
-            was_lost,
+            is_awaited: AtomicBool::new(was_lost || went_back),
             seat,
             job,
             head_read: HeadRead::default(),
         }))
     }
 
-    /// Whether there is something to be made of it, from a log that has its beginning. Everything comes from an order of some kind.
-    fn is_to_be_made(&self, kind: Kind) -> Result<bool, Error> {
+    /// Whether there is something to be made of it.
+    fn has_records(&self, kind: Kind) -> Result<bool, Error> {
         let log = &self.conditions.log;
-        let has_any = |partition| log.end_offset(Topic::Orders.at(partition)).map(|end| end > 0);
-        if !any(0..log.partitions(), has_any)? {
-            return Ok(false);
+        let all = kind.topics.iter().flat_map(|topic| (0..log.partitions()).map(|partition| topic.at(partition)));
+        for partition in all {
+            if log.end_offset(partition)? > 0 {
+                return Ok(true);
+            }
         }
-        let is_cut = |of: TopicPartition| log.first_offset(of).map(|first| first > 0);
-        let read = kind.topics.iter().flat_map(|topic| (0..log.partitions()).map(|partition| topic.at(partition)));
-        any(read, is_cut).map(|is_cut| !is_cut)
+        Ok(false)
     }
-}
-
-/// Whether it is so of one of them; those after it aren't asked.
-fn any<T>(of: impl IntoIterator<Item = T>, is_so: impl Fn(T) -> Result<bool, Error>) -> Result<bool, Error> {
-    for one in of {
-        if is_so(one)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Opens the index of ids. A damaged one is put aside: intake then folds from offset zero and fills a new one.

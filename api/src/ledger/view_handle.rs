@@ -27,11 +27,12 @@ pub struct ViewHandle {
     /// The generation that answers.
     pub live: ArcSwap<Generation>,
     pub(crate) kind: Kind,
-    /// The live view was put aside when it was opened: nothing works on the fresh one in its place, which nobody reads, until
+    /// The live view was put aside when it was opened, or lost: nothing works on the fresh one in its place, which nobody reads, until
     /// a rebuild has replaced it. (One of an older schema is read: its view says so itself.)
     pub(crate) is_incomplete: AtomicBool,
-    /// At the start there was nothing of it, on a log that has orders: until it is made there is no whole set of views.
-    pub(crate) was_lost: bool,
+    /// At the start there was nothing of it, on a log that has records, or rows of before a newer program took over: until it is at
+    /// the log's end there is no whole set of views. Not any longer once it can't be made.
+    pub(crate) is_awaited: AtomicBool,
     pub(crate) seat: Mutex<Seat>,
     pub(crate) head_read: HeadRead,
     /// The newest rebuild or rollback.

@@ -1,7 +1,8 @@
 //! `GET /readyz`: the log can be reached; every critical worker runs and is caught up within its limit; no view is missing that was
-//! never made, or was lost.
+//! never made, was lost, or stands where an older program left it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +13,7 @@ use orderledger_store::Error;
 use crate::http::answer;
 use crate::http::problem::Problem;
 use crate::lag::{Class, Group};
-use crate::ledger::{Ledger, blocking};
+use crate::ledger::{Ledger, ViewHandle, blocking};
 
 /// How far behind a critical worker may be and still be ready.
 const LAG_MAX_MS: i64 = 10_000;
@@ -32,9 +33,27 @@ pub(crate) async fn get(State(ledger): State<Arc<Ledger>>) -> Result<Response, P
 fn missing(ledger: &Ledger) -> Result<Vec<String>, Error> {
     let groups = ledger.lag.groups(ledger)?;
     let critical = groups.iter().filter(|group| group.class == Class::Critical);
-    let late = critical.filter_map(|group| why_not(group).map(|why| format!("{} {why}", group.name)));
-    let unmade = ledger.views().into_iter().filter(|view| view.was_lost && view.is_rebuilding());
-    Ok(late.chain(unmade.map(|view| format!("{} has no rows yet, they are being made", view.name))).collect())
+    let late = critical.filter_map(|group| {
+        let why = why_not(group)?;
+        let view = ledger.views().into_iter().find(|view| view.name == group.name && view.needs_rebuild());
+        let failed = view.and_then(|view| view.job()?.state().error);
+        Some(failed.map_or(format!("{} {why}", group.name), |failed| format!("{} {why} ({failed})", group.name)))
+    });
+    let unmade = ledger.views().into_iter().filter_map(why_awaited);
+    Ok(late.chain(unmade).collect())
+}
+
+/// Of a view that was lost or went back: why it is not there yet.
+fn why_awaited(view: &Arc<ViewHandle>) -> Option<String> {
+    if !view.is_awaited.load(Ordering::Acquire) {
+        return None;
+    }
+    let is_there = !view.is_rebuilding() && view.live.load().progress.standing().state != WorkerState::CatchingUp;
+    if is_there {
+        view.is_awaited.store(false, Ordering::Release);
+        return None;
+    }
+    Some(format!("{} has no rows up to the log's end yet, they are being made", view.name))
 }
 
 fn why_not(group: &Group) -> Option<String> {

@@ -10,6 +10,7 @@ use orderledger_store::views::{DigestAt, View};
 
 use super::fold::{Failure, Fold};
 use super::folding::Folding;
+use super::progress::{Standing, WorkerState};
 use super::projection::{Running, Setup, start_with};
 use super::read::Read;
 
@@ -38,6 +39,8 @@ pub trait AnyFolding: Send {
     fn view(&self) -> &Arc<View>;
     /// Whether it reads that topic.
     fn reads(&self, topic: Topic) -> bool;
+    /// How far it is, while it is not at the log's end.
+    fn standing(&self) -> Standing;
     /// Where to read on, partition by partition.
     fn positions(&self) -> Vec<(TopicPartition, u64)>;
     /// Starts it, on the view that it has.
@@ -87,6 +90,10 @@ impl<F: Fold + 'static> AnyFolding for Folding<F> {
 
     fn reads(&self, topic: Topic) -> bool {
         Self::reads(topic)
+    }
+
+    fn standing(&self) -> Standing {
+        Folding::standing(self, WorkerState::CatchingUp)
     }
 
     fn positions(&self) -> Vec<(TopicPartition, u64)> {

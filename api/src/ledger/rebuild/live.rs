@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -207,7 +208,10 @@ impl One {
                 (Phase::Different, Some(what.to_owned()))
             }
             Ok(Ended::Canceled) => (Phase::Canceled, None),
-            Err(failure) => (Phase::Failed, Some(failure.to_string())),
+            Err(failure) => {
+                self.handle.is_awaited.store(false, Ordering::Release);
+                (Phase::Failed, Some(failure.to_string()))
+            }
         };
         if phase == Phase::Done {
             tracing::info!(projection = name, generation = self.job.generation, "the generation is live");

@@ -217,8 +217,12 @@ fn open_live(
     key: &StreamKey,
     projection: &Kind,
 ) -> Result<(Generations, Box<dyn AnyFolding>), Error> {
-    let generations = projection.generations(&data.views_path())?;
-    let folding = projection.open(&generations.current_path(), log, key)?;
+    let open = |path: &Path| projection.open(path, log, key);
+    let (generations, folding, _) = projection.open_live(&data.views_path(), open)?;
+    if folding.view().reader()?.head().is_empty() {
+        // Half of it is nothing to be read by a server, should this not come to its end.
+        folding.view().begin_incomplete()?;
+    }
     Ok((generations, folding))
 }
 
