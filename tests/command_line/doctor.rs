@@ -1,5 +1,8 @@
 //! `doctor` says what a server would find, and ends as one would.
 
+use std::process::Command;
+
+use orderledger_tests::disk::SmallDisk;
 use orderledger_tests::server::Home;
 use serde_json::Value;
 
@@ -72,4 +75,46 @@ fn what_is_wrong_is_told_and_ends_as_a_start_would() {
     let [state, words] = line(&found, "environment");
     assert_eq!((code, state.as_str()), (Some(0), "warning"), "{found}");
     assert!(words.contains("ORDERLEDGER_LISTN") && words.contains("ORDERLEDGER_LISTEN"), "{words}");
+}
+
+/// What a doctor that such a command runs says of that check.
+fn line_of(mut doctor: Command, check: &str) -> (Option<i32>, [String; 2]) {
+    let output = doctor.output().unwrap();
+    let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    (output.status.code(), line(&found, check))
+}
+
+#[test]
+fn a_disk_without_room_for_a_rebuild_is_told_before_it_is_full() {
+    let Some(disk) = SmallDisk::new(4).unwrap() else { return };
+    let data = disk.path().join("data");
+    let of_disk = || {
+        let mut doctor = disk.command(orderledger_tests::program());
+        doctor.args(["doctor", "--json", "--server", "http://127.0.0.1:1", "--data"]).arg(&data);
+        line_of(doctor, "disk")
+    };
+    let (code, [state, words]) = of_disk();
+    assert_eq!((code, state.as_str()), (Some(0), "ok"), "{words}");
+    // There is room, but not for all of the views once more.
+    let views = "mkdir -p \"$0/views\" && head -c 2500K /dev/zero > \"$0/views/rows\"";
+    assert!(disk.command("sh").args(["-c", views]).arg(&data).status().unwrap().success());
+    let [state, words] = of_disk().1;
+    assert_eq!(state, "warning", "{words}");
+    assert!(words.contains("not enough to rebuild them all; make room"), "{words}");
+    assert!(disk.command("rm").arg("-r").arg(&data).status().unwrap().success());
+    disk.fill(64).unwrap();
+    let (code, [state, words]) = of_disk();
+    assert_eq!((code, state.as_str()), (Some(1), "failed"), "{words}");
+    assert!(words.contains("no view can be rebuilt") && words.contains("make room"), "{words}");
+}
+
+#[test]
+fn a_low_limit_of_open_files_is_told_with_what_it_costs() {
+    let place = Place::new();
+    let mut doctor = Command::new("sh");
+    doctor.args(["-c", "ulimit -n 100 && exec \"$0\" \"$@\""]).arg(orderledger_tests::program());
+    doctor.args(["doctor", "--json", "--server", "http://127.0.0.1:1", "--data"]).arg(place.path().join("data"));
+    let (code, [state, words]) = line_of(doctor, "open files");
+    assert_eq!((code, state.as_str()), (Some(0), "warning"), "{words}");
+    assert!(words.contains("only 100 may be open at once") && words.contains("LimitNOFILE="), "{words}");
 }

@@ -1,7 +1,10 @@
 //! The canary: an order that travels the whole way, and says how long that takes.
 
-use orderledger_tests::client::until;
+use std::collections::BTreeSet;
+
+use orderledger_tests::client::{Client, until};
 use orderledger_tests::server::Home;
+use serde_json::Value;
 
 #[test]
 fn the_canarys_orders_come_through_and_stay_out_of_the_lists() {
@@ -34,6 +37,7 @@ fn the_canarys_orders_come_through_and_stay_out_of_the_lists() {
         markets["data"].as_array().unwrap().iter().map(|row| row["symbol"].as_str().unwrap()).collect();
     assert_eq!(symbols, ["AAPL"]);
     assert_eq!(client.get("/v1/markets/LEDGER.CANARY").expect(200)["last"], "1");
+    exports_leave_it_out(client);
     server.stop();
     home.verify();
 
@@ -41,4 +45,35 @@ fn the_canarys_orders_come_through_and_stay_out_of_the_lists() {
     let text = server.client.get("/metrics").body;
     assert_eq!(value(&text, done), 0.0, "it is off unless asked for");
     server.stop();
+}
+
+/// Files of the day have what others did, and nothing of the canary.
+fn exports_leave_it_out(client: &Client) {
+    client.deposit("bob", "USD", "1000");
+    let bought = client.order("bob", "buy", "AAPL", 1, "150");
+    client.get_at("/v1/analytics/symbols", &bought["position"]);
+    let until_some = |path: &str| {
+        until(|| client.get(path).expect(200), |page| page["data"].as_array().is_some_and(|rows| !rows.is_empty()))
+    };
+    until_some("/v1/markets/AAPL/trades");
+    let fills = until_some("/v1/accounts/bob/fills");
+    let fill = &fills["data"][0];
+    client.get_at("/v1/analytics/symbols", &fill["position"]);
+    let day = fill["time"].as_str().unwrap().split('T').next().unwrap();
+    for (kind, name, expected) in [
+        ("trades", "symbol", &["AAPL"][..]),
+        ("orders", "userId", &["ann", "bob"]),
+        ("postings", "account", &["ann:available", "bob:available"]),
+    ] {
+        let answer = client.get(format!("/v1/analytics/export/{kind}?day={day}&waitMs=10000"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let names: BTreeSet<String> = answer
+            .body
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()[name].as_str().unwrap().to_owned())
+            .collect();
+        assert!(expected.iter().all(|wanted| names.contains(*wanted)), "{kind}: {names:?}");
+        let is_canarys = |name: &String| name.to_ascii_lowercase().contains("canary");
+        assert!(!names.iter().any(is_canarys), "{kind}: {names:?}");
+    }
 }

@@ -85,6 +85,20 @@ fn ids_fills_an_index_and_finds_what_is_in_it_and_nothing_else() {
 }
 
 #[test]
+fn inbox_reads_and_marks_a_large_inbox_beside_a_small_one() {
+    let said = run_json(&["benchmark", "inbox", "--notifications", "3000", "--samples", "10", "--json"]).unwrap();
+    let inboxes = said["inboxes"].as_array().unwrap();
+    assert_eq!((&inboxes[0]["entries"], &inboxes[1]["entries"]), (&100.into(), &3000.into()));
+    for inbox in inboxes {
+        assert!(["perSecond", "diskBytes", "bytesAnEntry"].iter().all(|name| is_positive(&inbox[*name])), "{inbox}");
+        let rows = inbox["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 9);
+        assert!(rows.iter().all(|row| is_positive(&row["latency"]["maxUs"])), "{inbox}");
+        assert!(rows[1..].iter().all(|row| row["latency"]["count"] == 10), "{inbox}");
+    }
+}
+
+#[test]
 fn history_streams_every_record_of_the_log() {
     let said = run_json(&["benchmark", "history", "--records", "2000", "--users", "20", "--json"]).unwrap();
     let rows = said["rows"].as_array().unwrap();

@@ -63,8 +63,8 @@ pub(super) struct Server {
     credential: Option<String>,
 }
 
-/// What a header says, and a body that still comes.
-type Said = (Option<String>, Box<dyn Read + Send>);
+/// What some headers say, and a body that still comes.
+type Said<const HEADERS: usize> = ([Option<String>; HEADERS], Box<dyn Read + Send>);
 
 /// A page of a list.
 #[derive(Deserialize)]
@@ -151,11 +151,11 @@ impl Server {
 
     /// What it answers, as it comes, however long that takes.
     pub(super) fn stream(&self, path: &str) -> Result<Box<dyn Read + Send>, Failure> {
-        self.stream_saying(path, "").map(|(_, body)| body)
+        self.stream_saying(path, []).map(|(_, body)| body)
     }
 
-    /// The same, and what the answer has in a header.
-    pub(super) fn stream_saying(&self, path: &str, header: &str) -> Result<Said, Failure> {
+    /// The same, and what the answer has in these headers.
+    pub(super) fn stream_saying<const N: usize>(&self, path: &str, headers: [&str; N]) -> Result<Said<N>, Failure> {
         let url = format!("{}{path}", self.url);
         let request = self.signed(self.agent.get(&url)).config().timeout_global(None);
         let request = request.timeout_recv_response(Some(PATIENCE)).build();
@@ -163,7 +163,8 @@ impl Server {
         if !answer.status().is_success() {
             return Err(refusal(&url, &mut answer)?);
         }
-        let said = answer.headers().get(header).and_then(|said| said.to_str().ok()).map(str::to_owned);
+        let said = |header| answer.headers().get(header).and_then(|said| said.to_str().ok()).map(str::to_owned);
+        let said = headers.map(said);
         Ok((said, Box::new(answer.into_body().into_reader())))
     }
 

@@ -133,12 +133,77 @@ fn tell(group: &Group, frozen: &mut BTreeSet<&'static str>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use orderledger_domain::position::Topic;
     use orderledger_projections::worker::progress::WorkerState;
+    use orderledger_projections::worker::rest::Rest;
+    use orderledger_store::event_log::NewRecord;
 
     use super::super::track::Pace;
     use super::*;
+    use crate::ledger::rebuild::job::{Asked, Job, Phase};
+    use crate::ledger::{Opened, Settings};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn until(what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "{what}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Runs it on a ledger whose settlement was let rest and has something to read; it may let settlement go on.
+    fn with_settlement_at_rest(test: impl FnOnce(&Arc<Ledger>, Rest)) {
+        let home = tempfile::tempdir().unwrap();
+        let settings = Settings { partitions: Some(1), ..Settings::new(home.path().join("data")) };
+        let Opened { ledger, workers } = Opened::open(&settings).unwrap();
+        let rest = ledger.settlement.seat().rest.clone();
+        assert!(rest.ask(PATIENCE));
+        let of = Topic::Orders.at(0);
+        let record = NewRecord { to: of, key: None, value: Some("{}".into()), headers: Vec::new() };
+        ledger.appender.append(vec![record], Box::new(|_| {})).unwrap();
+        until("the record stands in the log", || ledger.log.known_end(of).unwrap() > 0);
+        test(&ledger, rest);
+        workers.stop_and_join();
+    }
+
+    #[test]
+    fn who_may_lag_is_asked_to_make_room_as_long_as_settlement_is_behind() {
+        with_settlement_at_rest(|ledger, rest| {
+            let courtesy = &ledger.conditions.courtesy;
+            until("room is asked for", || courtesy.is_asked());
+            rest.go_on();
+            until("room is no longer asked for", || !courtesy.is_asked());
+        });
+    }
+
+    #[test]
+    fn a_view_that_was_let_rest_or_is_compared_is_not_frozen() {
+        // Whether it is after so long without a step.
+        let is_frozen = |ledger: &Ledger| {
+            let watch = Watch::default();
+            watch.groups(ledger).unwrap();
+            let watch = Watch { begun: watch.begun.checked_sub(TURN_WITHIN).unwrap(), ..watch };
+            watch.groups(ledger).unwrap().iter().any(|group| group.name == "settlement" && group.is_frozen())
+        };
+        with_settlement_at_rest(|ledger, rest| {
+            assert!(!is_frozen(ledger), "it was let rest");
+            // Its thread ends, and nobody goes on in its place.
+            rest.relieve();
+            until("it has ended", || rest.has_ended());
+            assert!(is_frozen(ledger));
+            let job = Job::new(2, Asked::Rollback);
+            job.enter(Phase::Comparing);
+            *ledger.settlement.job.lock().unwrap() = Some(Arc::new(job));
+            // Who compares has the seat.
+            let seat = ledger.settlement.seat();
+            assert!(!is_frozen(ledger), "it is compared");
+            drop(seat);
+        });
+    }
 
     /// Whether the second of two partitions is frozen, in which a group stands still for so long while it has something to read: the
     /// first one's next record has waited for so many milliseconds, and so many are passed there between two looks.

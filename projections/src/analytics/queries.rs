@@ -68,6 +68,18 @@ pub fn days(reader: &ViewReader, days: Days, after: Option<Day>, limit: usize) -
     page(all, limit)
 }
 
+/// The next day behind that one on which anything happened: what was traded or asked for, or what any account was paid.
+pub fn next_day(reader: &ViewReader, after: Day) -> Result<Option<Day>, Error> {
+    let first = |prefix: u8| {
+        let begin = Bound::Included(KeyBuilder::new(prefix).i64(after.number().saturating_add(1)).build());
+        let end = keys::after_prefix(&[prefix]).map_or(Bound::Unbounded, |end| Bound::Excluded(Bytes::from(end)));
+        reader.scan::<Bytes>((begin, end), Direction::Ascending).next().transpose()
+    };
+    let of_all = first(keys::ANALYTICS_DAY)?.map(|(key, _)| rows::day_of(&key)).transpose()?;
+    let of_accounts = first(keys::ANALYTICS_ACCOUNT)?.map(|(key, _)| rows::account_of(&key)).transpose()?;
+    Ok([of_all, of_accounts.map(|(day, ..)| day)].into_iter().flatten().min())
+}
+
 /// What happened in symbols, day by day, or in one.
 pub fn symbols(
     reader: &ViewReader,

@@ -84,6 +84,16 @@ pub fn inbox(reader: &ViewReader, asked: &Inbox<'_>) -> Result<(Vec<Notification
     Ok((page, None))
 }
 
+/// How many entries an inbox has from that offset on, those that were muted included; no more than `max` are looked at.
+pub fn entries(reader: &ViewReader, user: &UserId, from: u64, max: usize) -> Result<usize, Error> {
+    let key = |offset| rows::notification_key(user, offset);
+    let range = (Bound::Included(key(from)), Bound::Included(key(u64::MAX)));
+    reader.scan::<Bytes>(range, Direction::Ascending).take(max).try_fold(0, |count: usize, entry| {
+        entry?;
+        Ok(count.saturating_add(1))
+    })
+}
+
 /// Every notification of everybody, whatever they want to be told: user by user, in the order of their offsets.
 pub fn all(reader: &ViewReader) -> impl Iterator<Item = Result<(UserId, u64, EventType), Error>> + use<> {
     reader.scan_prefix_rows::<u8>(&[keys::NOTIFICATION], Direction::Ascending).map(|row| {

@@ -130,6 +130,40 @@ fn a_day_that_is_whole_is_not_written_again_and_what_was_cut_short_is() {
     server.stop();
 }
 
+#[test]
+fn ten_years_of_a_short_log_are_a_few_calls_and_a_file_for_every_day() {
+    // Each of 7,000 files is synced: in memory that takes no time.
+    let out = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let home = Home::embedded();
+    let server = old_day(&home);
+    let calls = || -> f64 {
+        let text = server.client.get("/metrics").body;
+        let of_export = text.lines().filter(|line| {
+            line.starts_with("orderledger_http_requests_total{") && line.contains("/v1/analytics/export/{kind}")
+        });
+        of_export.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    };
+    let years = ["--from", "2016-01-01", "--to", "2026-01-01", "--kind", "trades,postings"];
+    let whole = export(&server, &out.path().join("years"), &years);
+    assert_eq!((&whole["files"], &whole["skipped"]), (&json!(2 * 3654), &json!(0)), "{whole}");
+    // The first day and the one on which something happened, of each kind.
+    assert_eq!(calls(), 4.0);
+    let again = export(&server, &out.path().join("years"), &years);
+    assert_eq!((&again["files"], &again["skipped"]), (&json!(0), &json!(2 * 3654)), "{again}");
+    // The same files as of somebody who asks for each day alone.
+    let mut rows = 0;
+    for day in ["2016-01-01", "2020-02-29", DAY, "2025-01-16", "2026-01-01"] {
+        let one = export(&server, &out.path().join("days"), &["--from", day, "--to", day, "--kind", "trades,postings"]);
+        rows += one["rows"].as_u64().unwrap();
+        for kind in ["trades", "postings"] {
+            let [of_years, alone] = ["years", "days"].map(|of| std::fs::read(file(&out.path().join(of), kind, day)));
+            assert!(of_years.unwrap() == alone.unwrap(), "{kind} of {day}");
+        }
+    }
+    assert!(rows > 0 && whole["rows"] == json!(rows), "{whole}");
+    server.stop();
+}
+
 fn today() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap()).day().to_string()

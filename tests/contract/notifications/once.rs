@@ -105,3 +105,26 @@ fn what_a_crash_repeats_has_the_same_id() {
     let seen = receiver.seen();
     assert_eq!(ids(&seen).len(), told.len());
 }
+
+#[test]
+fn the_canary_s_accounts_send_no_webhooks() {
+    let (home, receiver) = (Home::new(), Receiver::start());
+    let with_canary: Vec<&str> = QUICK.into_iter().filter(|option| *option != "--canary=false").collect();
+    let server = home.serve_with(&[&with_canary[..], &["--canary"]].concat());
+    let client = &server.client;
+    let webhook = register(client, &receiver.url());
+    // Both ways: its accounts have been filled.
+    let sung = |text: &String| {
+        let rounds = |line: &&str| line.starts_with("orderledger_canary_rounds_total{outcome=\"done\"} ");
+        text.lines().find(rounds).and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()) >= Some(2.0)
+    };
+    let text = until(|| client.get("/metrics").body, sung);
+    assert!(sung(&text), "{text}");
+    let inbox = client.get("/v1/accounts/ledger.canary-1/notifications").expect(200);
+    assert!(inbox["data"].as_array().is_some_and(|rows| !rows.is_empty()), "{inbox}");
+    let at = client.deposit("ann", "USD", "1").as_str().unwrap().to_owned();
+    until_marked(client, &webhook["webhookId"], &at);
+    let told: Vec<String> = receiver.seen().iter().map(Seen::position).collect();
+    assert_eq!(told, [at], "of everything before it nothing is told");
+    server.stop();
+}

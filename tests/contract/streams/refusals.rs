@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use orderledger_tests::server::Home;
+use serde_json::json;
 
 use super::listener::Listener;
 use super::{flow, fund};
@@ -38,6 +39,27 @@ fn what_can_t_be_streamed_or_resumed_is_refused_with_words() {
     let open = [0, 1].map(|_| Listener::open(client.base(), "lag", None));
     ask("?channels=lag").expect_problem(503, "too-many-streams");
     drop(open);
+    server.stop();
+}
+
+/// They are told to nobody, but whoever comes back would wait while all of them are passed over.
+#[test]
+fn muted_notifications_count_among_those_that_were_missed() {
+    let home = Home::embedded();
+    let server = home.serve_with(&["--stream-resume", "5"]);
+    let client = &server.client;
+    client.deposit("ann", "USD", "1");
+    let mute = client.request("PUT", "/v1/accounts/ann/notifications/preferences").key("m");
+    mute.json(&json!({"muted": ["AccountCredited"]})).send().expect(200);
+    let begin = client.deposit("ann", "USD", "1").as_str().unwrap().to_owned();
+    let resume =
+        || client.request("GET", "/v1/stream?channels=notifications:ann").header("last-event-id", &begin).send();
+    let mut last = json!(begin);
+    for _ in 0..6 {
+        last = client.deposit("ann", "USD", "1");
+    }
+    client.get_at("/v1/accounts/ann/notifications", &last);
+    resume().expect_problem(410, "resume-too-old");
     server.stop();
 }
 

@@ -4,6 +4,7 @@ mod client;
 mod ground;
 mod history;
 mod ids;
+mod inbox;
 mod load;
 mod matching;
 mod orders;
@@ -36,6 +37,9 @@ pub(super) enum Benchmark {
     /// Intake's memory of ids as it grows, beside a plain file.
     #[command(long_about = ids::ABOUT)]
     Ids(ids::Args),
+    /// One account's inbox of a million notifications, beside one of a hundred.
+    #[command(long_about = inbox::ABOUT)]
+    Inbox(inbox::Args),
     /// Lists that go out whole: a partition and single users, beside a loop that only reads the same log.
     #[command(long_about = history::ABOUT)]
     History(history::Args),
@@ -57,6 +61,7 @@ pub(super) fn run(benchmark: Benchmark) -> Result<(), Failure> {
         Benchmark::Rebuild(args) => rebuild::run(&args),
         Benchmark::Reads(args) => reads::run(&args),
         Benchmark::Ids(args) => ids::run(&args),
+        Benchmark::Inbox(args) => inbox::run(&args),
         Benchmark::History(args) => history::run(&args),
         Benchmark::Past(args) => past::run(&args),
         Benchmark::Priorities(args) => priorities::run(&args),

@@ -68,16 +68,28 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let server = args.server.open()?;
     let mut outcome = Outcome::default();
     let days = (from.number()..=to.number()).filter_map(Day::from_number);
+    // Between these two nothing happened, said the server.
+    let mut quiet = (from, from);
     'days: for day in days {
+        let is_quiet = quiet.0 < day && day < quiet.1;
         for table in &args.kind {
             let (directory, file) = names(&args.out, table, day);
             if stands(&file, table)? {
                 outcome.skipped = outcome.skipped.saturating_add(1);
                 continue;
             }
+            if is_quiet {
+                leftovers(&directory)?;
+                write(table, (&directory, &file), true, std::iter::empty())?;
+                outcome.written = outcome.written.saturating_add(1);
+                continue;
+            }
             let path = format!("/v1/analytics/export/{}?day={day}&waitMs={SHOWN_WITHIN_MS}", table.name);
-            let (said, body) = server.stream_saying(&path, "ledger-day")?;
+            let ([said, next], body) = server.stream_saying(&path, ["ledger-day", "ledger-next-day"])?;
             let is_over = said.as_deref() == Some("over");
+            if let Some(next) = next.as_deref().and_then(Day::parse) {
+                quiet = (day, next);
+            }
             if !is_over && !args.running {
                 outcome.running = Some(day);
                 break 'days;

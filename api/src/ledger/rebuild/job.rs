@@ -132,7 +132,7 @@ impl Job {
         self.cancel.sleep(pause);
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         self.lock().phase = phase;
     }
 

@@ -1,7 +1,8 @@
 //! `GET /v1/analytics/export/{kind}`: everything of one day, as lines of JSON or a table, in constant memory.
 //!
 //! The rows are those of the other lists. The header `Ledger-Day` says whether the day is over: then all that the log had taken is
-//! decided and in the answer, and what the answer says of it never changes, but for orders that are still open.
+//! decided and in the answer, and what the answer says of it never changes, but for orders that are still open. `Ledger-Next-Day` is
+//! then the next one on which anything happened, or the day that is running: who asks for many days passes over those between.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::Response;
 use orderledger_domain::position::{Topic, TopicPartition};
+use orderledger_projections::analytics::queries::next_day;
 use orderledger_projections::worker::progress::{Progress, Standing};
 
 use super::day_rows::{Orders, Postings, Trades};
@@ -20,7 +22,7 @@ use crate::http::export::Export;
 use crate::http::form::Form;
 use crate::http::params::{MinPosition, Params};
 use crate::http::problem::Problem;
-use crate::ledger::{Ledger, now};
+use crate::ledger::{Ledger, blocking, now};
 use crate::queries::{ANALYTICS, MARKET, SETTLEMENT, ViewOf, not_reached, read};
 use crate::rows::{OrderRow, PostingRow, TradeRow};
 
@@ -46,8 +48,12 @@ pub(crate) async fn get(
     let (kind, day) = params.finish(kind.zip(day))?;
     let form = if form == Form::Json { Form::Lines } else { form };
     let is_over = day.end() <= now();
+    let mut next = None;
     if is_over {
         all_is_applied(&ledger, min.within).await?;
+        let moment = ANALYTICS(&ledger).moment()?;
+        let today = now().day();
+        next = Some(blocking(move || next_day(&moment.reader, day)).await?.map_or(today, |next| next.min(today)));
     }
     let (view, name): (ViewOf, _) = match kind {
         Kind::Trades => (MARKET, "trades"),
@@ -77,6 +83,9 @@ pub(crate) async fn get(
         }
     };
     set(&mut response, HeaderName::from_static("ledger-day"), if is_over { "over" } else { "running" });
+    if let Some(next) = next {
+        set(&mut response, HeaderName::from_static("ledger-next-day"), &next.to_string());
+    }
     Ok(response)
 }
 

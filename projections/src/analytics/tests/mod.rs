@@ -357,6 +357,22 @@ fn the_accounts_of_a_day_are_listed_once_each() {
     assert_eq!(names(Some(&UserId::new("ann").unwrap())), [("bob".to_owned(), 1)].into());
 }
 
+/// Also a day on which money came and nothing else, which no list of days has.
+#[test]
+fn the_next_day_is_the_next_on_which_anything_happened() {
+    let of =
+        |what, user, symbol, day: i64| Given { what, user, symbol, price: 1, shares: 1, micros: (20_000 + day) * DAY };
+    let (deposit, trade) = (What::Deposit, What::Trade(Side::Buy));
+    let given =
+        [of(deposit, 0, 0, 0), of(deposit, 2, 0, 3), of(trade, 0, 2, 4), of(trade, 0, 0, 5), of(deposit, 1, 0, 8)];
+    let reader = fold(&given, 9, false).reader().unwrap();
+    let next = |day: i64| {
+        let day = Day::from_number(20_000 + day).unwrap();
+        queries::next_day(&reader, day).unwrap().map(|next| next.number() - 20_000)
+    };
+    assert_eq!([-9, -1, 0, 5, 8].map(next), [Some(0), Some(0), Some(5), Some(8), None], "nothing of the canary");
+}
+
 #[test]
 fn what_does_not_count_changes_nothing() {
     let view = View::in_memory(SCHEMA);
