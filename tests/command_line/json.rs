@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use crate::{Place, said};
 
 /// What takes too long to be run here, too, and the files of the tests that read its one value.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("demo", "tests/demo/market_day.rs"),
     ("benchmark history", "tests/demo/benchmarks.rs"),
     ("benchmark ids", "tests/demo/benchmarks.rs"),
+    ("benchmark inbox", "tests/demo/benchmarks.rs"),
     ("benchmark matching", "tests/demo/benchmarks.rs"),
     ("benchmark orders", "tests/demo/benchmarks.rs"),
+    ("benchmark past", "tests/demo/benchmarks.rs"),
     ("benchmark priorities", "tests/demo/benchmarks.rs"),
     ("benchmark reads", "tests/demo/benchmarks.rs"),
     ("benchmark rebuild", "tests/demo/benchmarks.rs"),
