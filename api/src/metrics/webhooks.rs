@@ -1,13 +1,14 @@
 //! Webhooks, all together: how many are in which state, what waits, and what was given up.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use orderledger_projections::notifications::queries;
 use orderledger_store::Error;
 
 use super::text::{NO_LABELS, Text, number};
 use crate::ledger::Ledger;
-use crate::webhooks::STATES;
+use crate::webhooks::{Calls, STATES};
 
 /// What is gathered of them.
 #[derive(Debug)]
@@ -16,12 +17,16 @@ pub(super) struct OfWebhooks {
     states: [(&'static str, u64); STATES.len()],
     waiting: u64,
     dead_letters: u64,
+    calls: [(&'static str, u64); 2],
 }
 
 impl OfWebhooks {
     /// As they are now. Fails while the view has no rows.
     pub(super) fn of(ledger: &Ledger) -> Result<OfWebhooks, Error> {
-        let mut all = OfWebhooks { states: STATES.map(|state| (state, 0)), waiting: 0, dead_letters: 0 };
+        let Calls { taken, failed } = &ledger.webhooks.calls;
+        let calls =
+            [("taken", taken), ("failed", failed)].map(|(outcome, count)| (outcome, count.load(Ordering::Relaxed)));
+        let mut all = OfWebhooks { states: STATES.map(|state| (state, 0)), waiting: 0, dead_letters: 0, calls };
         for (id, row) in queries::webhooks(&ledger.notifications.reader()?)? {
             if row.is_deleted {
                 continue;
@@ -43,6 +48,9 @@ pub(super) fn write(text: &mut Text<'_>, all: Option<&OfWebhooks>) -> fmt::Resul
     let states = all.into_iter().flat_map(|all| all.states.iter());
     let states = states.map(|(state, count)| ([("state", *state)], number(*count)));
     text.gauges("orderledger_webhooks", "Webhooks that are in a state", states)?;
+    let calls = all.into_iter().flat_map(|all| all.calls.iter());
+    let calls = calls.map(|(outcome, count)| ([("outcome", *outcome)], *count));
+    text.counters("orderledger_webhook_calls", "Calls of webhooks, by what became of them", calls)?;
     let one = |value: fn(&OfWebhooks) -> u64| all.map(|all| (NO_LABELS, number(value(all))));
     let help = "Deliveries to webhooks that wait or are on their way";
     text.gauges("orderledger_webhook_deliveries_waiting", help, one(|all| all.waiting))?;

@@ -21,6 +21,7 @@ mod sender;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,16 @@ pub(crate) struct Webhooks {
     /// One change after another: each is checked against what the one before it left.
     pub(crate) changes: tokio::sync::Mutex<()>,
     standings: Mutex<BTreeMap<Uuid, Standing>>,
+    pub(crate) calls: Calls,
+}
+
+/// Calls made since this program began, by what became of them.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// The receiver took it.
+    pub(crate) taken: AtomicU64,
+    /// It did not, and is called again or given up.
+    pub(crate) failed: AtomicU64,
 }
 
 /// How a webhook is doing, since this program began.
@@ -109,7 +120,13 @@ impl Webhooks {
             Some(bytes) => Key::new(bytes),
             None => Key::kept(kept)?,
         };
-        Ok(Webhooks { settings, key, changes: tokio::sync::Mutex::default(), standings: Mutex::default() })
+        Ok(Webhooks {
+            settings,
+            key,
+            changes: tokio::sync::Mutex::default(),
+            standings: Mutex::default(),
+            calls: Calls::default(),
+        })
     }
 
     pub(crate) fn standing(&self, id: Uuid) -> Standing {

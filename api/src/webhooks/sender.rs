@@ -1,5 +1,6 @@
 //! One webhook's thread: reads what it is to be told, has it told by a few threads of its own, and marks how far it got.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -245,6 +246,9 @@ impl<'a> Telling<'a> {
             };
             patience = Duration::ZERO;
             self.on_their_way = self.on_their_way.saturating_sub(1);
+            let calls = &self.ledger.webhooks.calls;
+            let count = if outcome.is_ok() { &calls.taken } else { &calls.failed };
+            count.fetch_add(1, Ordering::Relaxed);
             match outcome {
                 Ok(()) => {
                     self.deliveries.sent(&user);

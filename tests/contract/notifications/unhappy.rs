@@ -103,6 +103,10 @@ fn an_outage_ends_with_the_first_success_or_soon_after_a_start() {
 
     receiver.behaves(How::Answers(503));
     let waiting: BTreeSet<String> = ["ann", "bob"].map(|user| deposit(&server.client, user)).into();
+    // Heard of, not only seen there: what the end cuts off is tried again like what is new.
+    let failed =
+        || server.client.get("/metrics").body.contains("orderledger_webhook_calls_total{outcome=\"failed\"} 5\n");
+    assert!(until(failed, |failed| *failed));
     receiver.until(9);
     server.stop();
     let server = home.serve_with(&patient);
