@@ -39,8 +39,13 @@ fn missing(ledger: &Ledger) -> Result<Vec<String>, Error> {
         let failed = view.and_then(|view| view.job()?.state().error);
         Some(failed.map_or(format!("{} {why}", group.name), |failed| format!("{} {why} ({failed})", group.name)))
     });
-    let unmade = ledger.views().into_iter().filter_map(why_awaited);
-    Ok(late.chain(unmade).collect())
+    let mut missing: Vec<String> = late.collect();
+    for view in ledger.views() {
+        // What is late says so already.
+        let is_named = missing.iter().any(|said| said.starts_with(view.name));
+        missing.extend(why_awaited(view).filter(|_| !is_named));
+    }
+    Ok(missing)
 }
 
 /// Of a view that was lost or went back: why it is not there yet.
