@@ -2,7 +2,7 @@
 
 /// What is held beside rows and records fetched ahead: records handed to the folds, sled's cache while rows are written, the
 /// program itself.
-const BESIDE: u64 = 512 << 20;
+const BESIDE: u64 = 608 << 20;
 /// Records fetched ahead on Kafka, where there is room. With less of them a rebuild waits for the broker.
 const FETCHED_AHEAD_MAX: u64 = 256 << 20;
 /// However little there is, a view holds so much before it moves rows into files.
@@ -35,9 +35,9 @@ mod tests {
 
     #[test]
     fn rows_have_a_third_of_what_is_left_by_everything_else() {
-        assert_eq!(budget(1 << 30, 1), 128 << 20);
-        assert_eq!(budget(1 << 30, 2), 64 << 20);
-        assert_eq!(budget(MEMORY_LIMIT, 2), 512 << 20);
+        assert_eq!(budget(1 << 30, 1), 96 << 20);
+        assert_eq!(budget(1 << 30, 2), 48 << 20);
+        assert_eq!(budget(MEMORY_LIMIT, 2), 496 << 20);
         assert_eq!([0, MEMORY_LIMIT_MIN].map(|limit| budget(limit, 3)), [8 << 20, 8 << 20]);
         assert_eq!([1 << 30, MEMORY_LIMIT, 1 << 40].map(fetched_ahead), [64 << 20, 256 << 20, 256 << 20]);
     }
