@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use orderledger_store::generations::Generations;
@@ -120,6 +121,10 @@ fn what_was_never_made_is_made_before_the_server_is_ready() {
     let before = server.client.balances("buyer", &last);
     server.stop();
     std::fs::remove_dir_all(home.data().join("views")).unwrap();
+    // An offline command that ends in the middle leaves nothing that is taken for a view.
+    let mut verify = Command::new(orderledger_tests::faulty_program());
+    verify.arg("verify").args(home.options()).env("ORDERLEDGER_FAULT_POINTS", "view.after-sync=1");
+    assert!(!verify.output().unwrap().status.success());
     for _ in 0..2 {
         let server = home.serve();
         assert_eq!(server.client.balances("buyer", &last), before);

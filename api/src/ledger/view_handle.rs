@@ -10,7 +10,7 @@ use bytes::Bytes;
 use orderledger_domain::position::TopicPartition;
 use orderledger_projections::worker::folding::states_of;
 use orderledger_projections::worker::partition::PartitionState;
-use orderledger_projections::worker::progress::{PartitionProgress, Progress, Standing};
+use orderledger_projections::worker::progress::{PartitionProgress, Progress, Standing, WorkerState};
 use orderledger_projections::worker::projection::Running;
 use orderledger_projections::worker::rest::Rest;
 use orderledger_store::generations::Generations;
@@ -91,12 +91,21 @@ impl HeadRead {
 impl ViewHandle {
     /// The rows as they are now. [`Error::Unavailable`] while they are made anew.
     pub(crate) fn reader(&self) -> Result<ViewReader, Error> {
-        // Asked first: a swap shows the new generation before it says that there is one. Damage is told in full by the call that
-        // finds it, once.
-        if self.has_no_rows() {
-            return Err(Error::unavailable(At::Log, REBUILDING));
+        let rebuilding = || Error::unavailable(At::Log, REBUILDING);
+        // Asked first: a swap shows the new generation before it says that there is one.
+        if self.is_rebuilding() {
+            return Err(rebuilding());
         }
-        self.live.load().view.reader()
+        // Damage that is known by now was told in full by the call that found it.
+        self.live.load().view.reader().map_err(|error| match error {
+            Error::Corrupt { .. } => rebuilding(),
+            other => other,
+        })
+    }
+
+    /// Whether it has come to the log's end since the start.
+    pub(crate) fn has_arrived(&self) -> bool {
+        !self.is_rebuilding() && self.live.load().progress.standing().state != WorkerState::CatchingUp
     }
 
     /// Whether it has no rows to answer from, and is made anew.

@@ -13,7 +13,7 @@ use orderledger_store::Error;
 use crate::http::answer;
 use crate::http::problem::Problem;
 use crate::lag::{Class, Group};
-use crate::ledger::{Ledger, ViewHandle, blocking};
+use crate::ledger::{Ledger, blocking};
 
 /// How far behind a critical worker may be and still be ready.
 const LAG_MAX_MS: i64 = 10_000;
@@ -43,22 +43,11 @@ fn missing(ledger: &Ledger) -> Result<Vec<String>, Error> {
     for view in ledger.views() {
         // What is late says so already.
         let is_named = missing.iter().any(|said| said.starts_with(view.name));
-        missing.extend(why_awaited(view).filter(|_| !is_named));
+        if view.is_awaited.load(Ordering::Acquire) && !is_named {
+            missing.push(format!("{} has no rows up to the log's end yet, they are being made", view.name));
+        }
     }
     Ok(missing)
-}
-
-/// Of a view that was lost or went back: why it is not there yet.
-fn why_awaited(view: &Arc<ViewHandle>) -> Option<String> {
-    if !view.is_awaited.load(Ordering::Acquire) {
-        return None;
-    }
-    let is_there = !view.is_rebuilding() && view.live.load().progress.standing().state != WorkerState::CatchingUp;
-    if is_there {
-        view.is_awaited.store(false, Ordering::Release);
-        return None;
-    }
-    Some(format!("{} has no rows up to the log's end yet, they are being made", view.name))
 }
 
 fn why_not(group: &Group) -> Option<String> {

@@ -25,6 +25,10 @@ pub(super) fn kind(record: &Record) -> Option<&'static str> {
     of_event.or_else(|| said::read(value).ok().map(|spoken| spoken.said.name()))
 }
 
+fn symbol(record: &Record) -> Option<Symbol> {
+    envelope::read(record.value.as_deref()).ok()?.event.ok()?.symbol()
+}
+
 impl Filter {
     /// The partitions that may hold what is wanted.
     pub(super) fn partitions(&self, count: u32) -> Vec<TopicPartition> {
@@ -43,10 +47,8 @@ impl Filter {
         if self.symbol.is_none() && self.types.is_empty() {
             return true;
         }
-        let named = kind(record).is_some_and(|kind| self.types.contains(&kind));
-        let envelope = envelope::read(record.value.as_deref()).ok();
-        let symbol = envelope.and_then(|envelope| envelope.event.ok()).and_then(|event| event.symbol());
-        (self.types.is_empty() || named) && (self.symbol.is_none() || self.symbol == symbol)
+        let is_of_type = || kind(record).is_some_and(|kind| self.types.contains(&kind));
+        (self.types.is_empty() || is_of_type()) && (self.symbol.is_none() || self.symbol == symbol(record))
     }
 
     /// The same as a question to a server, which knows events alone.

@@ -1,6 +1,7 @@
 //! Views that proved damaged, could not be opened, are lost, or have rows of an older schema are made anew without hands.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -48,6 +49,9 @@ pub(crate) fn watch(ledger: &Arc<Ledger>) -> Result<(), Error> {
             let mut is_free = !of.views().into_iter().any(|handle| runs(handle));
             let mut first = Vec::new();
             for (handle, tries) in of.views().into_iter().zip(&mut tries) {
+                if handle.is_awaited.load(Ordering::Acquire) && handle.has_arrived() {
+                    handle.is_awaited.store(false, Ordering::Release);
+                }
                 if !handle.needs_rebuild() {
                     *tries = Tries::none();
                 } else if tries.is_due() && !runs(handle) {
