@@ -12,6 +12,8 @@ fn every_wrong_request_is_answered_with_a_problem() {
     let client = &server.client;
     let deposited = client.deposit("u", "USD", "1000");
     let before = client.get_at("/v1/accounts/u/transactions", &deposited)["data"].clone();
+    // Settlement's view is another one than that of the trail.
+    client.balances("u", &deposited);
     for (method, path, status, code) in [
         ("GET", "/v1/nothing", 404, "not-found"),
         ("GET", "/", 404, "not-found"),
