@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod closing;
 mod control;
+mod cores;
 mod digests;
 mod disk_full;
 mod idempotency;

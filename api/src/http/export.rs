@@ -17,7 +17,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Frame;
 use orderledger_store::views::{Direction, ViewReader};
-use orderledger_store::{At, Error};
+use orderledger_store::{At, Error, while_lagging};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -156,7 +156,7 @@ impl<F: FnMut(&ViewReader, &mut Sheet) -> Result<bool, Error> + Send + 'static> 
     /// The next stretch, made where it may block, and whether more follow.
     async fn next(mut self) -> (Work<F>, Stretch) {
         blocking(move || {
-            let made = self.make();
+            let made = while_lagging(|| self.make());
             (self, made)
         })
         .await

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::TopicPartition;
+use orderledger_projections::intake::Intake;
+use orderledger_projections::stage::fold::StageFold;
 use orderledger_projections::worker::progress::{PartitionProgress, Standing};
-use orderledger_store::Error;
+use orderledger_store::{Error, keep_half_free};
 
 use super::class::Class;
 use super::group::{FROZEN_AFTER, Group, PartitionLag, TURN_WITHIN};
@@ -16,6 +18,9 @@ use crate::ledger::{Ledger, ViewHandle};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(250);
+
+/// So many records of `orders` a second are those of more than a few orders: one alone is two to four.
+const MANY_A_SECOND: f64 = 10.0;
 
 /// What needs a memory: how every reader moved.
 pub(crate) struct Watch {
@@ -107,12 +112,22 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
         let mut frozen = BTreeSet::new();
         while !of.conditions.stop.is_set() {
             // A log that doesn't answer is told of elsewhere.
-            let groups = of.lag.groups(&of).unwrap_or_default();
+            let groups = of.lag.groups(&of);
+            if let Ok(groups) = &groups {
+                keep_half_free(groups.iter().any(passes_orders));
+            }
+            let groups = groups.unwrap_or_default();
             of.conditions.courtesy.ask(groups.iter().any(goes_first));
             groups.iter().for_each(|group| tell(group, &mut frozen));
             of.conditions.stop.sleep(EVERY);
         }
+        keep_half_free(false);
     })
+}
+
+/// Whether somebody waits for what it does, more than once in a while: what may lag keeps off half of the cores then.
+fn passes_orders(group: &Group) -> bool {
+    group.name == Intake::NAME && group.per_second >= MANY_A_SECOND
 }
 
 /// Whether what may lag makes room for it: it is behind, and has the use of a core.

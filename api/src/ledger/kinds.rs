@@ -47,6 +47,8 @@ pub(crate) struct Kind {
     pub(crate) resume: Resume,
     /// Tries what waits of an entity.
     pub(crate) try_parked: TryParked,
+    /// Whether nobody waits for its rows.
+    may_lag: bool,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             topics: F::TOPICS,
             resume: |view, log, key, kept| Ok(Box::new(Folding::<F>::resume(view, log, key, kept)?)),
             try_parked: dry_run::<F>,
+            may_lag: !F::IS_WAITED_FOR,
         }
     }
 
@@ -110,7 +113,7 @@ impl Kind {
     /// one is there in its place.
     pub(crate) fn open(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Box<dyn AnyFolding>, Error> {
         again_if_condemned(|| {
-            let view = Arc::new(View::open(path, self.schema, options())?);
+            let view = Arc::new(View::open(path, self.schema, self.options())?);
             self.take_up(view, path, log, key)
         })
     }
@@ -118,7 +121,7 @@ impl Kind {
     /// The same; but rows of an earlier version that its queries read are only read.
     pub(crate) fn open_to_serve(&self, path: &Path, log: &dyn EventLog, key: &StreamKey) -> Result<Served, Error> {
         again_if_condemned(|| {
-            let view = Arc::new(View::open_or_older(path, self.schema, self.older, options())?);
+            let view = Arc::new(View::open_or_older(path, self.schema, self.older, self.options())?);
             if !view.is_older() {
                 return self.take_up(view, path, log, key).map(Served::Folding);
             }
@@ -129,13 +132,17 @@ impl Kind {
 
     /// The view of a generation that is not live, to fold on.
     pub(crate) fn open_other(&self, path: &Path) -> Result<View, Error> {
-        let view = View::open_or_older(path, self.schema, self.older, options())?;
+        let view = View::open_or_older(path, self.schema, self.older, self.options())?;
         if view.is_older() {
             let (found, version) = (view.schema().version, self.schema.version);
             let what = format!("its rows are of schema version {found}, and this program goes on from {version} alone");
             return Err(Error::refused(path, what));
         }
         Ok(view)
+    }
+
+    fn options(&self) -> Options {
+        Options { room: check_room, may_lag: self.may_lag, ..Options::default() }
     }
 
     fn take_up(
@@ -191,10 +198,6 @@ impl Kind {
     pub(crate) const fn name(&self) -> &'static str {
         self.schema.name
     }
-}
-
-fn options() -> Options {
-    Options { room: check_room, ..Options::default() }
 }
 
 /// A view as a server takes it up.

@@ -30,7 +30,7 @@ pub(crate) struct Moment {
     /// Records of another server that each stage has read.
     twins: Vec<(&'static str, u64)>,
     /// None while the view has no rows.
-    webhooks: Option<OfWebhooks>,
+    webhooks: OfWebhooks,
 }
 
 impl Moment {
@@ -50,7 +50,7 @@ impl Moment {
             streams: ledger.streams.open(),
             exports: ledger.open_exports(),
             twins: ledger.stages().map(twin).to_vec(),
-            webhooks: OfWebhooks::of(ledger).ok(),
+            webhooks: OfWebhooks::of(ledger),
         })
     }
 
@@ -99,7 +99,7 @@ impl Collector for Moment {
         text.counters("orderledger_twin_records", "Records of another server on the same topics", twins)?;
         workers::groups(text, &self.groups)?;
         workers::views(text, &self.views)?;
-        webhooks::write(text, self.webhooks.as_ref())?;
+        webhooks::write(text, &self.webhooks)?;
         process::write(text)
     }
 }

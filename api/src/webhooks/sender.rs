@@ -9,7 +9,7 @@ use orderledger_domain::ids::UserId;
 use orderledger_projections::notifications::deliveries::{Deliveries, Due};
 use orderledger_projections::notifications::queries;
 use orderledger_projections::notifications::rows::WebhookRow;
-use orderledger_store::Error;
+use orderledger_store::{Error, may_lag};
 use uuid::Uuid;
 
 use super::Standing;
@@ -28,6 +28,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tells the webhook until it is deleted or the program ends.
 pub(super) fn run(ledger: &Arc<Ledger>, id: Uuid) {
+    may_lag();
     let mut is_said = false;
     while !ledger.conditions.stop.is_set() {
         match Telling::begin(ledger, id) {
@@ -276,6 +277,7 @@ impl<'a> Telling<'a> {
 
 /// Makes calls until nobody wants any.
 fn make_calls(waiting: &Mutex<Receiver<Call>>, answer: &Sender<Outcome>, agent: &ureq::Agent, allow_private: bool) {
+    may_lag();
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(call) = next else { return };

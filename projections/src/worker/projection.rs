@@ -8,7 +8,7 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::views::View;
-use orderledger_store::{At, Error, Urgency};
+use orderledger_store::{At, Error, Urgency, may_lag};
 
 use super::clock::Clock;
 use super::courtesy::Courtesy;
@@ -84,6 +84,9 @@ pub(super) fn start_with<F: Fold + 'static>(setup: Setup, folding: Folding<F>) -
     let run = move || {
         // Also where it ends in a panic.
         let _ends = EndsRest(setup.rest.clone());
+        if !F::IS_WAITED_FOR {
+            may_lag();
+        }
         if F::YIELDS {
             (setup.be_polite)();
         }

@@ -12,11 +12,14 @@ use super::layers::Layers;
 use super::run::{Change, Run};
 use super::sorted::{Reading, Sorted};
 use super::{Disk, Inner, Options};
-use crate::{Error, faults};
+use crate::{Error, faults, may_lag, while_lagging};
 
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
     let flush_until_closed = move || {
+        if inner.options.may_lag {
+            may_lag();
+        }
         let ended = catch_unwind(AssertUnwindSafe(|| run(&inner)));
         let ended = ended.unwrap_or_else(|_| Err(Error::corrupt(inner.at.clone(), "the flusher panicked")));
         if let Err(error) = ended {
@@ -29,14 +32,26 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
 
 fn run(inner: &Inner) -> Result<(), Error> {
     let Some(disk) = &inner.disk else { return Ok(()) };
-    while let Some(layers) = wait_until_due(inner) {
-        flush(inner, disk, &layers)?;
+    while let Some(Due { layers, is_waited_for }) = wait_until_due(inner) {
+        if is_waited_for || inner.options.may_lag {
+            flush(inner, disk, &layers)?;
+        } else {
+            while_lagging(|| flush(inner, disk, &layers))?;
+        }
     }
     Ok(())
 }
 
-/// The moment whose commits in memory are to go to the disk; `None` once nothing will.
-fn wait_until_due(inner: &Inner) -> Option<Arc<Layers>> {
+/// What is to go to the disk.
+struct Due {
+    /// The moment whose commits in memory they are.
+    layers: Arc<Layers>,
+    /// Whether somebody waits for it, or commits will soon.
+    is_waited_for: bool,
+}
+
+/// What is due; `None` once nothing will be.
+fn wait_until_due(inner: &Inner) -> Option<Due> {
     let Options { flush_rows, flush_bytes, flush_interval, .. } = inner.options;
     let mut pending = inner.lock();
     loop {
@@ -53,10 +68,11 @@ fn wait_until_due(inner: &Inner) -> Option<Arc<Layers>> {
         };
         let (now, flush_at) = (Instant::now(), oldest.since + flush_interval);
         let many = pending.rows >= flush_rows || pending.bytes >= flush_bytes;
-        let full = inner.is_full(&pending);
-        if many || full || flush_at <= now || pending.wanted > pending.flushed || pending.closing {
+        let is_wanted = inner.is_full(&pending) || pending.wanted > pending.flushed || pending.closing;
+        if many || is_wanted || flush_at <= now {
             pending.frozen = layers.runs.len();
-            return Some(layers);
+            let is_behind = pending.rows / 2 >= flush_rows || pending.bytes / 2 >= flush_bytes;
+            return Some(Due { layers, is_waited_for: is_wanted || is_behind });
         }
         let left = flush_at.saturating_duration_since(now);
         pending = inner.changed.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;

@@ -24,6 +24,9 @@ pub struct Options {
     pub pending_bytes_max: usize,
     /// Asked before files are merged, and meanwhile: what they take is not worth the last room on the disk.
     pub room: Guard,
+    /// Whether nobody waits for its commits. What writes them to files keeps off half of the cores while orders come, and leaves that off where commits of a
+    /// view that is waited for would wait for it.
+    pub may_lag: bool,
 }
 
 impl Default for Options {
@@ -38,6 +41,7 @@ impl Default for Options {
             pending_rows_max: 200_000,
             pending_bytes_max: 64 << 20,
             room: |_, _| Ok(()),
+            may_lag: false,
         }
     }
 }

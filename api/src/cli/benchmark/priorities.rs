@@ -1,15 +1,18 @@
 //! `benchmark priorities`: what the critical path feels of everything that may lag.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use orderledger_store::Urgency;
 use serde_json::{Value, json};
 
 use super::client::Connection;
-use super::ground::{self, Ground};
+use super::ground;
 use super::load::{self, Load, Measured};
-use super::{median, orders, rebuild, server};
+use super::orders::{self, Busy, Strain};
+use super::rebuild::{self, Views};
+use super::{median, server};
 use crate::cli::scratch::Scratch;
 use crate::cli::serve::allow_realtime;
 use crate::cli::{Failure, print, print_json};
@@ -17,15 +20,15 @@ use crate::latencies::{Latencies, grouped, millis, ratio};
 
 pub(super) const ABOUT: &str = "\
 Limit orders over HTTP, as in `benchmark orders`, in pairs on one server's data: first with nothing else to do, then while \
-audit, analytics and notifications read everything since offset zero and all views are rebuilt meanwhile, one rebuild after \
-another.
+audit, analytics and notifications fold the whole day again and all views are rebuilt meanwhile, one rebuild after another; \
+or, with --faults, while a webhook never answers, days are exported and an inbox is read.
 
 The log is a market day run through the real stages once. Before every second half of a pair the views of these three are \
-removed, so the server that is started then has all of them to make again, live. How far they are behind when its half ends \
-says whether they were at it all the time. Shown are the latencies of every half, and the ratio of the second to the first: \
+put back to the day's opening, so the server that is started then has the whole day to fold again, live. How far they are \
+behind when its half ends says whether they were at it all the time. Shown are the latencies of every half, and the ratio of the second to the first: \
 of all pairs the median counts.";
 
-/// The groups that may lag, whose views are removed.
+/// The groups that may lag, whose views are put back.
 const LAGGING: [&str; 3] = ["audit", "analytics", "notifications"];
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long everything may take to be at the log's end before a first half.
@@ -45,7 +48,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pairs: u32,
     /// About how many records the log has before.
-    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
     records: u32,
     /// Connections that send; each has two more that read.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -56,6 +59,10 @@ pub(in crate::cli) struct Args {
     /// Orders a second of which is measured when they are visible.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     samples: u32,
+    /// In the second half nothing is behind or rebuilt: a webhook takes every call and never answers, the day's trades, orders and postings are exported
+    /// again and again, and an inbox is read ten times a second.
+    #[arg(long)]
+    faults: bool,
     /// With real-time threads, those of the load included: it comes from elsewhere, where nothing is rebuilt.
     #[arg(long)]
     realtime: bool,
@@ -71,6 +78,8 @@ struct Half {
     behind: u64,
     /// Rebuilds of all views that came to their end meanwhile.
     rebuilds: u64,
+    /// What a hanging webhook, exports and an inbox came to.
+    strain: Strain,
 }
 
 /// What is measured of an order.
@@ -84,7 +93,9 @@ const MEASURES: [(&str, &str, Pick); 3] = [
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
     let ground = args.log.fresh(&scratch.path().join("data"))?;
-    rebuild::generate(args.records, None, &ground.settings)?;
+    rebuild::generate(args.records, None, &ground.settings, Views::OfTheOpening)?;
+    let (views, opening) = (ground.settings.data.join("views"), scratch.path().join("opening"));
+    copy_dir(&views, &opening)?;
     if args.realtime {
         allow_realtime()?;
     }
@@ -94,10 +105,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for _ in 0..args.pairs {
         let mut halves = Vec::new();
         for is_busy in [false, true] {
-            if is_busy {
-                forget_views(&ground)?;
+            if is_busy && !args.faults {
+                for name in LAGGING {
+                    std::fs::remove_dir_all(views.join(name))?;
+                    copy_dir(&opening.join(name), &views.join(name))?;
+                }
             }
             let (mut options, environment) = ground.for_a_server();
+            options.push("--webhooks-allow-private".to_owned());
             options.extend(args.realtime.then(|| "--realtime".to_owned()));
             let (address, _) = server::start_on(&scratch, &ground.settings.data, &options, environment)?;
             // Not before: the server begins as the thread that starts it is.
@@ -124,10 +139,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The lagging groups have everything to read again.
-fn forget_views(ground: &Ground) -> Result<(), Failure> {
-    for name in LAGGING {
-        std::fs::remove_dir_all(ground.settings.data.join("views").join(name))?;
+fn copy_dir(from: &Path, to: &Path) -> Result<(), Failure> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
     }
     Ok(())
 }
@@ -140,8 +161,7 @@ async fn measure(
     sent: &mut u64,
 ) -> Result<Half, Failure> {
     server::ready(scratch, address).await?;
-    let mut connection = Connection::open(address).await?;
-    if !is_busy && server::catch_up(&mut connection, PATIENCE).await?.caught_up.is_none() {
+    if !is_busy && server::catch_up(&mut Connection::open(address).await?, PATIENCE).await?.caught_up.is_none() {
         return Err(Failure::failed("the workers did not reach the log's end; see the server's messages above"));
     }
     if *sent == 0 {
@@ -152,12 +172,21 @@ async fn measure(
     let warmed_up = load::send(address, warm_up).await?;
     *sent += warmed_up.accepted + warmed_up.failed;
     let lasting = Duration::from_secs(u64::from(args.seconds));
-    let (measured, beside) =
-        orders::beside(address, is_busy, load::send(address, Load { lasting, first: *sent, ..warm_up })).await?;
+    let load = Load { lasting, first: *sent, ..warm_up };
+    let send = async {
+        let measured = load::send(address, load).await?;
+        let behind = server::behind(&mut Connection::open(address).await?).await?;
+        Ok((measured, behind))
+    };
+    let busy = match (is_busy, args.faults) {
+        (false, _) => Busy::Reads,
+        (true, false) => Busy::Rebuilds,
+        (true, true) => Busy::Strained,
+    };
+    let ((measured, behind), beside) = orders::beside(address, busy, send).await?;
     *sent += measured.accepted + measured.failed;
-    let behind = server::behind(&mut connection).await?;
     let behind = behind.iter().filter(|(name, _)| LAGGING.contains(&name.as_str())).map(|(_, lag)| lag).sum();
-    Ok(Half { measured, behind, rebuilds: beside.rebuilds })
+    Ok(Half { measured, behind, rebuilds: beside.rebuilds, strain: beside.strain })
 }
 
 /// The ratio of every pair, in thousandths, sorted, and the middle one.
@@ -174,7 +203,7 @@ fn ratios(pairs: &[Vec<Half>], pick: Pick, per_mille: u32) -> (Vec<u64>, u64) {
 
 fn text(args: &Args, pairs: &[Vec<Half>]) -> String {
     let mut text = format!(
-        "{}/s for {} s a half, {} pairs; p50 and p99 in ms\n\n{:<36}{:>20}{:>20}{:>16}{:>10}\n",
+        "{}/s for {} s a half, {} pairs; p50 and p99 in ms\n\n{:<36}{:>20}{:>20}{:>16}{:>10}{:>16}{:>13}\n",
         grouped(args.rate),
         args.seconds,
         args.pairs,
@@ -182,11 +211,19 @@ fn text(args: &Args, pairs: &[Vec<Half>]) -> String {
         "alone",
         "beside all",
         "behind at end",
-        "rebuilds"
+        "rebuilds",
+        "MiB exported",
+        "undelivered"
     );
     for (number, halves) in (1..).zip(pairs) {
         let [alone, busy] = halves.as_slice() else { continue };
-        text.push_str(&format!("pair {number:<31}{:>56}{:>10}\n", grouped(busy.behind), busy.rebuilds));
+        text.push_str(&format!(
+            "pair {number:<31}{:>56}{:>10}{:>16}{:>13}\n",
+            grouped(busy.behind),
+            busy.rebuilds,
+            grouped(busy.strain.exported >> 20),
+            grouped(busy.strain.waiting)
+        ));
         for (name, _, pick) in MEASURES {
             let cell = |half: &Half| {
                 let latencies = pick(&half.measured);
@@ -211,6 +248,8 @@ fn to_json(args: &Args, pairs: &[Vec<Half>]) -> Value {
             "unseen": half.measured.unseen,
             "behind": half.behind,
             "rebuilds": half.rebuilds,
+            "exported": half.strain.exported,
+            "waitingForWebhook": half.strain.waiting,
         });
         for (_, name, pick) in MEASURES {
             if let Some(row) = row.as_object_mut() {

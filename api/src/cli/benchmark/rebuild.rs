@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let settings = &ground.settings;
     if !is_there {
-        generate(args.records, args.users, settings)?;
+        generate(args.records, args.users, settings, Views::Empty)?;
     }
     let settings = &Settings { memory_limit: args.memory.limit, ..settings.clone() };
     let (_data, log) = open_log(settings, false)?;
@@ -149,28 +149,46 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     show(args, passes)
 }
 
-/// A market day of about so many records through the real stages.
-pub(super) fn generate(records: u32, users: Option<u32>, settings: &Settings) -> Result<(), Failure> {
+/// What the views hold of a generated log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Views {
+    Empty,
+    OfTheOpening,
+}
+
+/// A market day of about so many records through the real stages. The views have what stands there of its opening, or nothing.
+pub(super) fn generate(records: u32, users: Option<u32>, settings: &Settings, views: Views) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let Opened { ledger, workers } = Opened::open(settings)?;
-    // What they would fold, nobody reads here.
-    if !ledger.rest_projections(SETTLED_WITHIN) {
-        return Err(Failure::failed("the projections don't rest"));
-    }
     let orders = usize::try_from(records / RECORDS_PER_ORDER).unwrap_or(0).max(100);
     let users = users.and_then(|users| usize::try_from(users).ok()).unwrap_or(orders.clamp(6, 3000));
     let plan = Plan { orders, users, seed: 1 };
     let day = MarketDay::new(plan, ledger.partitions).map_err(Failure::failed)?;
     let feed = Feed::new(&ledger, runtime.handle(), BATCH, BATCHES);
     let mut bar = Bar::new(day.session_records(), "requests");
-    let sent = feed.send(day.opening(), |_| ()).and_then(|_| {
+    // What they would fold, nobody reads here.
+    let rest = || match ledger.rest_projections(SETTLED_WITHIN) {
+        true => Ok(()),
+        false => Err(Failure::failed("the projections don't rest")),
+    };
+    let mut send = || {
+        if views == Views::Empty {
+            rest()?;
+        }
+        feed.send(day.opening(), |_| ())?;
+        if views == Views::OfTheOpening {
+            runtime.block_on(ledger.settled(SETTLED_WITHIN))?;
+            rest()?;
+        }
         feed.send(day.session(), |sent| bar.set(sent))?;
-        runtime.block_on(ledger.stages_settled(Instant::now() + SETTLED_WITHIN)).map(drop)
-    });
+        runtime.block_on(ledger.stages_settled(Instant::now() + SETTLED_WITHIN))?;
+        Ok(())
+    };
+    let sent = send();
     bar.end();
     drop((feed, ledger));
     workers.stop_and_join();
-    Ok(sent?)
+    sent
 }
 
 /// What the log holds and gives.

@@ -14,7 +14,7 @@ use crate::cli::Failure;
 use crate::cli::scratch::Scratch;
 
 /// How long the server may take until it answers.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_WITHIN: Duration = Duration::from_secs(600);
 /// How often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 

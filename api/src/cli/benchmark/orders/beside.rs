@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::Value;
 
+use super::strain::{Strain, strain};
 use crate::cli::Failure;
 use crate::cli::benchmark::client::Connection;
 use crate::latencies::Latencies;
@@ -16,6 +17,19 @@ use crate::latencies::Latencies;
 const READ_EVERY: Duration = Duration::from_millis(10);
 /// How often it is looked whether a rebuild has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+const REBUILD: &str = "/v1/projections/all/rebuild";
+
+/// What goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli::benchmark) enum Busy {
+    /// Reads alone.
+    Reads,
+    /// And rebuilds.
+    Rebuilds,
+    /// And what [`strain`] does.
+    Strained,
+}
 
 /// What went on.
 #[derive(Clone, Debug, Default)]
@@ -26,22 +40,28 @@ pub(in crate::cli::benchmark) struct Beside {
     pub(in crate::cli::benchmark) failed_reads: u64,
     /// Rebuilds of all views that came to their end.
     pub(in crate::cli::benchmark) rebuilds: u64,
+    /// What faults and demanding callers came to.
+    pub(in crate::cli::benchmark) strain: Strain,
 }
 
-/// Reads, and rebuilds if asked to, as long as the work takes.
+/// Goes on as long as the work takes.
 pub(in crate::cli::benchmark) async fn beside<T>(
     address: SocketAddr,
-    rebuilds: bool,
+    busy: Busy,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<(T, Beside), Failure> {
     let done = Arc::new(AtomicBool::new(false));
     let reads = tokio::spawn(read(address, Arc::clone(&done)));
-    let rebuilt = rebuilds.then(|| tokio::spawn(rebuild(address, Arc::clone(&done))));
+    let rebuilt = (busy == Busy::Rebuilds).then(|| tokio::spawn(rebuild(address, Arc::clone(&done))));
+    let strained = (busy == Busy::Strained).then(|| tokio::spawn(strain(address, Arc::clone(&done))));
     let worked = work.await;
     done.store(true, Ordering::Relaxed);
     let mut beside = reads.await.map_err(Failure::failed)??;
     if let Some(rebuilt) = rebuilt {
         beside.rebuilds = rebuilt.await.map_err(Failure::failed)??;
+    }
+    if let Some(strained) = strained {
+        beside.strain = strained.await.map_err(Failure::failed)??;
     }
     Ok((worked?, beside))
 }
@@ -69,16 +89,18 @@ async fn rebuild(address: SocketAddr, done: Arc<AtomicBool>) -> Result<u64, Fail
     let mut ended = 0_u64;
     while !done.load(Ordering::Relaxed) {
         let key = format!("rebuild-{ended}");
-        let answer = connection.post("/v1/projections/all/rebuild", &key, false, "{}".to_owned()).await?;
+        let answer = connection.post(REBUILD, &key, false, "{}".to_owned()).await?;
         if answer.status != StatusCode::ACCEPTED {
             let said = String::from_utf8_lossy(&answer.body).into_owned();
             return Err(Failure::failed(format!("the server doesn't rebuild its views: {said}")));
         }
         while runs(&mut connection).await? {
+            if done.load(Ordering::Relaxed) {
+                // Nobody waits for the rest of it.
+                connection.write(Method::DELETE, REBUILD, "cancel", false, String::new()).await?;
+                return Ok(ended);
+            }
             tokio::time::sleep(LOOK_EVERY).await;
-        }
-        if done.load(Ordering::Relaxed) {
-            break;
         }
         ended = ended.saturating_add(1);
     }

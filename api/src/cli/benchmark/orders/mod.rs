@@ -3,6 +3,7 @@
 mod beside;
 mod costs;
 mod hops;
+mod strain;
 mod watchers;
 
 use std::net::SocketAddr;
@@ -13,9 +14,10 @@ use orderledger_domain::position::Topic;
 use serde_json::json;
 
 use self::beside::Beside;
-pub(super) use self::beside::beside;
+pub(super) use self::beside::{Busy, beside};
 use self::costs::{Held, Spent, Threads};
 use self::hops::{CALLS, HOPS, Hops};
+pub(super) use self::strain::Strain;
 use self::watchers::{Watched, Watching};
 use crate::cli::benchmark::client::Connection;
 use crate::cli::benchmark::ground::{self, Ground};
@@ -159,12 +161,12 @@ async fn measure(
     let sent = warmed_up.accepted.saturating_add(warmed_up.failed);
     let before = Threads::of(pid);
     let first = Load { lasting, first: sent, ..warm_up };
-    let (measured, read) = beside(address, false, load::send(address, first)).await?;
+    let (measured, read) = beside(address, Busy::Reads, load::send(address, first)).await?;
     let behind = server::catch_up(&mut Connection::open(address).await?, PATIENCE).await?;
     let threads = Threads::of(pid).since(&before);
     let again = Load { first: sent.saturating_add(measured.accepted).saturating_add(measured.failed), ..first };
     let rebuilt = match args.rebuild {
-        true => Some(beside(address, true, load::send(address, again)).await?),
+        true => Some(beside(address, Busy::Rebuilds, load::send(address, again)).await?),
         false => None,
     };
     let passed = |measured: &Measured| measured.accepted.saturating_add(measured.failed);

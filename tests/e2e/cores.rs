@@ -1,0 +1,64 @@
+//! Work that may lag keeps off half of the cores while orders come.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use orderledger_tests::server::{Home, Server};
+use rustix::thread::{Pid, sched_getaffinity};
+
+/// More than the server counts as few.
+const ORDERS_A_SECOND: u32 = 50;
+/// The rate that it looks at is one of ten seconds; it is given twice that.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many cores each of the server's threads may have, by its name: the fewest where several have that.
+fn cores(server: &Server<'_>) -> BTreeMap<String, u32> {
+    let mut cores = BTreeMap::new();
+    for thread in fs::read_dir(format!("/proc/{}/task", server.pid().as_raw_nonzero())).unwrap() {
+        let thread = thread.unwrap();
+        let id = Pid::from_raw(thread.file_name().to_str().unwrap().parse().unwrap());
+        let (Ok(name), Ok(of)) = (fs::read_to_string(thread.path().join("comm")), sched_getaffinity(id)) else {
+            continue;
+        };
+        let name = name.trim().to_owned();
+        cores.entry(name).and_modify(|fewest: &mut u32| *fewest = of.count().min(*fewest)).or_insert(of.count());
+    }
+    cores
+}
+
+#[test]
+fn work_that_may_lag_keeps_off_half_of_the_cores_while_orders_come() {
+    let all = sched_getaffinity(None).unwrap().count();
+    let half = all.div_ceil(2);
+    let lags = ["analytics", "audit", "notifications", "view-flusher", "view-merger"];
+    let passes_orders = ["intake", "log-commit", "market", "matching", "settlement"];
+    let home = Home::embedded();
+    let server = home.serve();
+    server.client.deposit("u", "USD", "1000000");
+    let are_on = |cores: &BTreeMap<String, u32>, names: &[&str], count: u32| {
+        names.iter().all(|name| cores.get(*name).is_some_and(|of| *of == count))
+    };
+    let within = |expected: u32, mut beside: Box<dyn FnMut() + '_>| {
+        let begun = Instant::now();
+        loop {
+            beside();
+            let now = cores(&server);
+            assert!(are_on(&now, &passes_orders, all), "{now:?}");
+            if are_on(&now, &lags, expected) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{expected} of {all}: {now:?}");
+        }
+    };
+    within(
+        half,
+        Box::new(|| {
+            server.client.order("u", "buy", "AAPL", 1, "1");
+            sleep(Duration::from_secs(1) / ORDERS_A_SECOND);
+        }),
+    );
+    within(all, Box::new(|| sleep(Duration::from_millis(100))));
+    server.stop();
+}
