@@ -25,8 +25,8 @@ or, with --faults, while a webhook never answers, days are exported and an inbox
 
 The log is a market day run through the real stages once. Before every second half of a pair the views of these three are \
 put back to the day's opening, so the server that is started then has the whole day to fold again, live. How far they are \
-behind when its half ends says whether they were at it all the time. Shown are the latencies of every half, and the ratio of the second to the first: \
-of all pairs the median counts.";
+behind when its half ends says whether they were at it all the time. Shown are the latencies of every half, and the ratio of \
+the second to the first: of all pairs the median counts.";
 
 /// The groups that may lag, whose views are put back.
 const LAGGING: [&str; 3] = ["audit", "analytics", "notifications"];

@@ -25,9 +25,9 @@ const REBUILD: &str = "/v1/projections/all/rebuild";
 pub(in crate::cli::benchmark) enum Busy {
     /// Reads alone.
     Reads,
-    /// And rebuilds.
+    /// Reads, and rebuilds of all views.
     Rebuilds,
-    /// And what [`strain`] does.
+    /// Reads, and what [`strain`] does.
     Strained,
 }
 
