@@ -2,7 +2,7 @@
 //!
 //! Niceness alone doesn't do: beside work that fills every core a thread that wakes often waits until the scheduler's next tick, for milliseconds, at each hop of
 //! an order's way (Linux' EEVDF gives the core to whoever has had less than its share, however nice). So work that may lag keeps off half of the
-//! process' cores while somebody asks for that. No right is needed for it.
+//! process' cores while somebody asks for that, and sleeps between short stretches: a thread that wakes on that half doesn't wait for a tick. No right is needed for it.
 
 use rustix::process::{Pid, setpriority_process};
 
@@ -19,34 +19,48 @@ pub fn be_polite() {
     }
 }
 
-pub use cores::{keep_half_free, may_lag, while_lagging};
+pub use cores::{breathe, breathing, keep_half_free, lagging_like_this, may_lag, while_lagging};
 
 #[cfg(target_os = "linux")]
 mod cores {
     use std::cell::Cell;
     use std::collections::HashSet;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+    use std::time::{Duration, Instant};
 
     use rustix::io::Errno;
     use rustix::process::getpid;
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
 
+    /// So long a thread works at most between two breaths, where it is asked often enough.
+    const STRETCH: Duration = Duration::from_micros(100);
+    /// As short as the system makes it: on Linux about 55 microseconds, by the timer slack (prctl(2)).
+    const BREATH: Duration = Duration::from_micros(1);
+
     /// The threads of this process that may lag.
-    #[derive(Default)]
-    struct Lagging {
-        threads: HashSet<Pid>,
-        /// Whether they keep off half of the cores.
-        are_on_half: bool,
+    static LAGGING: LazyLock<Mutex<HashSet<Pid>>> = LazyLock::new(Mutex::default);
+    /// Whether they keep off half of the cores; changed with that lock held.
+    static ARE_ON_HALF: AtomicBool = AtomicBool::new(false);
+
+    fn lagging() -> MutexGuard<'static, HashSet<Pid>> {
+        LAGGING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    static LAGGING: LazyLock<Mutex<Lagging>> = LazyLock::new(Mutex::default);
-
-    fn lagging() -> MutexGuard<'static, Lagging> {
-        LAGGING.lock().unwrap_or_else(PoisonError::into_inner)
+    fn are_on_half() -> bool {
+        ARE_ON_HALF.load(Ordering::Relaxed)
     }
 
     thread_local! {
         static KNOWN: Known = const { Known(Cell::new(None)) };
+        /// Whether it breathes where it doesn't lag.
+        static BREATHES: Cell<bool> = const { Cell::new(false) };
+        /// When it breathed last.
+        static BREATHED: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    fn lags() -> bool {
+        KNOWN.with(|known| known.0.get().is_some())
     }
 
     /// A thread among those, until it ends.
@@ -55,7 +69,7 @@ mod cores {
     impl Drop for Known {
         fn drop(&mut self) {
             if let Some(thread) = self.0.take() {
-                lagging().threads.remove(&thread);
+                lagging().remove(&thread);
             }
         }
     }
@@ -65,25 +79,62 @@ mod cores {
     pub fn may_lag() {
         let thread = gettid();
         let mut lagging = lagging();
-        lagging.threads.insert(thread);
+        lagging.insert(thread);
         KNOWN.with(|known| known.0.set(Some(thread)));
-        if lagging.are_on_half {
+        if are_on_half() {
             place(thread, true);
         }
     }
 
-    /// Does the work as a thread that may lag, and is an ordinary one again.
+    /// What a thread does first that this one starts for its own work: it may lag if this one may.
+    pub fn lagging_like_this() -> impl FnOnce() + Send {
+        let lags = lags();
+        move || {
+            if lags {
+                may_lag();
+            }
+        }
+    }
+
+    /// Does the work on all cores, but with the breaths of one that may lag: it has little time, and those of an order's way have less.
+    pub fn breathing<T>(work: impl FnOnce() -> T) -> T {
+        struct Before(bool);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                BREATHES.set(self.0);
+            }
+        }
+        let _then = Before(BREATHES.replace(true));
+        work()
+    }
+
+    /// A breath, where one is due, of a thread that may lag, or works [`breathing`]: called between small pieces of work, with nothing locked that others wait for. A thread of an order's way
+    /// that woke meanwhile on the same core has it then; to yield (sched_yield(2)) is not enough, for the scheduler may give the core back at once.
+    pub fn breathe() {
+        if !are_on_half() || !(lags() || BREATHES.get()) {
+            return;
+        }
+        if BREATHED.get().is_none_or(|last| last.elapsed() >= STRETCH) {
+            std::thread::sleep(BREATH);
+            BREATHED.set(Some(Instant::now()));
+        }
+    }
+
+    /// Does the work as a thread that may lag, and is again what it was.
     pub fn while_lagging<T>(work: impl FnOnce() -> T) -> T {
         struct Ordinary;
         impl Drop for Ordinary {
             fn drop(&mut self) {
                 let Some(thread) = KNOWN.with(|known| known.0.take()) else { return };
                 let mut lagging = lagging();
-                lagging.threads.remove(&thread);
-                if lagging.are_on_half {
+                lagging.remove(&thread);
+                if are_on_half() {
                     place(thread, false);
                 }
             }
+        }
+        if lags() {
+            return work();
         }
         may_lag();
         let _then = Ordinary;
@@ -92,10 +143,9 @@ mod cores {
 
     /// Whether the threads of this process that may lag keep off half of its cores; where there is but one, they stay.
     pub fn keep_half_free(keep: bool) {
-        let mut lagging = lagging();
-        if lagging.are_on_half != keep {
-            lagging.are_on_half = keep;
-            lagging.threads.iter().for_each(|thread| place(*thread, keep));
+        let lagging = lagging();
+        if ARE_ON_HALF.swap(keep, Ordering::Relaxed) != keep {
+            lagging.iter().for_each(|thread| place(*thread, keep));
         }
     }
 
@@ -129,8 +179,28 @@ mod cores {
             sched_getaffinity(None).unwrap().count()
         }
 
+        /// All of the process' threads that may lag keep off the cores at once: one test at a time.
+        static ONE: Mutex<()> = Mutex::new(());
+
+        /// How often this thread has slept or waited, as the system counts (proc_pid_status(5)).
+        fn sleeps() -> u64 {
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+            line.trim().parse().unwrap()
+        }
+
+        /// Works for a while, as asked for so many breaths or without any, and says how often it slept.
+        fn sleeps_while_it_works(until: u64) -> u64 {
+            let (before, begun) = (sleeps(), Instant::now());
+            while begun.elapsed() < STRETCH * 100 || (sleeps() - before < until && begun.elapsed().as_secs() < 60) {
+                breathe();
+            }
+            sleeps() - before
+        }
+
         #[test]
         fn threads_that_may_lag_keep_off_half_of_the_cores_as_long_as_that_is_asked_for() {
+            let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
             let all = cores();
             let half = all.div_ceil(2);
             let ((ask, asked), (answer, answered)) = (channel::<()>(), channel());
@@ -156,11 +226,39 @@ mod cores {
             });
             assert_eq!((begun_meanwhile.join().unwrap(), cores()), (half, all), "and nobody else");
             assert_eq!((while_lagging(cores), cores()), (half, all));
-            assert!(!lagging().threads.contains(&gettid()));
+            assert!(!lagging().contains(&gettid()));
             drop(ask);
             lags.join().unwrap();
-            assert!(!lagging().threads.contains(&thread), "one that has ended is forgotten");
+            assert!(!lagging().contains(&thread), "one that has ended is forgotten");
             keep_half_free(false);
+        }
+
+        #[test]
+        fn they_breathe_while_that_is_asked_for_and_no_others_do() {
+            let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+            keep_half_free(true);
+            let lagging = while_lagging(|| sleeps_while_it_works(50));
+            let in_a_hurry = breathing(|| sleeps_while_it_works(50));
+            let ordinary = sleeps_while_it_works(0);
+            keep_half_free(false);
+            let unasked = while_lagging(|| sleeps_while_it_works(0));
+            assert!(lagging.min(in_a_hurry) >= 50, "{lagging} {in_a_hurry}");
+            assert!(ordinary.max(unasked) < 10, "{ordinary} {unasked}");
+        }
+
+        #[test]
+        fn what_a_thread_that_lags_starts_for_its_work_lags_and_what_it_does_lagging_leaves_it_as_it_was() {
+            let started = || {
+                let like_this = lagging_like_this();
+                let start = || {
+                    like_this();
+                    lags()
+                };
+                spawn(start).join().unwrap()
+            };
+            assert!(!started() && !lags());
+            assert!(while_lagging(started) && !lags());
+            assert!(while_lagging(|| while_lagging(lags) && lags()) && !lags());
         }
     }
 }
@@ -172,6 +270,19 @@ mod cores {
 
     /// Does the work.
     pub fn while_lagging<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
+    /// On Linux alone.
+    pub fn lagging_like_this() -> impl FnOnce() + Send {
+        || ()
+    }
+
+    /// On Linux alone.
+    pub fn breathe() {}
+
+    /// Does the work.
+    pub fn breathing<T>(work: impl FnOnce() -> T) -> T {
         work()
     }
 

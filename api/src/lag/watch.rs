@@ -8,7 +8,7 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_projections::intake::Intake;
 use orderledger_projections::stage::fold::StageFold;
 use orderledger_projections::worker::progress::{PartitionProgress, Standing};
-use orderledger_store::{Error, keep_half_free};
+use orderledger_store::{Error, keep_half_free, while_lagging};
 
 use super::class::Class;
 use super::group::{FROZEN_AFTER, Group, PartitionLag, TURN_WITHIN};
@@ -44,7 +44,12 @@ impl Default for Watch {
 
 impl Watch {
     /// All groups as they are now: projections in the order in which they are shown, then stages.
+    /// It reads of the log what each hasn't read, which no order waits for.
     pub(crate) fn groups(&self, ledger: &Ledger) -> Result<Vec<Group>, Error> {
+        while_lagging(|| self.look_at_all(ledger))
+    }
+
+    fn look_at_all(&self, ledger: &Ledger) -> Result<Vec<Group>, Error> {
         let mut groups = Vec::new();
         for view in ledger.views() {
             let standing = view.live.load().progress.standing();

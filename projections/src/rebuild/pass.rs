@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind, Record};
-use orderledger_store::{At, Error};
+use orderledger_store::{At, Error, breathe, lagging_like_this};
 
 use crate::worker::any::AnyFolding;
 use crate::worker::fold::Failure;
@@ -105,9 +105,10 @@ impl<'a> Pass<'a> {
             for folding in foldings.iter_mut() {
                 let (queue, work) = sync_channel(PORTIONS_AHEAD);
                 let named = Builder::new().name(format!("fold-{}", folding.name()));
-                let carried = poison::carried();
+                let (carried, lagging) = (poison::carried(), lagging_like_this());
                 let fold = move || {
                     carried();
+                    lagging();
                     fold_all(&mut **folding, (log, key, ends), &work)
                 };
                 let spawned = named.spawn_scoped(scope, fold).map_err(|error| {
@@ -184,6 +185,7 @@ impl<'a> Pass<'a> {
 
     /// Parses a record, and puts it with those that are handed over next.
     fn look(&mut self, of: TopicPartition, record: Record) {
+        breathe();
         let read = Read::new(of, record, self.key);
         let has_room = |portion: &&mut Portion| portion.reads.len() < PORTION_RECORDS && portion.bytes < PORTION_BYTES;
         if self.ahead.back_mut().filter(has_room).is_none() {
@@ -258,7 +260,10 @@ fn fold_all(
     for work in work {
         match work {
             Work::Take { reads, is_commit_due } => {
-                reads.iter().try_for_each(|read| folding.take(read))?;
+                for read in &*reads {
+                    breathe();
+                    folding.take(read)?;
+                }
                 if is_commit_due || folding.is_full() {
                     folding.commit()?;
                 }

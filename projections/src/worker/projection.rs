@@ -8,7 +8,7 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::views::View;
-use orderledger_store::{At, Error, Urgency, may_lag};
+use orderledger_store::{At, Error, Urgency, breathe, may_lag};
 
 use super::clock::Clock;
 use super::courtesy::Courtesy;
@@ -230,6 +230,7 @@ impl<F: Fold> Attempt<F> {
         reader.report(&|| folding.positions());
         for Fetched { from, records } in fetched {
             for record in records {
+                breathe();
                 let read = Read::new(*from, record.clone(), &setup.key);
                 let span = trace::taking(&read, F::NAME);
                 span.in_scope(|| folding.take(&read))?;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::base::Packer;
 use super::head::{self, DigestAt, HEAD_KEY};
 use super::{Options, RowsDigest, Schema, catalog, open};
-use crate::{Error, faults, keys};
+use crate::{Error, breathe, faults, keys};
 
 /// Writes the rows, given in key order, and the head into the fresh directory `dir` and syncs it. Nothing else may have
 /// it open; until this returns the directory is no view: an open would put it aside. At most about `rows_max` rows: for more, a
@@ -26,6 +26,7 @@ pub fn bulk_load(
     let mut last: Option<Bytes> = None;
     let mut packer = Packer::new(&base, rows_max);
     for row in rows {
+        breathe();
         let (key, value) = row?;
         if last.as_ref().is_some_and(|last| *last >= key) || key.first().is_none_or(|&prefix| prefix == keys::META) {
             return Err(Error::refused(dir, "rows to load must come in key order, each once"));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::run::Change;
-use crate::{Error, codec};
+use crate::{Error, breathe, codec};
 
 /// Rows written and deleted by one commit; of several changes of a key the last counts.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,7 @@ impl Changes {
 
     /// Writes a row.
     pub fn put_row<T: Serialize + ?Sized>(&mut self, key: impl Into<Bytes>, row: &T) -> Result<(), Error> {
+        breathe();
         codec::encode_into(self.version, row, &mut self.frame)?;
         self.rows.push((key.into(), Some(Bytes::copy_from_slice(&self.frame))));
         Ok(())

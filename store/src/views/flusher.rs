@@ -12,7 +12,7 @@ use super::layers::Layers;
 use super::run::{Change, Run};
 use super::sorted::{Reading, Sorted};
 use super::{Disk, Inner, Options};
-use crate::{Error, faults, may_lag, while_lagging};
+use crate::{Error, breathe, breathing, faults, may_lag, while_lagging};
 
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
@@ -32,11 +32,12 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
 
 fn run(inner: &Inner) -> Result<(), Error> {
     let Some(disk) = &inner.disk else { return Ok(()) };
-    while let Some(Due { layers, is_waited_for }) = wait_until_due(inner) {
-        if is_waited_for || inner.options.may_lag {
-            flush(inner, disk, &layers)?;
-        } else {
-            while_lagging(|| flush(inner, disk, &layers))?;
+    while let Some(Due { layers, haste }) = wait_until_due(inner) {
+        let work = || flush(inner, disk, &layers);
+        match haste {
+            Haste::None => while_lagging(work)?,
+            Haste::Some => breathing(work)?,
+            Haste::All => work()?,
         }
     }
     Ok(())
@@ -46,8 +47,18 @@ fn run(inner: &Inner) -> Result<(), Error> {
 struct Due {
     /// The moment whose commits in memory they are.
     layers: Arc<Layers>,
-    /// Whether somebody waits for it, or commits will soon.
-    is_waited_for: bool,
+    haste: Haste,
+}
+
+/// How much time there is to write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Haste {
+    /// Any, or the view may lag and its thread does all the time.
+    None,
+    /// If it came like this again commits would have to wait.
+    Some,
+    /// Somebody waits for it.
+    All,
 }
 
 /// What is due; `None` once nothing will be.
@@ -72,7 +83,12 @@ fn wait_until_due(inner: &Inner) -> Option<Due> {
         if many || is_wanted || flush_at <= now {
             pending.frozen = layers.runs.len();
             let is_behind = pending.rows / 2 >= flush_rows || pending.bytes / 2 >= flush_bytes;
-            return Some(Due { layers, is_waited_for: is_wanted || is_behind });
+            let haste = match (is_wanted, is_behind) {
+                (true, _) => Haste::All,
+                (false, true) => Haste::Some,
+                (false, false) => Haste::None,
+            };
+            return Some(Due { layers, haste });
         }
         let left = flush_at.saturating_duration_since(now);
         pending = inner.changed.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -85,6 +101,7 @@ fn flush(inner: &Inner, disk: &Disk, layers: &Layers) -> Result<(), Error> {
     let mut digest = inner.lock().durable.digest;
     let mut changed: Vec<&Change> = Vec::with_capacity(merged.len());
     for change in merged.rows() {
+        breathe();
         let (key, value) = change;
         let old = below(disk, layers, key)?;
         if old == *value {

@@ -8,8 +8,8 @@ use super::base;
 use super::reader::{Direction, ViewReader};
 use super::run::Change;
 use super::sorted::{Cursor, Reading};
-use crate::Error;
 use crate::keys::META;
+use crate::{Error, breathe};
 
 /// The rows of a range, merged from all layers; ends after the first error.
 pub struct Scan {
@@ -104,6 +104,7 @@ impl Iterator for Scan {
         if self.failed {
             return None;
         }
+        breathe();
         let row = self.next_row().transpose();
         self.failed = matches!(row, Some(Err(_)));
         row

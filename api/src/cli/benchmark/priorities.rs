@@ -57,7 +57,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     users: u32,
     /// Orders a second of which is measured when they are visible.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     samples: u32,
     /// In the second half nothing is behind or rebuilt: a webhook takes every call and never answers, the day's trades, orders and postings are exported
     /// again and again, and an inbox is read ten times a second.

@@ -45,7 +45,12 @@ fn check_random_access(log: &dyn EventLog) {
         let records = log.read(at, offsets[index], max).unwrap();
         let expected: Vec<u64> = offsets[index..].iter().copied().take(max).collect();
         assert_eq!(records.iter().map(|record| record.offset).collect::<Vec<_>>(), expected, "{index} {max}");
+        let time = log.appended_at(at, offsets[index]).unwrap();
+        let none_later = time.is_some_and(|time| time <= records[0].recorded_at_ms);
+        assert!(none_later && time >= log.appended_at(at, 0).unwrap(), "{index} {time:?}");
     }
+    assert_eq!(log.appended_at(at, end).unwrap(), None);
+    assert_eq!(log.appended_at(at, u64::MAX).unwrap(), None);
     assert_eq!(log.read(at, offsets[0], 0).unwrap(), []);
     assert_eq!(log.read(at, end, 10).unwrap(), []);
     assert_eq!(log.read(at, end + 100, 10).unwrap(), []);

@@ -108,12 +108,8 @@ impl<'a> Scan<'a> {
         max_records: usize,
     ) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
-        let base = match self.range(of, 0, from)?.next_back() {
-            Some(holder) => base_of(holder.map_err(|error| self.unreadable(error))?.0.value()),
-            None => from,
-        };
         let mut bytes = 0;
-        for batch in self.range(of, base, end.saturating_sub(1))? {
+        for batch in self.range(of, self.holder(of, from)?, end.saturating_sub(1))? {
             let (base, frame) = batch.map_err(|error| self.unreadable(error))?;
             let known = records.len();
             frame::decode(frame.value(), of.offset(base_of(base.value())), from, &mut records)?;
@@ -126,6 +122,34 @@ impl<'a> Scan<'a> {
         }
         records.truncate(max_records);
         Ok(records)
+    }
+
+    /// When the partition's record at `from` was appended, or the first behind it in this file, below `end`.
+    pub(super) fn appended_at(
+        &self,
+        of: TopicPartition,
+        from: u64,
+        end: u64,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Option<i64>, Error> {
+        guarded(self.path, || {
+            for batch in self.range(of, self.holder(of, from)?, end.saturating_sub(1))? {
+                let (base, frame) = batch.map_err(|error| self.unreadable(error))?;
+                let time = frame::appended_at(frame.value(), of.offset(base_of(base.value())), from, scratch)?;
+                if time.is_some() {
+                    return Ok(time);
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// Where the batch begins that has the record at `from`, or the one before it.
+    fn holder(&self, of: TopicPartition, from: u64) -> Result<u64, Error> {
+        match self.range(of, 0, from)?.next_back() {
+            Some(holder) => Ok(base_of(holder.map_err(|error| self.unreadable(error))?.0.value())),
+            None => Ok(from),
+        }
     }
 
     fn range(

@@ -5,6 +5,8 @@
 //! A record: `recorded_at delta | flags | [key length, key] | [value length, value] | [header count, headers]`, numbers as
 //! LEB128. The base offset is the table's key; a record's offset is the base plus its index.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use orderledger_domain::position::Position;
 
@@ -81,12 +83,40 @@ pub(super) fn decode(frame: &[u8], base: Position, from: u64, records: &mut Vec<
     };
     let mut rest = Body { raw: &raw, at: 0 };
     for offset in base.offset..base.offset.saturating_add(u64::from(head.count)) {
-        let record = rest.record(offset, head.recorded_at_ms).ok_or_else(|| damaged(base))?;
+        let record = rest.record(&raw, offset, head.recorded_at_ms).ok_or_else(|| damaged(base))?;
         if offset >= from {
             records.push(record);
         }
     }
     if rest.at == raw.len() { Ok(()) } else { Err(damaged(base)) }
+}
+
+/// When the batch's record at `from`, or the first behind it, was appended; `None` if it has none. `scratch` is for the bytes of the batch, and keeps its room: who
+/// asks for a time asks for one after another.
+pub(super) fn appended_at(
+    frame: &[u8],
+    base: Position,
+    from: u64,
+    scratch: &mut Vec<u8>,
+) -> Result<Option<i64>, Error> {
+    let head = head(frame, base)?;
+    if from >= base.offset.saturating_add(u64::from(head.count)) {
+        return Ok(None);
+    }
+    let body = frame.get(HEAD_BYTES..).ok_or_else(|| damaged(base))?;
+    let raw = match head.codec {
+        LZ4 => {
+            scratch.resize(head.raw_bytes as usize, 0);
+            let length = lz4_flex::block::decompress_into(body, scratch).map_err(|_| damaged(base))?;
+            scratch.get(..length).ok_or_else(|| damaged(base))?
+        }
+        _ => body,
+    };
+    let mut rest = Body { raw, at: 0 };
+    for _ in base.offset..from {
+        rest.skip_record().ok_or_else(|| damaged(base))?;
+    }
+    rest.recorded_at(head.recorded_at_ms).map(Some).ok_or_else(|| damaged(base))
 }
 
 fn compressed(raw: Vec<u8>) -> (u8, Vec<u8>) {
@@ -162,40 +192,64 @@ impl Fields<'_> {
     }
 }
 
+/// The records of a batch, one after another.
 struct Body<'a> {
-    raw: &'a Bytes,
+    raw: &'a [u8],
     at: usize,
 }
 
 impl Body<'_> {
-    fn record(&mut self, offset: u64, first_ms: i64) -> Option<Record> {
-        let recorded_at_ms = first_ms.checked_add_unsigned(self.number()?)?;
+    /// The next record; its bytes are slices of `whole`, which is the same as `raw`.
+    fn record(&mut self, whole: &Bytes, offset: u64, first_ms: i64) -> Option<Record> {
+        let recorded_at_ms = self.recorded_at(first_ms)?;
         let flags = self.byte()?;
-        let key = if flags & HAS_KEY != 0 { Some(self.bytes()?) } else { None };
-        let value = if flags & HAS_VALUE != 0 { Some(self.bytes()?) } else { None };
-        let headers = if flags & HAS_HEADERS != 0 { self.headers()? } else { Vec::new() };
+        let key = if flags & HAS_KEY != 0 { Some(self.bytes(whole)?) } else { None };
+        let value = if flags & HAS_VALUE != 0 { Some(self.bytes(whole)?) } else { None };
+        let headers = if flags & HAS_HEADERS != 0 { self.headers(whole)? } else { Vec::new() };
         Some(Record { offset, recorded_at_ms, key, value, headers })
     }
 
-    fn headers(&mut self) -> Option<Vec<Header>> {
+    /// When the next record was appended, with which it begins.
+    fn recorded_at(&mut self, first_ms: i64) -> Option<i64> {
+        first_ms.checked_add_unsigned(self.number()?)
+    }
+
+    fn skip_record(&mut self) -> Option<()> {
+        self.number()?;
+        let flags = self.byte()?;
+        for _ in [HAS_KEY, HAS_VALUE].into_iter().filter(|has| flags & has != 0) {
+            self.span()?;
+        }
+        if flags & HAS_HEADERS != 0 {
+            for _ in 0..self.number()? {
+                self.span()?;
+                self.span()?;
+            }
+        }
+        Some(())
+    }
+
+    fn headers(&mut self, whole: &Bytes) -> Option<Vec<Header>> {
         let count = self.number()?;
         let mut headers = Vec::new();
         for _ in 0..count {
-            let name = String::from_utf8(self.bytes()?.to_vec()).ok()?;
-            headers.push((name, self.bytes()?));
+            let name = String::from_utf8(self.bytes(whole)?.to_vec()).ok()?;
+            headers.push((name, self.bytes(whole)?));
         }
         Some(headers)
     }
 
-    fn bytes(&mut self) -> Option<Bytes> {
+    fn bytes(&mut self, whole: &Bytes) -> Option<Bytes> {
+        self.span().map(|span| whole.slice(span))
+    }
+
+    /// Where bytes of a length that stands before them lie.
+    fn span(&mut self) -> Option<Range<usize>> {
         let length = usize::try_from(self.number()?).ok()?;
-        let end = self.at.checked_add(length)?;
-        if end > self.raw.len() {
-            return None;
-        }
-        let bytes = self.raw.slice(self.at..end);
+        let end = self.at.checked_add(length).filter(|end| *end <= self.raw.len())?;
+        let span = self.at..end;
         self.at = end;
-        Some(bytes)
+        Some(span)
     }
 
     fn number(&mut self) -> Option<u64> {
@@ -234,7 +288,7 @@ mod tests {
         decode(frame, base(100), from, &mut records).map(|()| records)
     }
 
-    fn is_corrupt(decoded: &Result<Vec<Record>, Error>) -> bool {
+    fn is_corrupt<T>(decoded: &Result<T, Error>) -> bool {
         matches!(decoded, Err(Error::Corrupt { .. }))
     }
 
@@ -259,7 +313,11 @@ mod tests {
             prop_assert_eq!(head.count as usize, records.len());
             prop_assert_eq!(head.last_recorded_at_ms, records.last().unwrap().recorded_at_ms);
             prop_assert_eq!(decoded(&frame, 0).unwrap(), records.clone());
-            let rest: Vec<Record> = records.into_iter().filter(|record| record.offset >= 100 + skip).collect();
+            let rest: Vec<Record> = records.iter().filter(|record| record.offset >= 100 + skip).cloned().collect();
+            let mut scratch = vec![7; 3];
+            let time = |record: &Record| record.recorded_at_ms;
+            prop_assert_eq!(appended_at(&frame, base(100), 100 + skip, &mut scratch).unwrap(), rest.first().map(time));
+            prop_assert_eq!(appended_at(&frame, base(100), 0, &mut scratch).unwrap(), records.first().map(time));
             prop_assert_eq!(decoded(&frame, 100 + skip).unwrap(), rest);
         }
 
@@ -268,9 +326,10 @@ mod tests {
             let mut frame = encode(&records);
             let at = at.index(frame.len());
             frame[at] ^= 1_u8 << bit;
-            prop_assert!(is_corrupt(&decoded(&frame, 0)));
+            let has_no_time = |frame: &[u8]| is_corrupt(&appended_at(frame, base(100), 0, &mut Vec::new()));
+            prop_assert!(is_corrupt(&decoded(&frame, 0)) && has_no_time(&frame));
             frame.truncate(at);
-            prop_assert!(is_corrupt(&decoded(&frame, 0)));
+            prop_assert!(is_corrupt(&decoded(&frame, 0)) && has_no_time(&frame));
         }
     }
 

@@ -163,7 +163,8 @@ impl EventLog for EmbeddedLog {
         if let Some(time) = self.core.tail.appended_at(of, from) {
             return Ok(Some(time));
         }
-        Ok(self.read(of, from, 1)?.first().map(|record| record.recorded_at_ms))
+        let end = self.core.bounds(of)?.end;
+        if from < end { self.core.segments.appended_at(of, from, end) } else { Ok(None) }
     }
 
     fn reachable(&self) -> Result<(), Error> {

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use orderledger_domain::position::{Position, TopicPartition};
 use quick_cache::sync::Cache;
@@ -37,6 +37,8 @@ pub(super) struct Segments {
     page_cache_bytes: usize,
     files: RwLock<Files>,
     sealed: Cache<u32, Arc<Sealed>>,
+    /// A batch of which a time is read: a view far behind is looked at several times a second, in every partition.
+    scratch: Mutex<Vec<u8>>,
 }
 
 struct Files {
@@ -74,6 +76,7 @@ impl Segments {
             page_cache_bytes,
             files: RwLock::new(files),
             sealed: Cache::new(OPEN_MAX),
+            scratch: Mutex::default(),
         })
     }
 
@@ -115,6 +118,13 @@ impl Segments {
             if records.is_empty() { records = more } else { records.extend(more) }
         }
         Ok(records)
+    }
+
+    /// When the partition's record at `from` was appended, or the first behind it in the same file, below `end`.
+    pub(super) fn appended_at(&self, of: TopicPartition, from: u64, end: u64) -> Result<Option<i64>, Error> {
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = self.with_scan(of, from, |scan| scan.appended_at(of, from, end, &mut scratch));
+        time.map_err(|error| of_the_log(error, of.offset(from)))
     }
 
     /// Reads the file that has the partition's record at `from`, or the first behind it.

@@ -15,8 +15,8 @@ use fastbloom::BloomFilter;
 
 use super::block_cache::BlockCache;
 use super::run::{self, Change};
-use crate::Error;
 use crate::error::At;
+use crate::{Error, breathe};
 
 pub(super) mod block;
 mod cursor;
@@ -126,6 +126,7 @@ impl Sorted {
         let (mut blocks, mut block, mut first) = (Vec::new(), Vec::with_capacity(BLOCK_BYTES * 2), None::<Bytes>);
         let (mut offset, mut count, mut synced) = (0_u64, 0_usize, 0_u64);
         for row in rows {
+            breathe();
             let (key, value) = row?;
             keys.insert(key.as_ref());
             count = count.saturating_add(1);
