@@ -28,5 +28,5 @@ mod urgent;
 pub use data_dir::{DataDir, LogIdentity};
 pub use error::{At, Cause, Error};
 pub use id_index::IdIndex;
-pub use polite::{be_polite, breathe, breathing, keep_half_free, lagging_like_this, may_lag, while_lagging};
+pub use polite::{be_polite, breathe, keep_half_free, lag_no_more, lagging_like_this, may_lag, while_lagging};
 pub use urgent::{Urgency, allow_realtime};

@@ -19,7 +19,7 @@ pub fn be_polite() {
     }
 }
 
-pub use cores::{breathe, breathing, keep_half_free, lagging_like_this, may_lag, while_lagging};
+pub use cores::{breathe, keep_half_free, lag_no_more, lagging_like_this, may_lag, while_lagging};
 
 #[cfg(target_os = "linux")]
 mod cores {
@@ -53,8 +53,6 @@ mod cores {
 
     thread_local! {
         static KNOWN: Known = const { Known(Cell::new(None)) };
-        /// Whether it breathes where it doesn't lag.
-        static BREATHES: Cell<bool> = const { Cell::new(false) };
         /// When it breathed last.
         static BREATHED: Cell<Option<Instant>> = const { Cell::new(None) };
     }
@@ -78,15 +76,17 @@ mod cores {
     /// then itself, and stays there unless it says so, too.
     pub fn may_lag() {
         let thread = gettid();
-        let mut lagging = lagging();
-        lagging.insert(thread);
+        lagging().insert(thread);
         KNOWN.with(|known| known.0.set(Some(thread)));
-        if are_on_half() {
-            place(thread, true);
+        // To move oneself takes until one's turn comes there: not with the lock held.
+        let mut is_on_half = false;
+        while is_on_half != are_on_half() {
+            is_on_half = !is_on_half;
+            place(thread, is_on_half);
         }
     }
 
-    /// What a thread does first that this one starts for its own work: it may lag if this one may.
+    /// To be called first by a thread that this one starts for its own work: it may lag if this one may.
     pub fn lagging_like_this() -> impl FnOnce() + Send {
         let lags = lags();
         move || {
@@ -96,22 +96,10 @@ mod cores {
         }
     }
 
-    /// Does the work on all cores, but with the breaths of one that may lag: it has little time, and those of an order's way have less.
-    pub fn breathing<T>(work: impl FnOnce() -> T) -> T {
-        struct Before(bool);
-        impl Drop for Before {
-            fn drop(&mut self) {
-                BREATHES.set(self.0);
-            }
-        }
-        let _then = Before(BREATHES.replace(true));
-        work()
-    }
-
-    /// A breath, where one is due, of a thread that may lag, or works [`breathing`]: called between small pieces of work, with nothing locked that others wait for. A thread of an order's way
-    /// that woke meanwhile on the same core has it then; to yield (sched_yield(2)) is not enough, for the scheduler may give the core back at once.
+    /// A breath, where one is due, of a thread that may lag: called between small pieces of work, with nothing locked that others wait for. A thread of an order's way that
+    /// woke meanwhile on the same core has it then; to yield (sched_yield(2)) is not enough, for the scheduler may give the core back at once.
     pub fn breathe() {
-        if !are_on_half() || !(lags() || BREATHES.get()) {
+        if !are_on_half() || !lags() {
             return;
         }
         if BREATHED.get().is_none_or(|last| last.elapsed() >= STRETCH) {
@@ -125,12 +113,7 @@ mod cores {
         struct Ordinary;
         impl Drop for Ordinary {
             fn drop(&mut self) {
-                let Some(thread) = KNOWN.with(|known| known.0.take()) else { return };
-                let mut lagging = lagging();
-                lagging.remove(&thread);
-                if are_on_half() {
-                    place(thread, false);
-                }
+                lag_no_more();
             }
         }
         if lags() {
@@ -139,6 +122,16 @@ mod cores {
         may_lag();
         let _then = Ordinary;
         work()
+    }
+
+    /// This thread is an ordinary one from now on.
+    pub fn lag_no_more() {
+        let Some(thread) = KNOWN.with(|known| known.0.take()) else { return };
+        lagging().remove(&thread);
+        // Who is not among them is moved by nobody else.
+        if are_on_half() {
+            place(thread, false);
+        }
     }
 
     /// Whether the threads of this process that may lag keep off half of its cores; where there is but one, they stay.
@@ -182,6 +175,19 @@ mod cores {
         /// All of the process' threads that may lag keep off the cores at once: one test at a time.
         static ONE: Mutex<()> = Mutex::new(());
 
+        /// While a test has them; at its end, however it ends, nobody keeps off any more.
+        struct Cores(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+        impl Drop for Cores {
+            fn drop(&mut self) {
+                keep_half_free(false);
+            }
+        }
+
+        fn one_at_a_time() -> Cores {
+            Cores(ONE.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+
         /// How often this thread has slept or waited, as the system counts (proc_pid_status(5)).
         fn sleeps() -> u64 {
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
@@ -200,7 +206,7 @@ mod cores {
 
         #[test]
         fn threads_that_may_lag_keep_off_half_of_the_cores_as_long_as_that_is_asked_for() {
-            let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+            let _one = one_at_a_time();
             let all = cores();
             let half = all.div_ceil(2);
             let ((ask, asked), (answer, answered)) = (channel::<()>(), channel());
@@ -235,15 +241,20 @@ mod cores {
 
         #[test]
         fn they_breathe_while_that_is_asked_for_and_no_others_do() {
-            let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+            let _one = one_at_a_time();
+            let all = cores();
             keep_half_free(true);
             let lagging = while_lagging(|| sleeps_while_it_works(50));
-            let in_a_hurry = breathing(|| sleeps_while_it_works(50));
+            let no_more = while_lagging(|| {
+                lag_no_more();
+                assert_eq!(cores(), all, "it has all cores");
+                sleeps_while_it_works(0)
+            });
             let ordinary = sleeps_while_it_works(0);
             keep_half_free(false);
             let unasked = while_lagging(|| sleeps_while_it_works(0));
-            assert!(lagging.min(in_a_hurry) >= 50, "{lagging} {in_a_hurry}");
-            assert!(ordinary.max(unasked) < 10, "{ordinary} {unasked}");
+            assert!(lagging >= 50, "{lagging}");
+            assert!(ordinary.max(no_more).max(unasked) < 10, "{ordinary} {no_more} {unasked}");
         }
 
         #[test]
@@ -281,10 +292,8 @@ mod cores {
     /// On Linux alone.
     pub fn breathe() {}
 
-    /// Does the work.
-    pub fn breathing<T>(work: impl FnOnce() -> T) -> T {
-        work()
-    }
+    /// On Linux alone.
+    pub fn lag_no_more() {}
 
     /// On Linux alone threads keep off some of the cores.
     pub fn keep_half_free(_keep: bool) {}

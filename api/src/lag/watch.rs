@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use orderledger_domain::position::TopicPartition;
 use orderledger_projections::intake::Intake;
 use orderledger_projections::stage::fold::StageFold;
@@ -26,6 +27,8 @@ const MANY_A_SECOND: f64 = 10.0;
 pub(crate) struct Watch {
     begun: Instant,
     tracks: Mutex<Tracks>,
+    /// What was found last.
+    found: ArcSwap<Vec<Group>>,
 }
 
 /// How each group moved in each partition.
@@ -38,7 +41,7 @@ struct Tracks {
 
 impl Default for Watch {
     fn default() -> Watch {
-        Watch { begun: Instant::now(), tracks: Mutex::default() }
+        Watch { begun: Instant::now(), tracks: Mutex::default(), found: ArcSwap::default() }
     }
 }
 
@@ -47,6 +50,11 @@ impl Watch {
     /// It reads of the log what each hasn't read, which no order waits for.
     pub(crate) fn groups(&self, ledger: &Ledger) -> Result<Vec<Group>, Error> {
         while_lagging(|| self.look_at_all(ledger))
+    }
+
+    /// All groups as they were found last, a quarter of a second ago at most; none where the log gave no answer, or nobody has looked yet.
+    pub(crate) fn found(&self) -> Arc<Vec<Group>> {
+        self.found.load_full()
     }
 
     fn look_at_all(&self, ledger: &Ledger) -> Result<Vec<Group>, Error> {
@@ -124,6 +132,7 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
             let groups = groups.unwrap_or_default();
             of.conditions.courtesy.ask(groups.iter().any(goes_first));
             groups.iter().for_each(|group| tell(group, &mut frozen));
+            of.lag.found.store(Arc::new(groups));
             of.conditions.stop.sleep(EVERY);
         }
         keep_half_free(false);

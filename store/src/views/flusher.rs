@@ -1,6 +1,7 @@
 //! The thread that moves commits from memory to the disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -12,7 +13,7 @@ use super::layers::Layers;
 use super::run::{Change, Run};
 use super::sorted::{Reading, Sorted};
 use super::{Disk, Inner, Options};
-use crate::{Error, breathe, breathing, faults, may_lag, while_lagging};
+use crate::{Error, breathe, faults, lag_no_more, may_lag, while_lagging};
 
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
@@ -32,13 +33,9 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
 
 fn run(inner: &Inner) -> Result<(), Error> {
     let Some(disk) = &inner.disk else { return Ok(()) };
-    while let Some(Due { layers, haste }) = wait_until_due(inner) {
+    while let Some(Due { layers, is_waited_for }) = wait_until_due(inner) {
         let work = || flush(inner, disk, &layers);
-        match haste {
-            Haste::None => while_lagging(work)?,
-            Haste::Some => breathing(work)?,
-            Haste::All => work()?,
-        }
+        if is_waited_for { work() } else { while_lagging(work) }?;
     }
     Ok(())
 }
@@ -47,18 +44,8 @@ fn run(inner: &Inner) -> Result<(), Error> {
 struct Due {
     /// The moment whose commits in memory they are.
     layers: Arc<Layers>,
-    haste: Haste,
-}
-
-/// How much time there is to write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Haste {
-    /// Any, or the view may lag and its thread does all the time.
-    None,
-    /// If it came like this again commits would have to wait.
-    Some,
-    /// Somebody waits for it.
-    All,
+    /// Whether somebody waits for it, or commits will soon.
+    is_waited_for: bool,
 }
 
 /// What is due; `None` once nothing will be.
@@ -83,12 +70,7 @@ fn wait_until_due(inner: &Inner) -> Option<Due> {
         if many || is_wanted || flush_at <= now {
             pending.frozen = layers.runs.len();
             let is_behind = pending.rows / 2 >= flush_rows || pending.bytes / 2 >= flush_bytes;
-            let haste = match (is_wanted, is_behind) {
-                (true, _) => Haste::All,
-                (false, true) => Haste::Some,
-                (false, false) => Haste::None,
-            };
-            return Some(Due { layers, haste });
+            return Some(Due { layers, is_waited_for: is_wanted || is_behind });
         }
         let left = flush_at.saturating_duration_since(now);
         pending = inner.changed.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -101,7 +83,7 @@ fn flush(inner: &Inner, disk: &Disk, layers: &Layers) -> Result<(), Error> {
     let mut digest = inner.lock().durable.digest;
     let mut changed: Vec<&Change> = Vec::with_capacity(merged.len());
     for change in merged.rows() {
-        breathe();
+        breathe_unless_awaited(inner);
         let (key, value) = change;
         let old = below(disk, layers, key)?;
         if old == *value {
@@ -142,6 +124,14 @@ fn flush(inner: &Inner, disk: &Disk, layers: &Layers) -> Result<(), Error> {
     Ok(())
 }
 
+/// A view that may lag lags also where somebody waits for it; another one no longer, once somebody does.
+fn breathe_unless_awaited(inner: &Inner) {
+    if inner.awaited.load(Ordering::Relaxed) > 0 && !inner.options.may_lag {
+        lag_no_more();
+    }
+    breathe();
+}
+
 /// What the row was before the commits in memory.
 fn below(disk: &Disk, layers: &Layers, key: &[u8]) -> Result<Option<Bytes>, Error> {
     for file in layers.files.iter().rev() {
@@ -158,6 +148,9 @@ fn write(inner: &Inner, disk: &Disk, rows: &[&Change]) -> Result<Option<Arc<Sort
         return Ok(None);
     }
     let number = disk.catalog().number();
-    let all = rows.iter().map(|&row| Ok(row.clone()));
+    let all = rows.iter().map(|&row| {
+        breathe_unless_awaited(inner);
+        Ok(row.clone())
+    });
     Sorted::create((&inner.dir, number), &|_| Ok(()), &disk.blocks, rows.len(), all).map(|file| Some(Arc::new(file)))
 }

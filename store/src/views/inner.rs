@@ -1,7 +1,7 @@
 //! What a view, its readers and its threads share.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -44,6 +44,8 @@ pub(super) struct Inner {
     pub(super) changed: Condvar,
     /// Something changed in the files.
     pub(super) filed: Condvar,
+    /// How many wait for a flush.
+    pub(super) awaited: AtomicUsize,
     pub(super) failed: AtomicBool,
     pub(super) failure: OnceLock<Error>,
 }
@@ -104,6 +106,7 @@ impl Inner {
             pending: Mutex::new(pending),
             changed: Condvar::new(),
             filed: Condvar::new(),
+            awaited: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
@@ -119,7 +122,7 @@ impl Inner {
             if self.disk.is_none() || !self.is_full(&pending) {
                 break;
             }
-            pending = self.wait(pending);
+            pending = self.wait_for_flush(pending);
         }
         pending.committed = pending.committed.saturating_add(1);
         run.last_commit = pending.committed;
@@ -185,6 +188,14 @@ impl Inner {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for what the flusher does next; it makes haste meanwhile.
+    pub(super) fn wait_for_flush<'a>(&self, pending: MutexGuard<'a, Pending>) -> MutexGuard<'a, Pending> {
+        self.awaited.fetch_add(1, Ordering::Relaxed);
+        let pending = self.wait(pending);
+        self.awaited.fetch_sub(1, Ordering::Relaxed);
+        pending
     }
 
     pub(super) fn wait<'a>(&self, pending: MutexGuard<'a, Pending>) -> MutexGuard<'a, Pending> {

@@ -235,7 +235,7 @@ impl View {
         self.inner.changed.notify_all();
         while pending.flushed < target {
             self.inner.check()?;
-            pending = self.inner.wait(pending);
+            pending = self.inner.wait_for_flush(pending);
         }
         drop(pending);
         self.inner.check()

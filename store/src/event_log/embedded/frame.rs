@@ -92,7 +92,7 @@ pub(super) fn decode(frame: &[u8], base: Position, from: u64, records: &mut Vec<
 }
 
 /// When the batch's record at `from`, or the first behind it, was appended; `None` if it has none. `scratch` is for the bytes of the batch, and keeps its room: who
-/// asks for a time asks for one after another.
+/// asks for a time asks for one after another, and new memory costs more than the rest.
 pub(super) fn appended_at(
     frame: &[u8],
     base: Position,
@@ -102,6 +102,9 @@ pub(super) fn appended_at(
     let head = head(frame, base)?;
     if from >= base.offset.saturating_add(u64::from(head.count)) {
         return Ok(None);
+    }
+    if from <= base.offset {
+        return Ok(Some(head.recorded_at_ms));
     }
     let body = frame.get(HEAD_BYTES..).ok_or_else(|| damaged(base))?;
     let raw = match head.codec {

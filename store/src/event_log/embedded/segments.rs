@@ -122,8 +122,10 @@ impl Segments {
 
     /// When the partition's record at `from` was appended, or the first behind it in the same file, below `end`.
     pub(super) fn appended_at(&self, of: TopicPartition, from: u64, end: u64) -> Result<Option<i64>, Error> {
-        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        let time = self.with_scan(of, from, |scan| scan.appended_at(of, from, end, &mut scratch));
+        // Nobody waits for it: who has it may be a thread that lags.
+        let (mut kept, mut own) = (self.scratch.try_lock().ok(), Vec::new());
+        let scratch = kept.as_deref_mut().unwrap_or(&mut own);
+        let time = self.with_scan(of, from, |scan| scan.appended_at(of, from, end, scratch));
         time.map_err(|error| of_the_log(error, of.offset(from)))
     }
 
