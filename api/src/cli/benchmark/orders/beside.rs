@@ -15,8 +15,8 @@ use crate::latencies::Latencies;
 
 /// How often something is read.
 const READ_EVERY: Duration = Duration::from_millis(10);
-/// How often it is looked whether a rebuild has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often it is looked whether a rebuild has ended: to look costs the server something, too.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 const REBUILD: &str = "/v1/projections/all/rebuild";
 
