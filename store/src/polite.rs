@@ -78,8 +78,11 @@ mod cores {
         let thread = gettid();
         lagging().insert(thread);
         KNOWN.with(|known| known.0.set(Some(thread)));
-        // To move oneself takes until one's turn comes there: not with the lock held.
-        let mut is_on_half = false;
+        place_as_asked(thread, false);
+    }
+
+    /// To move oneself takes until one's turn comes there: not with the lock held.
+    fn place_as_asked(thread: Pid, mut is_on_half: bool) {
         while is_on_half != are_on_half() {
             is_on_half = !is_on_half;
             place(thread, is_on_half);
@@ -92,6 +95,10 @@ mod cores {
         move || {
             if lags {
                 may_lag();
+                // It began where the other one was, which may have been moved since.
+                let on_half = are_on_half();
+                place(gettid(), on_half);
+                place_as_asked(gettid(), on_half);
             }
         }
     }
@@ -127,9 +134,13 @@ mod cores {
     /// This thread is an ordinary one from now on.
     pub fn lag_no_more() {
         let Some(thread) = KNOWN.with(|known| known.0.take()) else { return };
-        lagging().remove(&thread);
+        let was_on_half = {
+            let mut lagging = lagging();
+            lagging.remove(&thread);
+            are_on_half()
+        };
         // Who is not among them is moved by nobody else.
-        if are_on_half() {
+        if was_on_half {
             place(thread, false);
         }
     }

@@ -4,12 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use orderledger_domain::position::TopicPartition;
 use orderledger_projections::intake::Intake;
 use orderledger_projections::stage::fold::StageFold;
 use orderledger_projections::worker::progress::{PartitionProgress, Standing};
-use orderledger_store::{Error, keep_half_free, while_lagging};
+use orderledger_store::{At, Error, keep_half_free, while_lagging};
 
 use super::class::Class;
 use super::group::{FROZEN_AFTER, Group, PartitionLag, TURN_WITHIN};
@@ -20,6 +19,9 @@ use crate::ledger::{Ledger, ViewHandle};
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(250);
 
+/// What was found so long ago says nothing of now.
+const STALE_AFTER: Duration = Duration::from_secs(5);
+
 /// So many records of `orders` a second are those of more than a few orders: one alone is two to four.
 const MANY_A_SECOND: f64 = 10.0;
 
@@ -27,9 +29,11 @@ const MANY_A_SECOND: f64 = 10.0;
 pub(crate) struct Watch {
     begun: Instant,
     tracks: Mutex<Tracks>,
-    /// What was found last.
-    found: ArcSwap<Vec<Group>>,
+    /// When it was looked last, and what was found.
+    found: Mutex<Option<(Instant, Found)>>,
 }
+
+type Found = Result<Arc<Vec<Group>>, Error>;
 
 /// How each group moved in each partition.
 #[derive(Default)]
@@ -41,7 +45,7 @@ struct Tracks {
 
 impl Default for Watch {
     fn default() -> Watch {
-        Watch { begun: Instant::now(), tracks: Mutex::default(), found: ArcSwap::default() }
+        Watch { begun: Instant::now(), tracks: Mutex::default(), found: Mutex::default() }
     }
 }
 
@@ -52,9 +56,16 @@ impl Watch {
         while_lagging(|| self.look_at_all(ledger))
     }
 
-    /// All groups as they were found last, a quarter of a second ago at most; none where the log gave no answer, or nobody has looked yet.
-    pub(crate) fn found(&self) -> Arc<Vec<Group>> {
-        self.found.load_full()
+    /// All groups as they were found last, mostly a quarter of a second ago; none before the first look. [`Error::Unavailable`] where a look takes for longer
+    /// than [`STALE_AFTER`].
+    pub(crate) fn found(&self) -> Found {
+        match &*self.found.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(Arc::default()),
+            Some((at, _)) if at.elapsed() > STALE_AFTER => {
+                Err(Error::unavailable(At::Log, "it doesn't say in time how far the groups are behind"))
+            }
+            Some((_, found)) => found.clone(),
+        }
     }
 
     fn look_at_all(&self, ledger: &Ledger) -> Result<Vec<Group>, Error> {
@@ -125,14 +136,14 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
         let mut frozen = BTreeSet::new();
         while !of.conditions.stop.is_set() {
             // A log that doesn't answer is told of elsewhere.
-            let groups = of.lag.groups(&of);
-            if let Ok(groups) = &groups {
+            let found: Found = of.lag.groups(&of).map(Arc::new);
+            if let Ok(groups) = &found {
                 keep_half_free(groups.iter().any(passes_orders));
             }
-            let groups = groups.unwrap_or_default();
+            let groups = found.as_ref().map(|groups| groups.as_slice()).unwrap_or_default();
             of.conditions.courtesy.ask(groups.iter().any(goes_first));
             groups.iter().for_each(|group| tell(group, &mut frozen));
-            of.lag.found.store(Arc::new(groups));
+            *of.lag.found.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found));
             of.conditions.stop.sleep(EVERY);
         }
         keep_half_free(false);

@@ -29,7 +29,7 @@ impl Present for Lag {
             return Ok(Vec::new());
         }
         // Nothing is asked for it: what looks for all channels delivers what people wait for.
-        let groups = look.ledger.lag.found();
+        let groups = look.ledger.lag.found()?;
         if groups.is_empty() {
             return Ok(Vec::new());
         }

@@ -52,7 +52,7 @@ fn one_group_is_frozen_and_every_place_says_so_of_it_alone() {
         "{detail} {next}"
     );
     let mut channel = Listener::open(client.base(), "lag", None);
-    // It tells what was found last, a quarter of a second ago at most.
+    // It tells what was found last, mostly a quarter of a second ago.
     let is_frozen = |row: &Value| row["name"] == "settlement" && row["state"] == "frozen";
     let told = channel.until(|event| is_frozen(&event.data)).pop().unwrap().data;
     assert_eq!((&told["state"], &told["lagRecords"]), (&json!("frozen"), &records), "{told}");

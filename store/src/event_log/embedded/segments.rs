@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 use orderledger_domain::position::{Position, TopicPartition};
 use quick_cache::sync::Cache;
@@ -123,7 +123,12 @@ impl Segments {
     /// When the partition's record at `from` was appended, or the first behind it in the same file, below `end`.
     pub(super) fn appended_at(&self, of: TopicPartition, from: u64, end: u64) -> Result<Option<i64>, Error> {
         // Nobody waits for it: who has it may be a thread that lags.
-        let (mut kept, mut own) = (self.scratch.try_lock().ok(), Vec::new());
+        let kept = match self.scratch.try_lock() {
+            Ok(kept) => Some(kept),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let (mut kept, mut own) = (kept, Vec::new());
         let scratch = kept.as_deref_mut().unwrap_or(&mut own);
         let time = self.with_scan(of, from, |scan| scan.appended_at(of, from, end, scratch));
         time.map_err(|error| of_the_log(error, of.offset(from)))
