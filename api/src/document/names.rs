@@ -33,6 +33,12 @@ const PARAMETERS: &[(&str, &str, &str, &str)] = &[
     ("", "since", "Time", "Recorded from this time on."),
     ("", "until", "Time", "Recorded before this time."),
     ("", "type", "Types", "Only these event types, with commas between them."),
+    (
+        "auditEvents",
+        "type",
+        "Types",
+        "Only these event types and types of the topic notifications, with commas between them.",
+    ),
     ("", "asOfPosition", "Positions", "As it was right after this position."),
     ("", "asOfTime", "Time", "As it was at this time; excludes `asOfPosition`."),
     ("", "asOfDay", "Day", "As it was when the session closed that ended this trading day; excludes the other two."),

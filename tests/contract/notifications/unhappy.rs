@@ -214,5 +214,12 @@ fn a_secret_is_rotated_with_both_signing_and_a_webhook_is_deleted_for_good() {
         "one that is gone is told nothing"
     );
     assert!(seen[1].is_signed_with(other["secret"].as_str().unwrap()));
+    // What the log holds of them, by its types.
+    let of = |types: &str| client.get(format!("/v1/audit/events?type={types}")).expect(200)["data"].clone();
+    let count = |types: &str, count: usize| until(|| of(types), |rows| rows.as_array().unwrap().len() == count);
+    count("WebhookSet", 3);
+    assert_eq!(count("WebhookDeleted", 1)[0]["event"]["payload"]["webhookId"], first["webhookId"]);
+    count("WebhookDeleted,AccountCredited", 5);
+    client.get("/v1/audit/events?type=WebhookForgotten").expect_problem(422, "invalid-request");
     server.stop();
 }

@@ -1,7 +1,6 @@
 //! Which records are wanted.
 
 use orderledger_domain::envelope;
-use orderledger_domain::event::EventType;
 use orderledger_domain::ids::{Symbol, UserId};
 use orderledger_domain::partition::of_key;
 use orderledger_domain::position::{Topic, TopicPartition};
@@ -51,11 +50,10 @@ impl Filter {
         (self.types.is_empty() || is_of_type()) && (self.symbol.is_none() || self.symbol == symbol(record))
     }
 
-    /// The same as a question to a server, which knows events alone.
+    /// The same as a question to a server.
     pub(super) fn query(&self) -> String {
         let symbol = self.symbol.map(|symbol| format!("&symbol={symbol}"));
-        let are_events = !self.types.is_empty() && self.types.iter().all(|name| EventType::from_name(name).is_some());
-        let types = are_events.then(|| format!("&type={}", self.types.join(",")));
+        let types = (!self.types.is_empty()).then(|| format!("&type={}", self.types.join(",")));
         symbol.into_iter().chain(types).collect()
     }
 }

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use orderledger_domain::ids::Symbol;
 use orderledger_domain::position::{Position, Topic, TopicPartition};
-use orderledger_projections::audit::queries::{EventsQuery, events, record, visit_events};
+use orderledger_projections::audit::queries::{EventsQuery, Types, events, record, visit_events};
 use orderledger_store::views::{Direction, ViewReader};
 
 use super::TOPICS;
@@ -18,7 +18,6 @@ use crate::http::problem::Problem;
 use crate::http::sheet::Sheet;
 use crate::http::{answer, cursor};
 use crate::ledger::Ledger;
-use crate::queries::accounts::transactions::types;
 use crate::queries::{AUDIT, read, wait_for_cursor};
 use crate::rows::{AuditLine, AuditRow};
 
@@ -37,7 +36,7 @@ pub(crate) async fn list(
         partition,
         from: params.number("from", 0, u64::MAX).unwrap_or(0),
         symbol: params.query("symbol", Symbol::new),
-        types: types(&mut params),
+        types: params.query("type", types).unwrap_or(Types::ALL),
         since: params.moment("since"),
         until: params.moment("until"),
         after: wanted.after,
@@ -87,6 +86,12 @@ async fn export(
         Ok(rest.pass(rows, next))
     };
     Export { ledger, view: AUDIT, form, name: "events", as_of }.stream::<AuditLine<'_>>(step).await
+}
+
+/// Types with commas between them.
+fn types(text: &str) -> Result<Types, &'static str> {
+    let unknown = "must be event types such as OrderFilled, or types of the topic notifications such as WebhookSet";
+    text.split(',').map(|name| Types::from_name(name).ok_or(unknown)).collect()
 }
 
 pub(super) fn topic(text: &str) -> Result<Topic, &'static str> {

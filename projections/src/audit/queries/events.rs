@@ -8,9 +8,10 @@ use orderledger_store::views::{Direction, ViewReader};
 
 use super::super::block::{Blocks, StoredRecord};
 use super::super::lists::Entries;
-use super::super::rows::{self, List, TypeSet};
+use super::super::rows::{self, List};
 use super::lookup::give_listed;
 use super::visit::Visit;
+use super::wanted::Types;
 use super::{PAGE_BLOCKS_MAX, PAGE_BYTES_MAX, chain_heads, time};
 
 /// Which records of the log.
@@ -24,8 +25,8 @@ pub struct EventsQuery {
     pub from: u64,
     /// Only what names this symbol.
     pub symbol: Option<Symbol>,
-    /// Only these event types.
-    pub types: TypeSet,
+    /// Only these types.
+    pub types: Types,
     /// Recorded at or after it.
     pub since: Option<Timestamp>,
     /// Recorded before it.
@@ -39,7 +40,7 @@ pub struct EventsQuery {
 impl EventsQuery {
     /// Every record from the beginning.
     pub const fn all(limit: usize) -> EventsQuery {
-        let (topic, partition, from, symbol, types) = (None, None, 0, None, TypeSet::ALL);
+        let (topic, partition, from, symbol, types) = (None, None, 0, None, Types::ALL);
         EventsQuery { topic, partition, from, symbol, types, since: None, until: None, after: None, limit }
     }
 
@@ -86,7 +87,7 @@ pub fn visit_events(
         let range = time::range(reader, of, (query.since, query.until), (query.first_offset(of), below(of)))?;
         let full = match query.symbol {
             Some(symbol) => {
-                let (list, types) = (rows::list(List::Symbol(symbol), of), query.types);
+                let (list, types) = (rows::list(List::Symbol(symbol), of), query.types.events);
                 let mut left = filling.left;
                 let mut entries = Entries::new(reader, list.as_slice(), range, types, Direction::Ascending, &mut left);
                 let offsets = entries.by_ref().map(|entry| entry.map(|(offset, _)| offset));
@@ -128,7 +129,7 @@ impl<F: FnMut(&StoredRecord)> Filling<F> {
         reader: &ViewReader,
         of: TopicPartition,
         (from, to): (u64, u64),
-        types: TypeSet,
+        types: Types,
     ) -> Result<bool, Error> {
         for block in Blocks::new(reader, of, from, to)? {
             let block = block?;
@@ -138,12 +139,13 @@ impl<F: FnMut(&StoredRecord)> Filling<F> {
             };
             self.left = left;
             self.passed = Some(of.offset(block.head.last_offset));
-            if !block.head.types.meets(types) {
+            if !block.head.types.meets(types.in_blocks_of(of.topic)) {
                 continue;
             }
+            // For those types many a block is unpacked in vain.
+            self.left = self.left.saturating_sub(types.costs(of.topic));
             for record in block.decode()? {
-                let wanted = (from..to).contains(&record.position.offset)
-                    && TypeSet::of_number(rows::type_number(record.event_type)).meets(types);
+                let wanted = (from..to).contains(&record.position.offset) && types.has(&record);
                 if wanted && self.push(&record) {
                     return Ok(true);
                 }

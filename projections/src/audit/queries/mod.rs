@@ -24,6 +24,7 @@ mod recent;
 mod symbol;
 mod time;
 mod visit;
+mod wanted;
 
 pub use events::{EventsPage, EventsQuery, events, visit_events};
 pub use history::{HistoryPage, HistoryQuery, has_history, history, history_count, visit_history};
@@ -31,6 +32,7 @@ pub use proof::{Checkpoint, CheckpointsPage, Consistency, Inclusion, Unprovable,
 pub use recent::Recent;
 pub use symbol::{SymbolQuery, visit_symbol};
 pub use time::first_offset_since;
+pub use wanted::Types;
 
 /// A page ends once its records have that many bytes; it holds at least one.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;

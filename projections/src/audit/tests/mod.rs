@@ -19,6 +19,7 @@ use orderledger_store::views::{RowsDigest, Schema, View, ViewReader};
 use uuid::Uuid;
 
 use super::Audit;
+use super::queries::Types;
 use crate::worker::fold::Fold;
 use crate::worker::partition::{Arrived, PartitionState};
 use crate::worker::read::Read;
@@ -29,8 +30,13 @@ mod bytes_kept;
 mod golden;
 mod merkle;
 mod readable;
+mod said;
 
 const PARTITIONS: u32 = 2;
+
+fn named(types: &[&str]) -> Types {
+    types.iter().map(|name| Types::from_name(name).unwrap()).collect()
+}
 
 /// A log written by hand.
 #[derive(Default)]
