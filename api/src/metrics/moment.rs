@@ -27,6 +27,7 @@ pub(crate) struct Moment {
     appends_waiting: usize,
     streams: usize,
     exports: usize,
+    resting_orders: usize,
     /// Records of another server that each stage has read.
     twins: Vec<(&'static str, u64)>,
     /// None while the view has no rows.
@@ -49,6 +50,7 @@ impl Moment {
             appends_waiting: WRITES_MAX.saturating_sub(ledger.writes.available_permits()),
             streams: ledger.streams.open(),
             exports: ledger.open_exports(),
+            resting_orders: ledger.board.resting(),
             twins: ledger.stages().map(twin).to_vec(),
             webhooks: OfWebhooks::of(ledger),
         })
@@ -95,6 +97,7 @@ impl Collector for Moment {
         text.gauge("orderledger_log_reachable", "1 if the log can be reached and takes records", reachable)?;
         text.gauge("orderledger_streams_open", "Streams that are open", count(self.streams))?;
         text.gauge("orderledger_exports_open", "Lists that are being streamed", count(self.exports))?;
+        text.gauge("orderledger_resting_orders", "Orders that rest in the books", count(self.resting_orders))?;
         let twins = self.twins.iter().map(|(stage, records)| ([("group", *stage)], *records));
         text.counters("orderledger_twin_records", "Records of another server on the same topics", twins)?;
         workers::groups(text, &self.groups)?;

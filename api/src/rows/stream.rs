@@ -92,6 +92,7 @@ mod tests {
             next_offset,
             recorded_at: Timestamp::default(),
             last_book_seq: 0,
+            resting: bids.len(),
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) fn view(
         next_offset,
         recorded_at,
         last_book_seq: market.book.last_book_seq(),
+        resting: market.book.len(),
     }
 }
 

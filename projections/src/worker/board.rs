@@ -41,6 +41,8 @@ pub struct BookView {
     pub recorded_at: Timestamp,
     /// The number of the book's last trade, 0 before the first.
     pub last_book_seq: u64,
+    /// How many orders rest, at whatever depth.
+    pub resting: usize,
 }
 
 /// All published books. A market exists here from its first accepted order.
@@ -101,6 +103,11 @@ impl Board {
     /// Every symbol with a market, in order.
     pub fn symbols(&self) -> Vec<Symbol> {
         self.read().keys().copied().collect()
+    }
+
+    /// How many orders rest in all books.
+    pub fn resting(&self) -> usize {
+        self.read().values().map(|slot| slot.load().resting).sum()
     }
 
     /// For each partition of `books` the offset below which everything is in the published books; watch it to wait.

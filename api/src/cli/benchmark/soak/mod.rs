@@ -32,9 +32,10 @@ reads of balances and markets beside it; orders, cancels, amends, withdrawals, r
 sessions every ten minutes. First every account gets what it needs, as fast as the server takes it.
 
 Every --every seconds the server is looked at from outside: records in its log, resident memory, open files, threads, \
-bytes of the data directory (the log with the embedded one) for each record, the longest lag of a critical group and of \
-the others, p99 of the calls' answers from their intended send and of the reads', answers of 5xx. Below the table: each \
-figure's median in the first third of the time and in the last, and 'x', their quotient.
+bytes of the data directory (the log with the embedded one) for each record, rows of views and orders that rest (memory \
+grows with both), the longest lag of a critical group and of the others, p99 of the calls' answers from their intended \
+send and of the reads', answers of 5xx. Below the table: each figure's median in the first third of the time and in the \
+last, and 'x', their quotient.
 
 At the end everything must catch up within a minute, the server must end in order, the log must hold as many accepted \
 orders as the server said, and `verify` must find no difference (exit 4 if not). Answers of 5xx end with 1.";

@@ -27,6 +27,10 @@ pub(super) struct Sample {
     pub(super) threads: u64,
     /// Bytes of the data directory's files.
     pub(super) disk: u64,
+    /// In the views' files: what is known of each without reading it stands in memory.
+    pub(super) rows: u64,
+    /// In the books: each stands in memory, with its reserve.
+    pub(super) resting_orders: u64,
     /// The longest lag of a group with the class critical, and of the others, in milliseconds.
     pub(super) lag_critical_ms: u64,
     pub(super) lag_others_ms: u64,
@@ -41,7 +45,10 @@ pub(super) async fn look(
     at: Duration,
     counted: &Counted,
 ) -> Result<Sample, Failure> {
-    let answer = Connection::open(address).await?.get("/v1/projections").await?;
+    let mut connection = Connection::open(address).await?;
+    let metrics = connection.get("/metrics").await?.body;
+    let metrics = String::from_utf8_lossy(&metrics);
+    let answer = connection.get("/v1/projections").await?;
     let status: Value = serde_json::from_slice(&answer.body).map_err(Failure::failed)?;
     let unknown = || Failure::failed("the server doesn't say how far its workers are behind");
     let (mut records, mut lag_critical_ms, mut lag_others_ms) = (0, 0, 0);
@@ -62,6 +69,8 @@ pub(super) async fn look(
         files: spent::open_files_of(process),
         threads: spent::threads_of(process),
         disk: spent::file_bytes_below(data),
+        rows: total(&metrics, "orderledger_view_rows")?,
+        resting_orders: total(&metrics, "orderledger_resting_orders")?,
         lag_critical_ms,
         lag_others_ms,
         // Last, behind every wait: a look that is called off has taken nothing.
@@ -69,15 +78,27 @@ pub(super) async fn look(
     })
 }
 
+/// The samples of a metric added up; what is asked for are counts.
+fn total(metrics: &str, name: &str) -> Result<u64, Failure> {
+    let of_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    let mut values = metrics.lines().filter(of_it).filter_map(|line| line.rsplit(' ').next()).peekable();
+    if values.peek().is_none() {
+        return Err(Failure::failed(format!("the server's /metrics have no {name}")));
+    }
+    // Prometheus' text has floating point: 12.0.
+    let whole = |value: &str| value.split('.').next().unwrap_or_default().parse::<u64>();
+    values.try_fold(0_u64, |sum, value| Ok(sum.saturating_add(whole(value).map_err(Failure::failed)?)))
+}
+
 /// The headings of [`Sample::line`].
-pub(super) const HEADINGS: &str = "      at      records   calls/s  resident  files  threads  disk MiB  B/record   lag ms  others  answer p99  read p99   5xx\n";
+pub(super) const HEADINGS: &str = "      at      records   calls/s  resident  files  threads  disk MiB  B/record         rows   resting   lag ms  others  answer p99  read p99   5xx\n";
 
 impl Sample {
     /// As a line of the table; `before` is the look before.
     pub(super) fn line(&self, before: Option<&Sample>) -> String {
         let since = self.at.saturating_sub(before.map_or(Duration::ZERO, |before| before.at));
         format!(
-            "{:>6} s {:>12} {:>9} {:>9} {:>6} {:>8} {:>9} {:>9} {:>8} {:>7} {:>11} {:>9} {:>5}\n",
+            "{:>6} s {:>12} {:>9} {:>9} {:>6} {:>8} {:>9} {:>9} {:>12} {:>9} {:>8} {:>7} {:>11} {:>9} {:>5}\n",
             self.at.as_secs(),
             grouped(self.records),
             grouped(self.window.calls.checked_div(since.as_secs()).unwrap_or(0)),
@@ -86,6 +107,8 @@ impl Sample {
             self.threads,
             grouped(self.disk / MIB),
             self.disk.checked_div(self.records).unwrap_or(0),
+            grouped(self.rows),
+            grouped(self.resting_orders),
             self.lag_critical_ms,
             self.lag_others_ms,
             millis(self.window.answered.micros(990)),
@@ -103,6 +126,8 @@ impl Sample {
             "openFiles": self.files,
             "threads": self.threads,
             "diskBytes": self.disk,
+            "rows": self.rows,
+            "restingOrders": self.resting_orders,
             "lagCriticalMs": self.lag_critical_ms,
             "lagOthersMs": self.lag_others_ms,
             "calls": self.window.calls,

@@ -24,6 +24,8 @@ pub(super) fn of(samples: &[Sample]) -> Vec<Trend> {
         trend("open files", samples, |sample| sample.files),
         trend("threads", samples, |sample| sample.threads),
         trend("bytes on disk a record", samples, disk),
+        trend("rows", samples, |sample| sample.rows),
+        trend("resting orders", samples, |sample| sample.resting_orders),
         trend("lag of critical groups, ms", samples, |sample| sample.lag_critical_ms),
         trend("lag of the others, ms", samples, |sample| sample.lag_others_ms),
         trend("answer p99, microseconds", samples, |sample| sample.window.answered.micros(990)),
