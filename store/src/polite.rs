@@ -19,7 +19,6 @@ pub fn be_polite() {
     }
 }
 
-pub(crate) use cores::breathing_like_this;
 pub use cores::{breathe, keep_half_free, lag_no_more, lagging_like_this, may_lag, while_lagging};
 
 #[cfg(target_os = "linux")]
@@ -54,8 +53,6 @@ mod cores {
 
     thread_local! {
         static KNOWN: Known = const { Known(Cell::new(None)) };
-        /// Whether it breathes without being one of those.
-        static BREATHES: Cell<bool> = const { Cell::new(false) };
         /// When it breathed last.
         static BREATHED: Cell<Option<Instant>> = const { Cell::new(None) };
     }
@@ -92,12 +89,6 @@ mod cores {
         }
     }
 
-    /// To be called first by a thread that this one starts, is where this one is, and ends soon: it breathes if this one does.
-    pub(crate) fn breathing_like_this() -> impl FnOnce() + Send {
-        let breathes = lags() || BREATHES.get();
-        move || BREATHES.set(breathes)
-    }
-
     /// To be called first by a thread that this one starts for its own work: it may lag if this one may.
     pub fn lagging_like_this() -> impl FnOnce() + Send {
         let lags = lags();
@@ -115,7 +106,7 @@ mod cores {
     /// A breath, where one is due, of a thread that may lag: called between small pieces of work, with nothing locked that others wait for. A thread of an order's way that
     /// woke meanwhile on the same core has it then; to yield (sched_yield(2)) is not enough, for the scheduler may give the core back at once.
     pub fn breathe() {
-        if !are_on_half() || !(lags() || BREATHES.get()) {
+        if !are_on_half() || !lags() {
             return;
         }
         if BREATHED.get().is_none_or(|last| last.elapsed() >= STRETCH) {
@@ -306,11 +297,6 @@ mod cores {
 
     /// On Linux alone.
     pub fn lagging_like_this() -> impl FnOnce() + Send {
-        || ()
-    }
-
-    /// On Linux alone.
-    pub(crate) fn breathing_like_this() -> impl FnOnce() + Send {
         || ()
     }
 

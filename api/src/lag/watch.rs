@@ -8,12 +8,11 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_projections::intake::Intake;
 use orderledger_projections::stage::fold::StageFold;
 use orderledger_projections::worker::progress::{PartitionProgress, Standing};
-use orderledger_store::{At, Error, go_last, keep_half_free, while_lagging};
+use orderledger_store::{At, Error, keep_half_free, while_lagging};
 
 use super::class::Class;
 use super::group::{FROZEN_AFTER, Group, PartitionLag, TURN_WITHIN};
 use super::partition::{Lag, lag};
-use super::share::Shares;
 use super::track::Track;
 use crate::ledger::{Ledger, ViewHandle};
 
@@ -134,21 +133,12 @@ fn look(
 pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
     let of = Arc::clone(ledger);
     ledger.rebuilds.spawn("lag", move || {
-        let _ends = Asks;
-        let (mut frozen, mut shares) = (BTreeSet::new(), Shares::default());
+        let mut frozen = BTreeSet::new();
         while !of.conditions.stop.is_set() {
             // A log that doesn't answer is told of elsewhere.
             let found: Found = of.lag.groups(&of).map(Arc::new);
-            let orders_come = found.as_ref().is_ok_and(|groups| groups.iter().any(passes_orders));
             if let Ok(groups) = &found {
-                keep_half_free(orders_come);
-                let views = of.views();
-                let rests =
-                    |name: &str| views.iter().any(|view| view.name == name && (view.needs_rebuild() || view.rests()));
-                let has_share = shares.look(of.lag.begun.elapsed(), groups, |name| !rests(name));
-                go_last(orders_come && !has_share);
-            } else {
-                go_last(false);
+                keep_half_free(groups.iter().any(passes_orders));
             }
             let groups = found.as_ref().map(|groups| groups.as_slice()).unwrap_or_default();
             of.conditions.courtesy.ask(groups.iter().any(goes_first));
@@ -156,17 +146,8 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
             *of.lag.found.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found));
             of.conditions.stop.sleep(EVERY);
         }
-    })
-}
-
-/// What is asked of those that may lag is asked by nobody any more once this ends, also in a panic.
-struct Asks;
-
-impl Drop for Asks {
-    fn drop(&mut self) {
         keep_half_free(false);
-        go_last(false);
-    }
+    })
 }
 
 /// Whether somebody waits for what it does, more than once in a while: what may lag keeps off half of the cores then.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind, Record};
-use orderledger_store::{At, Error, STRETCH, as_last, breathe, lagging_like_this};
+use orderledger_store::{At, Error, breathe, lagging_like_this};
 
 use crate::worker::any::AnyFolding;
 use crate::worker::fold::Failure;
@@ -60,7 +60,6 @@ pub struct Pass<'a> {
     /// With so many they commit.
     commit_bytes: usize,
     passed: Passed,
-    goes_last: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -93,27 +92,13 @@ impl<'a> Pass<'a> {
             uncommitted: 0,
             commit_bytes,
             passed: Passed::default(),
-            goes_last: false,
         })
-    }
-
-    /// Whether the next steps' folds may be left with what nobody else wants of the cores, while orders come. Not where somebody waits for the rows.
-    pub fn may_go_last(&mut self, may: bool) {
-        self.goes_last = may;
     }
 
     /// Reads on for a while, as far as it lies below these ends, and folds it; they never shrink from one step to the next. True once all
     /// of it is folded, and committed with what waits and is to be applied.
     pub fn step(&mut self, foldings: &mut [Box<dyn AnyFolding>], ends: &Ends) -> Result<bool, Failure> {
-        let is_there = self.fold(foldings, ends)?;
-        if is_there {
-            // Here, for what it starts to read with is kept for others, too.
-            foldings.iter_mut().try_for_each(|folding| folding.release_all(self.log, self.key))?;
-        }
-        Ok(is_there)
-    }
-
-    fn fold(&mut self, foldings: &mut [Box<dyn AnyFolding>], ends: &Ends) -> Result<bool, Failure> {
+        let (log, key) = (self.log, self.key);
         std::thread::scope(|scope| {
             let mut queues = Vec::with_capacity(foldings.len());
             let mut folds = Vec::with_capacity(foldings.len());
@@ -121,11 +106,10 @@ impl<'a> Pass<'a> {
                 let (queue, work) = sync_channel(PORTIONS_AHEAD);
                 let named = Builder::new().name(format!("fold-{}", folding.name()));
                 let (carried, lagging) = (poison::carried(), lagging_like_this());
-                let goes_last = self.goes_last;
                 let fold = move || {
                     carried();
                     lagging();
-                    fold_all(&mut **folding, ends, goes_last, &work)
+                    fold_all(&mut **folding, (log, key, ends), &work)
                 };
                 let spawned = named.spawn_scoped(scope, fold).map_err(|error| {
                     Error::unavailable(At::Log, "the system gives no thread for a rebuild's fold").with_source(error)
@@ -268,18 +252,17 @@ enum Work {
 }
 
 /// Does all of it until no more comes.
-fn fold_all(folding: &mut dyn AnyFolding, ends: &Ends, goes_last: bool, work: &Receiver<Work>) -> Result<(), Failure> {
+fn fold_all(
+    folding: &mut dyn AnyFolding,
+    (log, key, ends): (&dyn EventLog, &StreamKey, &Ends),
+    work: &Receiver<Work>,
+) -> Result<(), Failure> {
     for work in work {
         match work {
             Work::Take { reads, is_commit_due } => {
-                for reads in reads.chunks(STRETCH) {
-                    let mut take = || {
-                        reads.iter().try_for_each(|read| {
-                            breathe();
-                            folding.take(read).map(drop)
-                        })
-                    };
-                    if goes_last { as_last(take) } else { take() }?;
+                for read in &*reads {
+                    breathe();
+                    folding.take(read)?;
                 }
                 if is_commit_due || folding.is_full() {
                     folding.commit()?;
@@ -288,6 +271,7 @@ fn fold_all(folding: &mut dyn AnyFolding, ends: &Ends, goes_last: bool, work: &R
             Work::End => {
                 folding.pass_holes(&|of| end_of(ends, of));
                 folding.commit()?;
+                folding.release_all(log, key)?;
             }
         }
     }

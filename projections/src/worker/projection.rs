@@ -8,7 +8,7 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::views::View;
-use orderledger_store::{At, Error, STRETCH, Urgency, as_last, breathe, may_lag};
+use orderledger_store::{At, Error, Urgency, breathe, may_lag};
 
 use super::clock::Clock;
 use super::courtesy::Courtesy;
@@ -228,21 +228,13 @@ impl<F: Fold> Attempt<F> {
     pub(super) fn turn(&mut self, setup: &Setup, fetched: &[Fetched]) -> Result<(), Failure> {
         let Attempt { folding, reader, notices, .. } = self;
         reader.report(&|| folding.positions());
-        let is_live = pace::is_live(fetched.iter().map(|fetched| fetched.records.len()).sum());
         for Fetched { from, records } in fetched {
-            for records in records.chunks(STRETCH) {
-                let mut take = || {
-                    records.iter().try_for_each(|record| {
-                        breathe();
-                        let read = Read::new(*from, record.clone(), &setup.key);
-                        let span = trace::taking(&read, F::NAME);
-                        span.in_scope(|| folding.take(&read))?;
-                        trace::taken(&span);
-                        Ok::<(), Failure>(())
-                    })
-                };
-                // What keeps up is soon done with it.
-                if F::IS_WAITED_FOR || is_live { take() } else { as_last(take) }?;
+            for record in records {
+                breathe();
+                let read = Read::new(*from, record.clone(), &setup.key);
+                let span = trace::taking(&read, F::NAME);
+                span.in_scope(|| folding.take(&read))?;
+                trace::taken(&span);
             }
         }
         let is_changed = !fetched.is_empty() || folding.is_releasing();

@@ -13,7 +13,7 @@ use super::layers::Layers;
 use super::run::{Change, Run};
 use super::sorted::{Reading, Sorted};
 use super::{Disk, Inner, Options};
-use crate::{Error, STRETCH, as_last, breathe, faults, lag_no_more, may_lag, while_lagging};
+use crate::{Error, breathe, faults, lag_no_more, may_lag, while_lagging};
 
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
@@ -82,27 +82,20 @@ fn flush(inner: &Inner, disk: &Disk, layers: &Layers) -> Result<(), Error> {
     let Some(merged) = Run::merge_all(&layers.runs) else { return Ok(()) };
     let mut digest = inner.lock().durable.digest;
     let mut changed: Vec<&Change> = Vec::with_capacity(merged.len());
-    for changes in merged.rows().chunks(STRETCH) {
-        let mut look = || {
-            for change in changes {
-                breathe_unless_awaited(inner);
-                let (key, value) = change;
-                let old = below(disk, layers, key)?;
-                if old == *value {
-                    continue;
-                }
-                if let Some(old) = &old {
-                    digest.remove(key, old);
-                }
-                if let Some(value) = value {
-                    digest.add(key, value);
-                }
-                changed.push(change);
-            }
-            Ok::<(), Error>(())
-        };
-        let is_awaited = inner.awaited.load(Ordering::Relaxed) > 0;
-        if inner.options.may_lag && !is_awaited { as_last(look) } else { look() }?;
+    for change in merged.rows() {
+        breathe_unless_awaited(inner);
+        let (key, value) = change;
+        let old = below(disk, layers, key)?;
+        if old == *value {
+            continue;
+        }
+        if let Some(old) = &old {
+            digest.remove(key, old);
+        }
+        if let Some(value) = value {
+            digest.add(key, value);
+        }
+        changed.push(change);
     }
     let durable = DigestAt { digest, head: merged.head.clone() };
     faults::point("view.before-batch");

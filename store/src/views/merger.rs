@@ -11,7 +11,6 @@ use super::layers::Layers;
 use super::merge::{self, Merge};
 use super::sorted::{self, Sorted};
 use super::{Disk, Inner};
-use crate::last::in_stretches;
 use crate::{Error, be_polite, faults};
 
 /// Files of fewer bytes are of one size.
@@ -80,7 +79,7 @@ fn merge(inner: &Inner, disk: &Disk, layers: &Layers, due: Range<usize>) -> Resu
     };
     let number = disk.catalog().number();
     let rows_max = old.iter().map(|file| file.rows).sum();
-    let rows = in_stretches(inner.options.may_lag, Merge::new(old, keep_deletions));
+    let rows = Merge::new(old, keep_deletions);
     let merged = Arc::new(Sorted::create((&inner.dir, number), &go_on, &disk.blocks, rows_max, rows)?);
     let catalog = disk.catalog();
     // Only new ones came since, behind these.

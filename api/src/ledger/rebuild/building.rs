@@ -19,9 +19,6 @@ use crate::ledger::{Generation, Ledger, ViewHandle};
 
 /// After how many rows it is looked whether to go on.
 const ROWS_AT_ONCE: u64 = 4096;
-/// A step of the folding that goes last and takes so long had too little of the cores; for a while none goes last then.
-const SLOW_STEP: Duration = Duration::from_secs(5);
-const SHARE_FOR: Duration = Duration::from_secs(60);
 
 type Folding = Box<dyn AnyFolding>;
 
@@ -59,7 +56,6 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
     let (mut ones, mut foldings): (Vec<One>, Vec<Folding>) = pairs.drain(..).unzip();
     let mut pass = Pass::begin(&*ledger.log, &ledger.key, &mut foldings)?;
     let ends = ends_of(ledger, &ones, &foldings)?;
-    let mut slow = None::<Instant>;
     loop {
         let mut at = 0;
         while let Some(one) = ones.get(at) {
@@ -77,20 +73,12 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
         if let Some(one) = ones.first() {
             check_room(one.handle.seat().generations.dir(), 0)?;
         }
-        // Where the live rows answer meanwhile, and it gets on with what is left for it.
-        let answers = ones.iter().all(|one| is_comparable(&one.handle, &one.handle.live.load()));
-        let goes_last = answers && slow.is_none_or(|at| at.elapsed() >= SHARE_FOR);
-        pass.may_go_last(goes_last);
         let begun = Instant::now();
         let is_there = pass.step(&mut foldings, &ends)?;
-        let took = begun.elapsed();
-        if goes_last && took >= SLOW_STEP {
-            slow = Some(Instant::now());
-        }
         ones.iter().for_each(|one| one.job.passed(0, pass.passed()));
         // Also after the last one: what comes next works on.
         if let Some(one) = ones.first() {
-            one.job.sleep(ledger.pause_after(if goes_last { took.min(SLOW_STEP) } else { took }, one));
+            one.job.sleep(ledger.pause_after(begun.elapsed(), one));
         }
         if is_there {
             *pairs = ones.into_iter().zip(foldings).collect();
