@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod views;
 
 mod error;
+mod last;
 mod polite;
 mod redb_file;
 mod urgent;
@@ -28,5 +29,6 @@ mod urgent;
 pub use data_dir::{DataDir, LogIdentity};
 pub use error::{At, Cause, Error};
 pub use id_index::IdIndex;
+pub use last::{can_go_last, go_last, going_last, in_turn, may_go_last};
 pub use polite::{be_polite, breathe, keep_half_free, lag_no_more, lagging_like_this, may_lag, while_lagging};
 pub use urgent::{Urgency, allow_realtime};

@@ -33,6 +33,8 @@ mod cores {
     use rustix::process::getpid;
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
 
+    use crate::last;
+
     /// So long a thread works at most between two breaths, where it is asked often enough.
     const STRETCH: Duration = Duration::from_micros(100);
     /// As short as the system makes it: on Linux about 55 microseconds, by the timer slack (prctl(2)).
@@ -104,8 +106,10 @@ mod cores {
     }
 
     /// A breath, where one is due, of a thread that may lag: called between small pieces of work, with nothing locked that others wait for. A thread of an order's way that
-    /// woke meanwhile on the same core has it then; to yield (sched_yield(2)) is not enough, for the scheduler may give the core back at once.
+    /// woke meanwhile on the same core has it then; to yield (sched_yield(2)) is not enough, for the scheduler may give the core back at once. Work that [goes last](crate::going_last)
+    /// looks here whether that is still asked for.
     pub fn breathe() {
+        last::be_as_asked();
         if !are_on_half() || !lags() {
             return;
         }

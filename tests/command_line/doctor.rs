@@ -29,7 +29,17 @@ fn a_machine_that_is_fine_is_told_so() {
     let options = ["--data", data.to_str().unwrap(), "--server", "http://127.0.0.1:1"];
     let (code, found) = examined(&Place::new(), &options, &[]);
     assert_eq!(code, Some(0), "{found}");
-    for check in ["version", "configuration", "stream key", "data directory", "disk", "open files", "server", "clock"] {
+    for check in [
+        "version",
+        "configuration",
+        "stream key",
+        "data directory",
+        "disk",
+        "open files",
+        "scheduling",
+        "server",
+        "clock",
+    ] {
         // Whether this machine's clock is set and its limits are wide is the machine's business.
         assert_ne!(line(&found, check)[0], "failed", "{check}: {found}");
     }

@@ -5,6 +5,7 @@
 //! - `track`: what needs a memory: rates, and who stands still
 //! - `class`: how far behind a group may be
 //! - `group`: a group as it is shown
+//! - `share`: whether what goes last gets anywhere
 //! - `watch`: looks at all of them, whether anybody asks or not
 //!
 //! In: what the workers publish, and what the log knows of its ends without asking. Never: a question to the cluster.
@@ -12,6 +13,7 @@
 mod class;
 mod group;
 mod partition;
+mod share;
 mod track;
 mod watch;
 

@@ -8,12 +8,14 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_projections::intake::Intake;
 use orderledger_projections::stage::fold::StageFold;
 use orderledger_projections::worker::progress::{PartitionProgress, Standing};
-use orderledger_store::{At, Error, keep_half_free, while_lagging};
+use orderledger_store::{At, Error, can_go_last, go_last, keep_half_free, while_lagging};
 
 use super::class::Class;
 use super::group::{FROZEN_AFTER, Group, PartitionLag, TURN_WITHIN};
 use super::partition::{Lag, lag};
+use super::share::{Mover, Shares};
 use super::track::Track;
+use crate::ledger::rebuild::job::Phase;
 use crate::ledger::{Ledger, ViewHandle};
 
 /// How often it looks.
@@ -90,8 +92,8 @@ impl Watch {
         // Asked before anything is locked: the log may take its time.
         let lags = standing.partitions.iter().map(|(of, at)| Ok((*of, *at, lag(&*ledger.log, *of, *at)?)));
         let lags: Vec<(TopicPartition, PartitionProgress, Lag)> = lags.collect::<Result<_, Error>>()?;
-        // What nothing works on doesn't stand still: it is replaced, or was let rest.
-        let is_worked_on = !view.is_some_and(|view| view.needs_rebuild() || view.rests());
+        // What nothing works on doesn't stand still.
+        let is_worked_on = view.is_none_or(|view| is_worked_on(view));
         let partitions = look(&mut self.tracks(), self.begun.elapsed(), name, is_worked_on, lags);
         Ok(Group::new(name, standing, partitions, view.map(|view| &**view)))
     }
@@ -99,6 +101,31 @@ impl Watch {
     fn tracks(&self) -> MutexGuard<'_, Tracks> {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What nothing works on is replaced, or was let rest.
+fn is_worked_on(view: &ViewHandle) -> bool {
+    !view.needs_rebuild() && !view.rests()
+}
+
+/// Those that may go last, of whom each has something to do.
+fn movers(ledger: &Ledger, groups: &[Group]) -> Vec<Mover> {
+    let group = |view: &ViewHandle| groups.iter().find(|group| group.name == view.name && is_worked_on(view));
+    let rebuild = |view: &ViewHandle| {
+        let job = view.job().filter(|job| !job.pauses())?;
+        let state = job.state();
+        // Nothing is known of what is left before the first step has ended.
+        let left = if state.records == 0 { 1 } else { state.left };
+        (state.phase == Phase::Folding).then(|| Mover::rebuild(view.name, job.generation, state.records, left))
+    };
+    let of = |view: &Arc<ViewHandle>| [group(view).and_then(Mover::group), rebuild(view)];
+    ledger.views().into_iter().flat_map(of).flatten().collect()
+}
+
+/// Whether one rests until another has taken its place, or soon will.
+fn is_replacing(ledger: &Ledger) -> bool {
+    let phases = ledger.views().into_iter().filter_map(|view| Some(view.job()?.state().phase));
+    phases.into_iter().any(|phase| matches!(phase, Phase::CatchingUp | Phase::Comparing))
 }
 
 /// Looks at a group in all its partitions. A partition that stands still is frozen, unless it may be that its turn hasn't come: the group
@@ -133,12 +160,20 @@ fn look(
 pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
     let of = Arc::clone(ledger);
     ledger.rebuilds.spawn("lag", move || {
-        let mut frozen = BTreeSet::new();
+        let _ends = Asks;
+        // Tried before anything is busy.
+        tracing::debug!(can = can_go_last(), "whether what may lag goes last while orders come");
+        let (mut frozen, mut shares) = (BTreeSet::new(), Shares::default());
         while !of.conditions.stop.is_set() {
             // A log that doesn't answer is told of elsewhere.
             let found: Found = of.lag.groups(&of).map(Arc::new);
+            let orders_come = found.as_ref().is_ok_and(|groups| groups.iter().any(passes_orders));
             if let Ok(groups) = &found {
-                keep_half_free(groups.iter().any(passes_orders));
+                keep_half_free(orders_come);
+                let has_share = shares.look(of.lag.begun.elapsed(), &movers(&of, groups));
+                go_last(orders_come && !has_share && !is_replacing(&of));
+            } else {
+                go_last(false);
             }
             let groups = found.as_ref().map(|groups| groups.as_slice()).unwrap_or_default();
             of.conditions.courtesy.ask(groups.iter().any(goes_first));
@@ -146,8 +181,17 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
             *of.lag.found.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found));
             of.conditions.stop.sleep(EVERY);
         }
-        keep_half_free(false);
     })
+}
+
+/// What is asked of those that may lag is asked by nobody any more once this ends, also in a panic.
+struct Asks;
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        keep_half_free(false);
+        go_last(false);
+    }
 }
 
 /// Whether somebody waits for what it does, more than once in a while: what may lag keeps off half of the cores then.
@@ -242,6 +286,36 @@ mod tests {
             let seat = ledger.settlement.seat();
             assert!(!is_frozen(ledger), "it is compared");
             drop(seat);
+        });
+    }
+
+    #[test]
+    fn a_rebuild_moves_while_it_folds_and_nothing_goes_last_while_it_replaces_the_view() {
+        with_settlement_at_rest(|ledger, _| {
+            let rebuilds = || {
+                let groups = ledger.lag.groups(ledger).unwrap();
+                movers(ledger, &groups).iter().filter(|mover| mover.is_rebuild()).count()
+            };
+            let job = Arc::new(Job::new(2, Asked::Rebuild(None)));
+            assert_eq!((rebuilds(), is_replacing(ledger)), (0, false));
+            *ledger.audit.job.lock().unwrap() = Some(Arc::clone(&job));
+            for (phase, expected) in [
+                (Phase::Folding, (1, false)),
+                (Phase::Writing, (0, false)),
+                (Phase::CatchingUp, (0, true)),
+                (Phase::Comparing, (0, true)),
+                (Phase::Done, (0, false)),
+            ] {
+                job.enter(phase);
+                assert_eq!((rebuilds(), is_replacing(ledger)), expected, "{phase:?}");
+            }
+            job.enter(Phase::Folding);
+            let of = Arc::clone(&job);
+            let pause = std::thread::spawn(move || of.sleep(PATIENCE));
+            until("it pauses", || rebuilds() == 0);
+            job.cancel();
+            pause.join().unwrap();
+            assert_eq!(rebuilds(), 1);
         });
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind, Record};
-use orderledger_store::{At, Error, breathe, lagging_like_this};
+use orderledger_store::{At, Error, breathe, going_last, in_turn, lagging_like_this, may_go_last};
 
 use crate::worker::any::AnyFolding;
 use crate::worker::fold::Failure;
@@ -105,13 +105,13 @@ impl<'a> Pass<'a> {
             for folding in foldings.iter_mut() {
                 let (queue, work) = sync_channel(PORTIONS_AHEAD);
                 let named = Builder::new().name(format!("fold-{}", folding.name()));
-                let (carried, lagging) = (poison::carried(), lagging_like_this());
+                let (carried, lagging, goes_last) = (poison::carried(), lagging_like_this(), may_go_last());
                 let fold = move || {
                     carried();
                     lagging();
-                    fold_all(&mut **folding, (log, key, ends), &work)
+                    going_last(goes_last, || fold_all(&mut **folding, (log, key, ends), &work))
                 };
-                let spawned = named.spawn_scoped(scope, fold).map_err(|error| {
+                let spawned = in_turn(|| named.spawn_scoped(scope, fold)).map_err(|error| {
                     Error::unavailable(At::Log, "the system gives no thread for a rebuild's fold").with_source(error)
                 })?;
                 folds.push(spawned);
@@ -220,8 +220,11 @@ impl<'a> Pass<'a> {
         self.held.clear();
         let wanted: Ends = wanted;
         let assigned: Vec<(TopicPartition, u64)> = wanted.into_iter().collect();
-        self.reader = self.log.reader(&assigned, ReaderKind::Rebuild)?;
-        Ok(())
+        // Kafka's client starts threads, and so does the end of it.
+        in_turn(|| {
+            self.reader = self.log.reader(&assigned, ReaderKind::Rebuild)?;
+            Ok(())
+        })
     }
 
     /// Below it everything was read.
@@ -271,7 +274,8 @@ fn fold_all(
             Work::End => {
                 folding.pass_holes(&|of| end_of(ends, of));
                 folding.commit()?;
-                folding.release_all(log, key)?;
+                // What it starts to read with is kept for others, too.
+                in_turn(|| folding.release_all(log, key))?;
             }
         }
     }

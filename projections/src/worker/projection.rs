@@ -8,7 +8,7 @@ use orderledger_domain::position::TopicPartition;
 use orderledger_domain::stream::StreamKey;
 use orderledger_store::event_log::{EventLog, Fetched, Reader, ReaderKind};
 use orderledger_store::views::View;
-use orderledger_store::{At, Error, Urgency, breathe, may_lag};
+use orderledger_store::{At, Error, Urgency, breathe, going_last, may_lag};
 
 use super::clock::Clock;
 use super::courtesy::Courtesy;
@@ -129,7 +129,7 @@ fn run_until_it_ends<F: Fold>(setup: &Setup, folding: Folding<F>) -> Result<(), 
 }
 
 fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<(), Failure> {
-    let mut urgency = Urgency::default();
+    let (mut urgency, mut goes_last) = (Urgency::default(), false);
     while !setup.stop.is_set() {
         // One that applies what waits goes on until it has: its rows are those of no position before.
         if setup.rest.is_asked() && !attempt.is_busy() {
@@ -144,11 +144,14 @@ fn run_until_failure<F: Fold>(setup: &Setup, mut attempt: Attempt<F>) -> Result<
                 setup.stop.is_set() || setup.rest.is_asked()
             });
         }
-        let fetched = attempt.reader.poll(if attempt.is_busy() { Duration::ZERO } else { IDLE })?;
+        let timeout = if attempt.is_busy() { Duration::ZERO } else { IDLE };
+        let fetched = going_last(goes_last, || attempt.reader.poll(timeout))?;
         let begun = Instant::now();
         let records: usize = fetched.iter().map(|fetched| fetched.records.len()).sum();
         urgency.be(F::IS_WAITED_FOR && pace::is_live(records));
-        attempt.turn(setup, &fetched)?;
+        // What keeps up is soon done.
+        goes_last = !F::IS_WAITED_FOR && !pace::is_live(records);
+        attempt.turn(setup, &fetched, goes_last)?;
         if records > 0 {
             pace::wait(begun, F::PACE.max(setup.log.gathering()), records);
         }
@@ -225,24 +228,27 @@ impl<F: Fold> Attempt<F> {
     }
 
     /// Folds what the reader gave and some of what waits and is to be applied, commits and publishes it.
-    pub(super) fn turn(&mut self, setup: &Setup, fetched: &[Fetched]) -> Result<(), Failure> {
+    pub(super) fn turn(&mut self, setup: &Setup, fetched: &[Fetched], goes_last: bool) -> Result<(), Failure> {
         let Attempt { folding, reader, notices, .. } = self;
         reader.report(&|| folding.positions());
-        for Fetched { from, records } in fetched {
-            for record in records {
-                breathe();
-                let read = Read::new(*from, record.clone(), &setup.key);
-                let span = trace::taking(&read, F::NAME);
-                span.in_scope(|| folding.take(&read))?;
-                trace::taken(&span);
+        going_last(goes_last, || {
+            for Fetched { from, records } in fetched {
+                for record in records {
+                    breathe();
+                    let read = Read::new(*from, record.clone(), &setup.key);
+                    let span = trace::taking(&read, F::NAME);
+                    span.in_scope(|| folding.take(&read))?;
+                    trace::taken(&span);
+                }
             }
-        }
+            Ok::<(), Failure>(())
+        })?;
         let is_changed = !fetched.is_empty() || folding.is_releasing();
         folding.release(&*setup.log, &setup.key, RELEASED_AT_ONCE)?;
         let has_passed_holes = folding.pass_holes(&|of| reader.position(of));
         let has_moved = is_changed || has_passed_holes;
         if has_moved {
-            folding.commit()?;
+            going_last(goes_last, || folding.commit())?;
         }
         notices.tell(&folding.parking);
         if has_moved {

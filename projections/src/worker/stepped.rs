@@ -39,7 +39,7 @@ impl<F: Fold> Stepped<F> {
         match &mut self.doing {
             Doing::Running(attempt) => {
                 let fetched = attempt.reader.poll(Duration::ZERO).map_err(Failure::from);
-                if let Err(failure) = fetched.and_then(|fetched| attempt.turn(&self.setup, &fetched)) {
+                if let Err(failure) = fetched.and_then(|fetched| attempt.turn(&self.setup, &fetched, false)) {
                     self.after(failure);
                 }
             }

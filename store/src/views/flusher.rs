@@ -13,7 +13,7 @@ use super::layers::Layers;
 use super::run::{Change, Run};
 use super::sorted::{Reading, Sorted};
 use super::{Disk, Inner, Options};
-use crate::{Error, breathe, faults, lag_no_more, may_lag, while_lagging};
+use crate::{Error, breathe, faults, going_last, in_turn, lag_no_more, may_lag, while_lagging};
 
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
@@ -33,9 +33,12 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
 
 fn run(inner: &Inner) -> Result<(), Error> {
     let Some(disk) = &inner.disk else { return Ok(()) };
-    while let Some(Due { layers, is_waited_for }) = wait_until_due(inner) {
+    while let Some(Due { layers, is_waited_for, is_asked_for }) = wait_until_due(inner) {
         let work = || flush(inner, disk, &layers);
-        if is_waited_for { work() } else { while_lagging(work) }?;
+        going_last(
+            inner.options.may_lag && !is_asked_for,
+            || if is_waited_for { work() } else { while_lagging(work) },
+        )?;
     }
     Ok(())
 }
@@ -46,6 +49,8 @@ struct Due {
     layers: Arc<Layers>,
     /// Whether somebody waits for it, or commits will soon.
     is_waited_for: bool,
+    /// Whether somebody has asked for it: a view that rests, say, or closes.
+    is_asked_for: bool,
 }
 
 /// What is due; `None` once nothing will be.
@@ -66,11 +71,12 @@ fn wait_until_due(inner: &Inner) -> Option<Due> {
         };
         let (now, flush_at) = (Instant::now(), oldest.since + flush_interval);
         let many = pending.rows >= flush_rows || pending.bytes >= flush_bytes;
-        let is_wanted = inner.is_full(&pending) || pending.wanted > pending.flushed || pending.closing;
+        let is_asked_for = pending.wanted > pending.flushed || pending.closing;
+        let is_wanted = inner.is_full(&pending) || is_asked_for;
         if many || is_wanted || flush_at <= now {
             pending.frozen = layers.runs.len();
             let is_behind = pending.rows / 2 >= flush_rows || pending.bytes / 2 >= flush_bytes;
-            return Some(Due { layers, is_waited_for: is_wanted || is_behind });
+            return Some(Due { layers, is_waited_for: is_wanted || is_behind, is_asked_for });
         }
         let left = flush_at.saturating_duration_since(now);
         pending = inner.changed.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -105,7 +111,7 @@ fn flush(inner: &Inner, disk: &Disk, layers: &Layers) -> Result<(), Error> {
     // Files may have been merged since.
     let files = inner.layers.load().files.iter().cloned().chain(file).collect::<Vec<_>>();
     faults::point("view.before-sync");
-    catalog.write(&durable, &files)?;
+    in_turn(|| catalog.write(&durable, &files))?;
     faults::point("view.after-sync");
 
     let mut pending = inner.lock();

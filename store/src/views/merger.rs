@@ -11,10 +11,13 @@ use super::layers::Layers;
 use super::merge::{self, Merge};
 use super::sorted::{self, Sorted};
 use super::{Disk, Inner};
-use crate::{Error, be_polite, faults};
+use crate::{Error, be_polite, faults, going_last, in_turn};
 
 /// Files of fewer bytes are of one size.
 const UNIT_BYTES: u64 = 4 << 20;
+
+/// Where there are so many files it goes last no more, for each look for a row takes longer then.
+const MANY_FILES: usize = 64;
 
 /// After a merge that could not be written the next is tried so much later.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -35,7 +38,8 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
 fn run(inner: &Inner) -> Result<(), Error> {
     let Some(disk) = &inner.disk else { return Ok(()) };
     while let Some((layers, due)) = wait_until_due(inner) {
-        match merge(inner, disk, &layers, due) {
+        let goes_last = inner.options.may_lag && layers.files.len() < MANY_FILES;
+        match going_last(goes_last, || merge(inner, disk, &layers, due)) {
             Ok(()) | Err(Error::Closed { .. }) => {}
             // The files that there are stay as they are: a full disk may have room again.
             Err(error @ Error::Unavailable { .. }) => {
@@ -87,7 +91,7 @@ fn merge(inner: &Inner, disk: &Disk, layers: &Layers, due: Range<usize>) -> Resu
     files.splice(due, [merged]);
     let durable = inner.lock().durable.clone();
     faults::point("view.before-merge");
-    if let Err(error) = catalog.write(&durable, &files) {
+    if let Err(error) = in_turn(|| catalog.write(&durable, &files)) {
         if !catalog.names(number) {
             remove(inner, number);
         }
@@ -105,7 +109,7 @@ fn merge(inner: &Inner, disk: &Disk, layers: &Layers, due: Range<usize>) -> Resu
 /// Removes a file that counts no longer, or never did.
 fn remove(inner: &Inner, number: u64) {
     let path = sorted::path(&inner.dir, number);
-    if let Err(error) = std::fs::remove_file(&path) {
+    if let Err(error) = in_turn(|| std::fs::remove_file(&path)) {
         tracing::warn!(file = %path.display(), %error, "a file of rows that counts no more is removed at the next start");
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bytesize::ByteSize;
+use orderledger_store::can_go_last;
 use orderledger_store::event_log::kafka::client_version;
 
 use super::Check;
@@ -61,6 +62,18 @@ pub(super) fn open_files() -> Check {
         format!("only {may} may be open at once: fewer connections are taken, and readers of streams count"),
         to_do,
     )
+}
+
+/// Whether work that may lag can leave the cores to orders.
+pub(super) fn scheduling() -> Check {
+    let detail = match can_go_last() {
+        true => "while orders come, what may lag has what they leave of the cores",
+        false => {
+            "while orders come, what may lag shares half of the cores with them; on Linux LimitNICE=+0 in the unit, \
+             --ulimit nice=20 of a container or CAP_SYS_NICE lets it go last"
+        }
+    };
+    Check::ok("scheduling", detail)
 }
 
 /// What the server says.

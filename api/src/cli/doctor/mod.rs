@@ -82,6 +82,7 @@ pub(super) fn run(args: &Args, command: &clap::Command) -> Result<(), Failure> {
     checks.extend(directory.checks);
     checks.push(machine::disk(&args.log.data));
     checks.push(machine::open_files());
+    checks.push(machine::scheduling());
     let newest = cluster::look(&args.log, has_data, &mut checks);
     let answer = machine::ask(&args.server, directory.in_use);
     checks.push(answer.check);

@@ -7,7 +7,7 @@ use orderledger_domain::position::Topic;
 use orderledger_projections::rebuild::pass::{Ends, Pass};
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
-use orderledger_store::{At, Error};
+use orderledger_store::{At, Error, going_last};
 
 use super::job::Phase;
 use super::live::One;
@@ -73,8 +73,10 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
         if let Some(one) = ones.first() {
             check_room(one.handle.seat().generations.dir(), 0)?;
         }
+        // Where nobody waits for the rows, for the live ones answer meanwhile.
+        let answers = ones.iter().all(|one| is_comparable(&one.handle, &one.handle.live.load()));
         let begun = Instant::now();
-        let is_there = pass.step(&mut foldings, &ends)?;
+        let is_there = going_last(answers, || pass.step(&mut foldings, &ends))?;
         ones.iter().for_each(|one| one.job.passed(0, pass.passed()));
         // Also after the last one: what comes next works on.
         if let Some(one) = ones.first() {

@@ -1,5 +1,6 @@
 //! One rebuild or rollback: what was asked, and how far it is.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,7 @@ pub(crate) struct Job {
     pub(crate) generation: u64,
     pub(crate) asked: Asked,
     cancel: Stop,
+    pauses: AtomicBool,
     begun: Instant,
     state: Mutex<State>,
 }
@@ -107,7 +109,14 @@ impl Job {
             differences: Vec::new(),
             error: None,
         };
-        Job { generation, asked, cancel: Stop::default(), begun: Instant::now(), state: Mutex::new(state) }
+        Job {
+            generation,
+            asked,
+            cancel: Stop::default(),
+            pauses: AtomicBool::new(false),
+            begun: Instant::now(),
+            state: Mutex::new(state),
+        }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -128,8 +137,15 @@ impl Job {
     }
 
     /// Sleeps, but not on after it was called off.
-    pub(super) fn sleep(&self, pause: Duration) {
+    pub(crate) fn sleep(&self, pause: Duration) {
+        self.pauses.store(true, Ordering::Relaxed);
         self.cancel.sleep(pause);
+        self.pauses.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it lets others have the time.
+    pub(crate) fn pauses(&self) -> bool {
+        self.pauses.load(Ordering::Relaxed)
     }
 
     pub(crate) fn enter(&self, phase: Phase) {

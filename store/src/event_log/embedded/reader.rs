@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::position::TopicPartition;
 
-use crate::Error;
 use crate::event_log::embedded::Core;
 use crate::event_log::embedded::tail::{Ready, Recent};
 use crate::event_log::{Fetched, Reader, ReaderKind, Record};
+use crate::{Error, in_turn};
 
 const LIVE_POLL_BYTES: usize = 1024 * 1024;
 const REBUILD_POLL_BYTES: usize = 8 * 1024 * 1024;
@@ -62,7 +62,8 @@ impl EmbeddedReader {
 impl Reader for EmbeddedReader {
     fn poll(&mut self, timeout: Duration) -> Result<Vec<Fetched>, Error> {
         let deadline = Instant::now().checked_add(timeout);
-        let ready = self.core.tail.wait(&self.wanted, self.turn, deadline);
+        // What is appended is published under the same lock.
+        let ready = in_turn(|| self.core.tail.wait(&self.wanted, self.turn, deadline));
         self.fetch(ready)
     }
 

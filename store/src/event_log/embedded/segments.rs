@@ -19,7 +19,7 @@ use crate::event_log::embedded::frame;
 use crate::event_log::embedded::journal::{self, Mark};
 use crate::event_log::embedded::segment::{Newest, Sealed, Summary};
 use crate::event_log::embedded::tail::index;
-use crate::{Error, faults};
+use crate::{Error, faults, in_turn};
 
 /// So many sealed files are open at most. Workers read the log in step, and people ask for a few places of it.
 const OPEN_MAX: usize = 16;
@@ -143,9 +143,11 @@ impl Segments {
     ) -> Result<T, Error> {
         let files = self.files();
         let Some(number) = files.holder(of, self.partitions, from) else {
-            return read(&files.newest.scan()?);
+            // Commits write to that one, and wait until nobody reads it when the log goes on in a new file.
+            return in_turn(|| read(&files.newest.scan()?));
         };
-        let sealed = self.sealed.get_or_insert_with(&number, || self.open_sealed(number, &files.earlier))?;
+        let open = || in_turn(|| self.open_sealed(number, &files.earlier));
+        let sealed = self.sealed.get_or_insert_with(&number, open)?;
         // Nothing of it changes any more: the log may go on in a new file while it is read.
         drop(files);
         read(&sealed.scan()?)

@@ -17,6 +17,7 @@ use super::names::Names;
 use super::queries::list;
 use crate::error::At;
 use crate::event_log::{Fetched, Header, Reader, ReaderKind, Record};
+use crate::last::Turn;
 use crate::{Error, faults};
 
 /// How many records one poll gives at most.
@@ -127,6 +128,8 @@ impl KafkaReader {
 
 impl Reader for KafkaReader {
     fn poll(&mut self, timeout: Duration) -> Result<Vec<Fetched>, Error> {
+        // What is known of the cluster is locked again and again, for the stages' readers and the producer as well.
+        let _turn = Turn::take();
         self.watching.check()?;
         if let Some(error) = self.failed.take() {
             return Err(error);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::Block;
 use crate::error::At;
-use crate::{Error, codec};
+use crate::{Error, codec, in_turn};
 
 /// The shape of the footer.
 const SCHEMA: u8 = 1;
@@ -53,9 +53,11 @@ pub(super) fn append(
     };
     let frame = codec::encode(SCHEMA, &stored).map_err(std::io::Error::other)?;
     let length = u64::try_from(frame.len()).unwrap_or(u64::MAX);
-    file.write_all(&frame)?;
-    file.write_all(&trailer(offset, length))?;
-    file.sync_all()?;
+    in_turn(|| {
+        file.write_all(&frame)?;
+        file.write_all(&trailer(offset, length))?;
+        file.sync_all()
+    })?;
     Ok(offset.saturating_add(length).saturating_add(TRAILER_BYTES))
 }
 

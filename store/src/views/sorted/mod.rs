@@ -16,7 +16,7 @@ use fastbloom::BloomFilter;
 use super::block_cache::BlockCache;
 use super::run::{self, Change};
 use crate::error::At;
-use crate::{Error, breathe};
+use crate::{Error, breathe, in_turn};
 
 pub(super) mod block;
 mod cursor;
@@ -73,7 +73,7 @@ impl Sorted {
         rows: impl Iterator<Item = Result<Change, Error>>,
     ) -> Result<Sorted, Error> {
         let failed = |cause| Error::unavailable(dir, "rows could not be written").with_source(cause);
-        let file = tempfile::tempfile_in(dir).map_err(failed)?;
+        let file = in_turn(|| tempfile::tempfile_in(dir)).map_err(failed)?;
         Sorted::write(file, (dir, go_on), None, rows_max, rows)
     }
 
@@ -87,13 +87,14 @@ impl Sorted {
     ) -> Result<Sorted, Error> {
         let path = path(dir, number);
         let failed = |cause| Error::unavailable(dir, "rows could not be written").with_source(cause);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).map_err(failed)?;
+        let open = || File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = in_turn(open).map_err(failed)?;
         let written = Sorted::write(file, (dir, go_on), Some(SYNCED_AT_ONCE), rows_max, rows).and_then(|sorted| {
             let bytes = footer::append(&sorted.file, sorted.bytes, sorted.rows, &sorted.blocks, &sorted.keys);
             Ok(Sorted { number, bytes: bytes.map_err(failed)?, cache: Some(cache.of_a_file()), ..sorted })
         });
         if written.is_err()
-            && let Err(error) = fs::remove_file(&path)
+            && let Err(error) = in_turn(|| fs::remove_file(&path))
         {
             tracing::warn!(file = %path.display(), %error, "it is removed at the next start");
         }
@@ -139,13 +140,13 @@ impl Sorted {
                 }
                 close(&mut writer, &mut blocks, &mut block, &mut first, &mut offset).map_err(failed)?;
                 if sync_every.is_some_and(|every| offset.saturating_sub(synced) >= every) {
-                    writer.flush().and_then(|()| writer.get_ref().sync_data()).map_err(failed)?;
+                    in_turn(|| writer.flush().and_then(|()| writer.get_ref().sync_data())).map_err(failed)?;
                     synced = offset;
                 }
             }
         }
         close(&mut writer, &mut blocks, &mut block, &mut first, &mut offset).map_err(failed)?;
-        let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+        let file = in_turn(|| writer.into_inner()).map_err(|error| failed(error.into_error()))?;
         Ok(Sorted { file, at: At::from(dir), blocks, keys, cache: None, number: 0, bytes: offset, rows: count })
     }
 
