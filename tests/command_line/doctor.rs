@@ -43,6 +43,9 @@ fn a_machine_that_is_fine_is_told_so() {
         // Whether this machine's clock is set and its limits are wide is the machine's business.
         assert_ne!(line(&found, check)[0], "failed", "{check}: {found}");
     }
+    // The program has the rights of who starts it.
+    let goes_last = line(&found, "scheduling")[1].contains("what they leave of the cores");
+    assert_eq!(goes_last, orderledger_store::can_go_last(), "{found}");
     let server = home.serve();
     let options = ["--data", data.to_str().unwrap(), "--server", server.client.base()];
     let (code, found) = examined(&Place::new(), &options, &[]);
