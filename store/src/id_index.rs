@@ -14,8 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::Error;
 use crate::urgent::be_ordinary;
+use crate::{Error, breathe, lag_no_more, while_lagging};
 
 use file::{Claims, ClaimsFile, Committed, Positions};
 
@@ -165,7 +165,7 @@ impl IdIndex {
         if self.writes_itself {
             // An open read transaction would keep the pages that this commit frees.
             self.committed = None;
-            self.committed = Some(self.file.write(&claims, &next, durable)?);
+            self.committed = Some(self.file.write(&claims, &next, durable, &|| ())?);
             self.positions = next;
             return Ok(Kept::already());
         }
@@ -185,7 +185,10 @@ impl IdIndex {
                 (Arc::clone(&self.file), Arc::clone(&claims), positions.clone(), kept.clone());
             move || {
                 be_ordinary();
-                let write = AssertUnwindSafe(|| file.write(&claims, &positions, durable));
+                // Orders go on meanwhile: thousands of ids at random places are tens of milliseconds of a core.
+                let write =
+                    || while_lagging(|| file.write(&claims, &positions, durable, &|| breathe_until_awaited(&kept)));
+                let write = AssertUnwindSafe(write);
                 let panicked = |_| Err(Error::closed(file.path(), "writing to it panicked; restart the process"));
                 let written = catch_unwind(write).unwrap_or_else(panicked);
                 kept.ended(written.as_ref().map(drop).map_err(Error::clone));
@@ -206,7 +209,8 @@ impl IdIndex {
 
     /// Waits for the commit that is under way.
     fn take_in(&mut self) {
-        let Some(UnderWay { positions, thread, .. }) = self.under_way.take() else { return };
+        let Some(UnderWay { positions, thread, kept, .. }) = self.under_way.take() else { return };
+        kept.await_soon();
         self.committed = None;
         match thread.join() {
             Ok(Ok(committed)) => {
@@ -235,6 +239,13 @@ impl Drop for IdIndex {
     fn drop(&mut self) {
         self.take_in();
     }
+}
+
+fn breathe_until_awaited(kept: &Kept) {
+    if kept.is_awaited() {
+        lag_no_more();
+    }
+    breathe();
 }
 
 fn key(partition: u32, kind: IdKind, user: &str, id: &[u8]) -> Vec<u8> {

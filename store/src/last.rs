@@ -52,6 +52,12 @@ pub fn in_turn<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// The rest of such work is done as by any other thread.
+pub fn last_no_more() {
+    MAY.set(false);
+    be_as_asked();
+}
+
 /// Whether this is in the middle of work that may go last: so may what other threads do of it.
 pub fn may_go_last() -> bool {
     MAY.get()
@@ -213,6 +219,12 @@ mod tests {
             assert!(!in_turn(|| going_last(true, is_last) && is_last()));
             assert!(std::panic::catch_unwind(|| in_turn(|| std::panic::resume_unwind(Box::new("work")))).is_err());
             assert!(is_last(), "also after a panic");
+            going_last(true, || {
+                last_no_more();
+                breathe();
+                assert!(!is_last() && !may_go_last(), "the rest of it");
+            });
+            assert!(is_last(), "of that work alone");
             // Others begin as the one is that starts them.
             assert!(may_go_last() && !in_turn(may_go_last));
             assert!(!in_turn(|| std::thread::spawn(is_last)).join().unwrap());

@@ -29,6 +29,6 @@ mod urgent;
 pub use data_dir::{DataDir, LogIdentity};
 pub use error::{At, Cause, Error};
 pub use id_index::IdIndex;
-pub use last::{can_go_last, go_last, going_last, in_turn, may_go_last};
+pub use last::{can_go_last, go_last, going_last, in_turn, last_no_more, may_go_last};
 pub use polite::{be_polite, breathe, keep_half_free, lag_no_more, lagging_like_this, may_lag, while_lagging};
 pub use urgent::{Urgency, allow_realtime};

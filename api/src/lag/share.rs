@@ -44,7 +44,7 @@ impl Mover {
         group.error().is_none().then_some(of)
     }
 
-    /// A rebuild of that projection that folds.
+    /// A rebuild of that projection that folds, or catches up at leisure.
     pub(super) fn rebuild(name: &'static str, generation: u64, passed: u64, left: u64) -> Mover {
         Mover { name: (name, Some(generation)), passed, left, is_too_far: false, still_for: REBUILD_STILL_FOR }
     }

@@ -15,7 +15,7 @@ use super::group::{FROZEN_AFTER, Group, PartitionLag, TURN_WITHIN};
 use super::partition::{Lag, lag};
 use super::share::{Mover, Shares};
 use super::track::Track;
-use crate::ledger::rebuild::job::Phase;
+use crate::ledger::rebuild::job::{Job, Phase};
 use crate::ledger::{Ledger, ViewHandle};
 
 /// How often it looks.
@@ -112,11 +112,12 @@ fn is_worked_on(view: &ViewHandle) -> bool {
 fn movers(ledger: &Ledger, groups: &[Group]) -> Vec<Mover> {
     let group = |view: &ViewHandle| groups.iter().find(|group| group.name == view.name && is_worked_on(view));
     let rebuild = |view: &ViewHandle| {
-        let job = view.job().filter(|job| !job.pauses())?;
+        let job = view.job().filter(|job| !job.pauses() && !job.hurries())?;
         let state = job.state();
         // Nothing is known of what is left before the first step has ended.
         let left = if state.records == 0 { 1 } else { state.left };
-        (state.phase == Phase::Folding).then(|| Mover::rebuild(view.name, job.generation, state.records, left))
+        let goes_last = matches!(state.phase, Phase::Folding | Phase::CatchingUp);
+        goes_last.then(|| Mover::rebuild(view.name, job.generation, state.records, left))
     };
     let of = |view: &Arc<ViewHandle>| [group(view).and_then(Mover::group), rebuild(view)];
     ledger.views().into_iter().flat_map(of).flatten().collect()
@@ -124,8 +125,11 @@ fn movers(ledger: &Ledger, groups: &[Group]) -> Vec<Mover> {
 
 /// Whether one rests until another has taken its place, or soon will.
 fn is_replacing(ledger: &Ledger) -> bool {
-    let phases = ledger.views().into_iter().filter_map(|view| Some(view.job()?.state().phase));
-    phases.into_iter().any(|phase| matches!(phase, Phase::CatchingUp | Phase::Comparing))
+    let is_replaced = |job: &Job| match job.state().phase {
+        Phase::CatchingUp => job.hurries(),
+        phase => phase == Phase::Comparing,
+    };
+    ledger.views().into_iter().any(|view| view.job().is_some_and(|job| is_replaced(&job)))
 }
 
 /// Looks at a group in all its partitions. A partition that stands still is frozen, unless it may be that its turn hasn't come: the group
@@ -226,7 +230,7 @@ mod tests {
 
     use super::super::track::Pace;
     use super::*;
-    use crate::ledger::rebuild::job::{Asked, Job, Phase};
+    use crate::ledger::rebuild::job::Asked;
     use crate::ledger::{Opened, Settings};
 
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -290,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rebuild_moves_while_it_folds_and_nothing_goes_last_while_it_replaces_the_view() {
+    fn a_rebuild_moves_while_it_folds_and_nothing_goes_last_while_it_is_compared_or_hurries() {
         with_settlement_at_rest(|ledger, _| {
             let rebuilds = || {
                 let groups = ledger.lag.groups(ledger).unwrap();
@@ -302,7 +306,7 @@ mod tests {
             for (phase, expected) in [
                 (Phase::Folding, (1, false)),
                 (Phase::Writing, (0, false)),
-                (Phase::CatchingUp, (0, true)),
+                (Phase::CatchingUp, (1, false)),
                 (Phase::Comparing, (0, true)),
                 (Phase::Done, (0, false)),
             ] {
@@ -316,6 +320,9 @@ mod tests {
             job.cancel();
             pause.join().unwrap();
             assert_eq!(rebuilds(), 1);
+            job.enter(Phase::CatchingUp);
+            job.hurry();
+            assert_eq!((rebuilds(), is_replacing(ledger)), (0, true), "it hurries");
         });
     }
 

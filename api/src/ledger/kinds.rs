@@ -48,7 +48,7 @@ pub(crate) struct Kind {
     /// Tries what waits of an entity.
     pub(crate) try_parked: TryParked,
     /// Whether nobody waits for its rows.
-    may_lag: bool,
+    pub(crate) may_lag: bool,
 }
 
 impl Kind {

@@ -77,13 +77,25 @@ impl ClaimsFile {
         })
     }
 
-    /// Writes claims, of which the earliest of an id stays, and positions.
-    pub(super) fn write(&self, claims: &Claims, positions: &Positions, durable: bool) -> Result<Committed, Error> {
-        let written = self.try_write(claims, positions, durable);
+    /// Writes claims, of which the earliest of an id stays, and positions; calls that before each claim.
+    pub(super) fn write(
+        &self,
+        claims: &Claims,
+        positions: &Positions,
+        durable: bool,
+        before_each: &dyn Fn(),
+    ) -> Result<Committed, Error> {
+        let written = self.try_write(claims, positions, durable, before_each);
         written.map_err(|error| storage_error(&self.path, "can't write to it", error))
     }
 
-    fn try_write(&self, fresh: &Claims, positions: &Positions, durable: bool) -> Result<Committed, redb::Error> {
+    fn try_write(
+        &self,
+        fresh: &Claims,
+        positions: &Positions,
+        durable: bool,
+        before_each: &dyn Fn(),
+    ) -> Result<Committed, redb::Error> {
         let mut sorted: Vec<(&Vec<u8>, &Claim)> = fresh.iter().collect();
         sorted.sort_unstable_by_key(|(key, _)| *key);
         let mut transaction = self.database.begin_write()?;
@@ -92,6 +104,7 @@ impl ClaimsFile {
         transaction.set_quick_repair(durable);
         let mut claims = transaction.open_table(CLAIMS)?;
         for (key, claim) in sorted {
+            before_each();
             let earlier = claims.insert(key.as_slice(), &stored_claim(claim))?.map(|claim| read_claim(claim.value()));
             if let Some(earlier) = earlier.filter(|earlier| earlier.offset < claim.offset) {
                 claims.insert(key.as_slice(), &stored_claim(&earlier))?;

@@ -13,14 +13,11 @@ use super::layers::Layers;
 use super::run::{Change, Run};
 use super::sorted::{Reading, Sorted};
 use super::{Disk, Inner, Options};
-use crate::{Error, breathe, faults, going_last, in_turn, lag_no_more, may_lag, while_lagging};
+use crate::{Error, breathe, faults, going_last, in_turn, lag_no_more, last_no_more, while_lagging};
 
 pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
     let at = inner.at.clone();
     let flush_until_closed = move || {
-        if inner.options.may_lag {
-            may_lag();
-        }
         let ended = catch_unwind(AssertUnwindSafe(|| run(&inner)));
         let ended = ended.unwrap_or_else(|_| Err(Error::corrupt(inner.at.clone(), "the flusher panicked")));
         if let Err(error) = ended {
@@ -34,11 +31,9 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
 fn run(inner: &Inner) -> Result<(), Error> {
     let Some(disk) = &inner.disk else { return Ok(()) };
     while let Some(Due { layers, is_waited_for, is_asked_for }) = wait_until_due(inner) {
-        let work = || flush(inner, disk, &layers);
-        going_last(
-            inner.options.may_lag && !is_asked_for,
-            || if is_waited_for { work() } else { while_lagging(work) },
-        )?;
+        let lags = inner.lags();
+        let work = || going_last(lags && !is_asked_for, || flush(inner, disk, &layers));
+        if is_waited_for && !lags { work() } else { while_lagging(work) }?;
     }
     Ok(())
 }
@@ -130,10 +125,13 @@ fn flush(inner: &Inner, disk: &Disk, layers: &Layers) -> Result<(), Error> {
     Ok(())
 }
 
-/// A view that may lag lags also where somebody waits for it; another one no longer, once somebody does.
+/// A view that lags does so also where somebody waits for it; another one no longer, once somebody does. It may have been one that lags when this began.
 fn breathe_unless_awaited(inner: &Inner) {
-    if inner.awaited.load(Ordering::Relaxed) > 0 && !inner.options.may_lag {
-        lag_no_more();
+    if !inner.lags() {
+        last_no_more();
+        if inner.awaited.load(Ordering::Relaxed) > 0 {
+            lag_no_more();
+        }
     }
     breathe();
 }

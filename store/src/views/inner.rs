@@ -44,6 +44,8 @@ pub(super) struct Inner {
     pub(super) changed: Condvar,
     /// Something changed in the files.
     pub(super) filed: Condvar,
+    /// Whether nobody waits for its commits at present.
+    pub(super) lags: AtomicBool,
     /// How many wait for a flush.
     pub(super) awaited: AtomicUsize,
     pub(super) failed: AtomicBool,
@@ -106,10 +108,15 @@ impl Inner {
             pending: Mutex::new(pending),
             changed: Condvar::new(),
             filed: Condvar::new(),
+            lags: AtomicBool::new(options.may_lag),
             awaited: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
+    }
+
+    pub(super) fn lags(&self) -> bool {
+        self.lags.load(Ordering::Relaxed)
     }
 
     pub(super) fn commit(&self, mut run: Run) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use super::layers::Layers;
 use super::merge::{self, Merge};
 use super::sorted::{self, Sorted};
 use super::{Disk, Inner};
-use crate::{Error, be_polite, faults, going_last, in_turn};
+use crate::{Error, be_polite, faults, going_last, in_turn, last_no_more};
 
 /// Files of fewer bytes are of one size.
 const UNIT_BYTES: u64 = 4 << 20;
@@ -38,7 +38,7 @@ pub(super) fn start(inner: Arc<Inner>) -> Result<JoinHandle<()>, Error> {
 fn run(inner: &Inner) -> Result<(), Error> {
     let Some(disk) = &inner.disk else { return Ok(()) };
     while let Some((layers, due)) = wait_until_due(inner) {
-        let goes_last = inner.options.may_lag && layers.files.len() < MANY_FILES;
+        let goes_last = inner.lags() && layers.files.len() < MANY_FILES;
         match going_last(goes_last, || merge(inner, disk, &layers, due)) {
             Ok(()) | Err(Error::Closed { .. }) => {}
             // The files that there are stay as they are: a full disk may have room again.
@@ -83,7 +83,13 @@ fn merge(inner: &Inner, disk: &Disk, layers: &Layers, due: Range<usize>) -> Resu
     };
     let number = disk.catalog().number();
     let rows_max = old.iter().map(|file| file.rows).sum();
-    let rows = Merge::new(old, keep_deletions);
+    // It may be a view that somebody waits for by now.
+    let look = |_: &_| {
+        if !inner.lags() {
+            last_no_more();
+        }
+    };
+    let rows = Merge::new(old, keep_deletions).inspect(look);
     let merged = Arc::new(Sorted::create((&inner.dir, number), &go_on, &disk.blocks, rows_max, rows)?);
     let catalog = disk.catalog();
     // Only new ones came since, behind these.

@@ -159,6 +159,11 @@ impl View {
         view
     }
 
+    /// Whether nobody waits for its commits from now on: at first as [`Options::may_lag`] says.
+    pub fn lag(&self, lags: bool) {
+        self.inner.lags.store(lags, Ordering::Relaxed);
+    }
+
     /// What its rows are.
     pub fn schema(&self) -> Schema {
         self.inner.schema

@@ -24,7 +24,7 @@ pub struct Options {
     pub pending_bytes_max: usize,
     /// Asked before files are merged, and meanwhile: what they take is not worth the last room on the disk.
     pub room: Guard,
-    /// Whether nobody waits for its commits. What writes them to files keeps off half of the cores while orders come, and leaves that off where commits of a
+    /// Whether nobody waits for its commits, until [`View::lag`] says otherwise. What writes them to files keeps off half of the cores while orders come, and leaves that off where commits of a
     /// view that is waited for would wait for it. Where it may lag it also [goes last](crate::going_last), unless somebody asked for a flush.
     pub may_lag: bool,
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orderledger_domain::position::Topic;
-use orderledger_projections::rebuild::pass::{Ends, Pass};
+use orderledger_projections::rebuild::pass::{Ends, Pass, Passed};
 use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
 use orderledger_store::{At, Error, going_last};
 
+use super::ends::{leave, left as left_from, raise_to_the_lowest};
 use super::job::Phase;
 use super::live::One;
 use super::memory::budget;
@@ -24,19 +25,20 @@ type Folding = Box<dyn AnyFolding>;
 
 /// Builds them in one pass over the log; then each takes its place on its own.
 pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
+    let mut pairs: Vec<(One, Folding)> = Vec::new();
     let folded = fresh(ledger, &ones).and_then(|foldings| {
-        let mut pairs: Vec<(One, Folding)> = ones.iter().cloned().zip(foldings).collect();
-        politely(|| fold(ledger, &mut pairs))?;
-        Ok(pairs)
+        pairs = ones.iter().cloned().zip(foldings).collect();
+        politely(|| fold(ledger, &mut pairs))
     });
-    match folded {
-        Ok(pairs) => {
-            for (one, folding) in pairs {
-                let replaced = write(ledger, &one, folding).and_then(|folding| replace(ledger, &one, folding));
-                one.end(if is_called_off(ledger, &one) && replaced.is_err() { Ok(Ended::Canceled) } else { replaced });
-            }
-        }
-        Err(failure) => ones.iter().filter(|one| one.job.runs()).for_each(|one| one.end(Err(failure.clone()))),
+    if let Err(failure) = folded {
+        // Those that were there by then go on.
+        let is_there = |one: &&One| pairs.iter().any(|(there, _)| Arc::ptr_eq(&there.job, &one.job));
+        let ended = ones.iter().filter(|one| one.job.runs() && !is_there(one));
+        ended.for_each(|one| one.end(Err(failure.clone())));
+    }
+    for (one, folding) in pairs {
+        let replaced = write(ledger, &one, folding).and_then(|folding| replace(ledger, &one, folding));
+        one.end(if is_called_off(ledger, &one) && replaced.is_err() { Ok(Ended::Canceled) } else { replaced });
     }
 }
 
@@ -51,54 +53,100 @@ fn fresh(ledger: &Ledger, ones: &[One]) -> Result<Vec<Folding>, Failure> {
     ones.iter().map(fresh).collect()
 }
 
-/// Folds up to where all the live views are; those that are called off leave.
+/// One that folds, and where its live view was when it began.
+struct Bound {
+    one: One,
+    end: Ends,
+}
+
+/// Folds in one pass, each up to where its live view was: those whose live view is far behind leave on the way, and the others go on. Whose place is nearest to the log's end
+/// comes first; those that are called off leave. Where it fails, those that were there by then are left.
 fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure> {
-    let (mut ones, mut foldings): (Vec<One>, Vec<Folding>) = pairs.drain(..).unzip();
+    let (ones, mut foldings): (Vec<One>, Vec<Folding>) = pairs.drain(..).unzip();
     let mut pass = Pass::begin(&*ledger.log, &ledger.key, &mut foldings)?;
-    let ends = ends_of(ledger, &ones, &foldings)?;
+    let bound = |(one, folding): (One, &Folding)| {
+        let end = ends_of_live(ledger, &one.handle, folding)?;
+        Ok(Bound { one, end })
+    };
+    let bounds: Result<Vec<Bound>, Error> = ones.into_iter().zip(&foldings).map(bound).collect();
+    let mut bounds = bounds?;
+    let mut ends = Ends::new();
     loop {
-        let mut at = 0;
-        while let Some(one) = ones.get(at) {
-            if is_called_off(ledger, one) {
-                one.end(Ok(Ended::Canceled));
-                ones.remove(at);
-                foldings.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-        if ones.is_empty() {
+        end_what_is_called_off(ledger, &mut bounds, &mut foldings);
+        pairs.retain(|(one, _)| !ends_called_off(ledger, one));
+        if bounds.is_empty() {
             return Ok(());
         }
-        if let Some(one) = ones.first() {
-            check_room(one.handle.seat().generations.dir(), 0)?;
-        }
+        raise_to_the_lowest(&mut ends, bounds.iter().map(|bound| &bound.end));
         // Where nobody waits for the rows, for the live ones answer meanwhile.
-        let answers = ones.iter().all(|one| is_comparable(&one.handle, &one.handle.live.load()));
-        let begun = Instant::now();
-        let is_there = going_last(answers, || pass.step(&mut foldings, &ends))?;
-        ones.iter().for_each(|one| one.job.passed(0, pass.passed()));
-        // Also after the last one: what comes next works on.
-        if let Some(one) = ones.first() {
-            one.job.sleep(ledger.pause_after(begun.elapsed(), one));
-        }
-        if is_there {
-            *pairs = ones.into_iter().zip(foldings).collect();
-            return Ok(());
+        let ones = bounds.iter().map(|bound| &bound.one).chain(pairs.iter().map(|(one, _)| one));
+        let answers = ones.into_iter().all(|one| is_comparable(&one.handle, &one.handle.live.load()));
+        if fold_for_a_while(ledger, (&mut pass, &ends), &bounds, &mut foldings, answers)? {
+            let mut there = take_out(&ends, &mut bounds, &mut foldings);
+            // Nothing is left for them while the others go on.
+            there.iter().for_each(|(one, _)| one.job.passed(0, Passed { left: 0, ..pass.passed() }));
+            there.append(pairs);
+            *pairs = there;
         }
     }
 }
 
-/// Where every live view is that can be read, partition by partition; where none is, the ends of the log.
-fn ends_of(ledger: &Ledger, ones: &[One], foldings: &[Folding]) -> Result<Ends, Error> {
-    let mut ends = Ends::new();
-    for (one, folding) in ones.iter().zip(foldings) {
-        for (of, end) in ends_of_live(ledger, &one.handle, folding)? {
-            let lowest = ends.entry(of).or_insert(end);
-            *lowest = end.min(*lowest);
+fn end_what_is_called_off(ledger: &Ledger, bounds: &mut Vec<Bound>, foldings: &mut Vec<Folding>) {
+    let mut at = 0;
+    while let Some(Bound { one, .. }) = bounds.get(at) {
+        if ends_called_off(ledger, one) {
+            bounds.remove(at);
+            foldings.remove(at);
+        } else {
+            at += 1;
         }
     }
-    Ok(ends)
+}
+
+/// One step; true once all of them are at these ends.
+fn fold_for_a_while(
+    ledger: &Ledger,
+    (pass, ends): (&mut Pass<'_>, &Ends),
+    bounds: &[Bound],
+    foldings: &mut [Folding],
+    goes_last: bool,
+) -> Result<bool, Failure> {
+    let Some(Bound { one, .. }) = bounds.first() else { return Ok(true) };
+    check_room(one.handle.seat().generations.dir(), 0)?;
+    let begun = Instant::now();
+    let is_there = going_last(goes_last, || pass.step(foldings, ends))?;
+    for Bound { one, end } in bounds {
+        let Passed { records, left } = pass.passed();
+        one.job.passed(0, Passed { records, left: left.saturating_add(left_from(ends, end)) });
+    }
+    // Also after the last one: what comes next works on.
+    one.job.sleep(ledger.pause_after(begun.elapsed(), one));
+    Ok(is_there)
+}
+
+/// Whether it was called off, and has ended for that.
+fn ends_called_off(ledger: &Ledger, one: &One) -> bool {
+    let is_called_off = is_called_off(ledger, one);
+    if is_called_off {
+        one.end(Ok(Ended::Canceled));
+    }
+    is_called_off
+}
+
+/// Takes out those that go no further.
+fn take_out(ends: &Ends, bounds: &mut Vec<Bound>, foldings: &mut Vec<Folding>) -> Vec<(One, Folding)> {
+    let leave = leave(ends, bounds.iter().map(|bound| &bound.end));
+    let all = std::mem::take(bounds).into_iter().zip(std::mem::take(foldings));
+    let mut there = Vec::new();
+    for ((bound, folding), leaves) in all.zip(leave) {
+        if leaves {
+            there.push((bound.one, folding));
+        } else {
+            bounds.push(bound);
+            foldings.push(folding);
+        }
+    }
+    there
 }
 
 /// Where the live view is; the ends of the log if it can't be read.
@@ -168,5 +216,62 @@ impl Ledger {
     pub(super) fn pause_of_share(&self, worked: Duration, share: u32) -> Duration {
         let share = share.clamp(1, 100);
         worked.saturating_mul(100_u32.saturating_sub(share)) / share
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use orderledger_domain::position::Topic;
+    use orderledger_store::event_log::NewRecord;
+
+    use super::super::following::NEAR;
+    use super::super::job::Asked;
+    use super::super::live::begin;
+    use crate::ledger::{Opened, Settings};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn until(what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "{what}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn of_two_that_are_built_in_one_pass_each_ends_where_its_live_view_is() {
+        let home = tempfile::tempdir().unwrap();
+        let settings = Settings { partitions: Some(1), ..Settings::new(home.path().join("data")) };
+        let Opened { ledger, workers } = Opened::open(&settings).unwrap();
+        let audit = &ledger.audit;
+        let rest = audit.seat().rest.clone();
+        assert!(rest.ask(PATIENCE));
+        let of = Topic::Orders.at(0);
+        let record = || NewRecord { to: of, key: None, value: Some("{}".into()), headers: Vec::new() };
+        let records = (0..3 * NEAR).map(|_| record()).collect();
+        ledger.appender.append(records, Box::new(|_| {})).unwrap();
+        let is_at = |handle: &ViewHandle| {
+            let standing = handle.live.load().progress.standing();
+            standing.partitions.iter().map(|(of, at)| ledger.log.end_offset(*of).unwrap() - at.next_offset).sum::<u64>()
+        };
+        until("settlement has passed them", || {
+            ledger.log.end_offset(of).unwrap() >= 3 * NEAR && is_at(&ledger.settlement) == 0
+        });
+        assert!(is_at(audit) > NEAR, "audit rests before them");
+
+        let (jobs, _) =
+            begin(&ledger, &[audit, &ledger.settlement], &Asked::Rebuild(None), None).map_err(drop).unwrap();
+        until("both are live", || jobs.iter().all(|job| !job.runs()));
+        let ends: Vec<_> = jobs.iter().map(|job| job.state()).collect();
+        let [of_audit, of_settlement] = ends.as_slice() else { panic!("two jobs") };
+        for state in [of_audit, of_settlement] {
+            assert_eq!((state.phase, &state.error, &state.digest), (Phase::Done, &None, &state.live_digest));
+        }
+        assert!(of_settlement.ended_at <= of_audit.ended_at, "the other one is at the log's end, and goes first");
+        workers.stop_and_join();
     }
 }

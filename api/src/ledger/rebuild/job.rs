@@ -87,6 +87,7 @@ pub(crate) struct Job {
     pub(crate) asked: Asked,
     cancel: Stop,
     pauses: AtomicBool,
+    hurries: AtomicBool,
     begun: Instant,
     state: Mutex<State>,
 }
@@ -114,6 +115,7 @@ impl Job {
             asked,
             cancel: Stop::default(),
             pauses: AtomicBool::new(false),
+            hurries: AtomicBool::new(false),
             begun: Instant::now(),
             state: Mutex::new(state),
         }
@@ -146,6 +148,16 @@ impl Job {
     /// Whether it lets others have the time.
     pub(crate) fn pauses(&self) -> bool {
         self.pauses.load(Ordering::Relaxed)
+    }
+
+    /// From now on it takes all the time there is: it would never end otherwise, or nobody can read the live view.
+    pub(crate) fn hurry(&self) {
+        self.hurries.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether others make room for it.
+    pub(crate) fn hurries(&self) -> bool {
+        self.hurries.load(Ordering::Relaxed)
     }
 
     pub(crate) fn enter(&self, phase: Phase) {

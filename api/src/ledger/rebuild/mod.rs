@@ -9,8 +9,10 @@
 //! - [`polite`]: work that lets everything live go first
 //! - [`room`]: what is left of the disk
 //! - [`building`]: from offset zero into a fresh directory, beside the live view
+//! - [`ends`]: up to where several are built together
 //! - [`acceptance`]: writing down that a difference was accepted
-//! - [`replacing`]: catching up with the live view, comparing, and taking its place
+//! - [`following`]: catching up with the live view
+//! - [`replacing`]: comparing with it, and taking its place
 
 pub(crate) mod growth;
 pub(crate) mod job;
@@ -20,6 +22,8 @@ pub(crate) mod watch;
 
 mod acceptance;
 mod building;
+mod ends;
+mod following;
 pub(crate) mod memory;
 mod polite;
 mod replacing;

@@ -1,4 +1,4 @@
-//! Catching up with the live view, comparing with it at one position, and taking its place.
+//! Comparing with the live view at one position, and taking its place.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -11,20 +11,16 @@ use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
 use orderledger_projections::worker::progress::WorkerState;
 use orderledger_projections::worker::rest::Rest;
-use orderledger_store::{At, Error, faults};
+use orderledger_store::{At, Error, faults, go_last};
 
 use super::acceptance::note;
 use super::building::{ends_of_live, is_comparable, taken_up};
+use super::following::catch_up;
 use super::job::{Asked, DIFFERENCES_NAMED, Phase};
 use super::live::One;
-use super::room::check_room;
 use crate::ledger::view_handle::Seat;
 use crate::ledger::{Generation, Ledger};
 
-/// A round that folded no more records than this has caught up, as far as one can that doesn't hold the other up.
-const NEAR: u64 = 2_000;
-/// From this round on catching up takes all the time there is: it would never end otherwise.
-const ROUNDS_IN_MODERATION: u32 = 3;
 /// How long the live projection may take to finish its batch, each time.
 const REST_WITHIN: Duration = Duration::from_secs(5);
 /// How often the live projection may be busy, or turn out to be behind on operators' decisions, before it is given up.
@@ -69,6 +65,11 @@ fn try_replace(ledger: &Arc<Ledger>, one: &One, folding: Folding) -> Result<Ende
         return Ok(Ended::Canceled);
     }
     one.job.enter(Phase::Comparing);
+    // The live view rests until all is compared: whoever it then waits for comes back before, and what can be written is.
+    go_last(false);
+    if let Some(folding) = foldings.first() {
+        folding.view().flush_and_sync()?;
+    }
     let mut is_noted = false;
     for _ in 0..TRIES {
         if is_called_off(ledger, one) {
@@ -84,38 +85,6 @@ fn try_replace(ledger: &Arc<Ledger>, one: &One, folding: Folding) -> Result<Ende
 
 pub(super) fn is_called_off(ledger: &Ledger, one: &One) -> bool {
     one.job.is_canceled() || ledger.conditions.stop.is_set()
-}
-
-/// Follows the live view until it is near; false if it was called off.
-fn catch_up(ledger: &Ledger, one: &One, pass: &mut Pass, foldings: &mut [Folding]) -> Result<bool, Failure> {
-    let Some(folding) = foldings.first() else { return Ok(false) };
-    let mut ends = ends_of_live(ledger, &one.handle, folding)?;
-    one.job.enter(Phase::CatchingUp);
-    let before = one.job.state().records;
-    for round in 0_u32.. {
-        let from = pass.passed().records;
-        loop {
-            if is_called_off(ledger, one) {
-                return Ok(false);
-            }
-            check_room(one.handle.seat().generations.dir(), 0)?;
-            let begun = Instant::now();
-            let is_there = pass.step(foldings, &ends)?;
-            one.job.passed(before, pass.passed());
-            if is_there {
-                break;
-            }
-            if round < ROUNDS_IN_MODERATION {
-                one.job.sleep(ledger.pause_after(begun.elapsed(), one));
-            }
-        }
-        if pass.passed().records.saturating_sub(from) <= NEAR {
-            break;
-        }
-        let Some(folding) = foldings.first() else { break };
-        ends = ends_of_live(ledger, &one.handle, folding)?;
-    }
-    Ok(true)
 }
 
 /// The live projection at rest: it goes on when this is dropped, unless it was relieved.
