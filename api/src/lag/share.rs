@@ -8,8 +8,10 @@ use super::group::{FROZEN_AFTER, Group};
 
 /// A group with something to read that has not moved for so long needs its share: half of what makes it frozen.
 const STILL_FOR: Duration = Duration::from_millis(FROZEN_AFTER.as_secs() * 500);
-/// So does a rebuild that has not: its longest steps take less.
+/// So does a rebuild that has not, or hardly: its longest steps take less.
 const REBUILD_STILL_FOR: Duration = Duration::from_secs(30);
+/// With fewer records than these, a thousand a second, it has hardly moved.
+const REBUILD_MOVES_BY: u64 = 30_000;
 /// So does a group that is further behind than it may be and has not come a hundredth nearer for so long.
 const NO_NEARER_FOR: Duration = Duration::from_secs(30);
 /// Without a look for so long nobody knows.
@@ -29,6 +31,8 @@ pub(super) struct Mover {
     left: u64,
     is_too_far: bool,
     still_for: Duration,
+    /// It has moved with so many records.
+    moves_by: u64,
 }
 
 impl Mover {
@@ -40,13 +44,15 @@ impl Mover {
             Class::MayLag => group.is_over_target(),
         };
         let passed = group.partitions.iter().fold(0_u64, |sum, one| sum.saturating_add(one.at.next_offset));
-        let of = Mover { name: (group.name, None), passed, left: group.lag.records, is_too_far, still_for: STILL_FOR };
+        let (name, left) = ((group.name, None), group.lag.records);
+        let of = Mover { name, passed, left, is_too_far, still_for: STILL_FOR, moves_by: 1 };
         group.error().is_none().then_some(of)
     }
 
     /// A rebuild of that projection that folds, or catches up at leisure.
     pub(super) fn rebuild(name: &'static str, generation: u64, passed: u64, left: u64) -> Mover {
-        Mover { name: (name, Some(generation)), passed, left, is_too_far: false, still_for: REBUILD_STILL_FOR }
+        let (name, still_for, moves_by) = ((name, Some(generation)), REBUILD_STILL_FOR, REBUILD_MOVES_BY);
+        Mover { name, passed, left, is_too_far: false, still_for, moves_by }
     }
 }
 
@@ -84,9 +90,9 @@ impl Shares {
             self.needed = Some(now);
         }
         self.of.retain(|name, _| movers.iter().any(|mover| mover.name == *name));
-        for Mover { name, passed, left, is_too_far, still_for } in movers.iter().copied() {
+        for Mover { name, passed, left, is_too_far, still_for, moves_by } in movers.iter().copied() {
             let seen = self.of.entry(name).or_insert(Seen { passed, moved: now, left, nearer: now });
-            if passed != seen.passed || left == 0 {
+            if passed.abs_diff(seen.passed) >= moves_by || left == 0 {
                 (seen.passed, seen.moved) = (passed, now);
             }
             let falls_back = now.saturating_sub(seen.nearer) >= NO_NEARER_FOR;
@@ -176,9 +182,15 @@ mod tests {
 
     #[test]
     fn a_rebuild_that_stands_still_has_a_share_until_a_minute_after_it_moves() {
-        assert_eq!(seconds_of_a_share(300, Some), 0..0, "it moves");
-        assert_eq!(seconds_of_a_share(300, |second| Some(second.saturating_sub(40))), 30..100);
-        assert_eq!(seconds_of_a_share(300, |_| Some(0)), 30..149, "a share doesn't help it");
+        let moves = |second: u64| second * REBUILD_MOVES_BY / REBUILD_STILL_FOR.as_secs();
+        assert_eq!(seconds_of_a_share(300, |second| Some(moves(second) * 2)), 0..0, "it moves");
+        assert_eq!(seconds_of_a_share(300, |second| Some(moves(second.saturating_sub(40)) * 30)), 30..100);
+        assert_eq!(
+            seconds_of_a_share(300, |second| Some(second + 1)),
+            30..149,
+            "it hardly moves, and a share doesn't help it"
+        );
+        assert_eq!(seconds_of_a_share(300, |_| Some(0)), 30..149, "it stands still, and a share doesn't help it");
         assert_eq!(seconds_of_a_share(300, |second| (second % 20 > 0).then_some(0)), 0..0, "each is another one");
     }
 

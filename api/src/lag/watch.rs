@@ -176,6 +176,10 @@ pub(crate) fn start(ledger: &Arc<Ledger>) -> Result<(), Error> {
                 keep_half_free(orders_come);
                 let has_share = shares.look(of.lag.begun.elapsed(), &movers(&of, groups));
                 go_last(orders_come && !has_share && !is_replacing(&of));
+                // One may have begun to be compared in between.
+                if is_replacing(&of) {
+                    go_last(false);
+                }
             } else {
                 go_last(false);
             }

@@ -77,7 +77,7 @@ impl ClaimsFile {
         })
     }
 
-    /// Writes claims, of which the earliest of an id stays, and positions; calls that before each claim.
+    /// Writes claims, of which the earliest of an id stays, and positions; calls that before each claim, and before it commits.
     pub(super) fn write(
         &self,
         claims: &Claims,
@@ -116,6 +116,7 @@ impl ClaimsFile {
             rows.insert(partition, (position.next_offset, position.digest_of_last_record))?;
         }
         drop(rows);
+        before_each();
         faults::point("ids.before-commit");
         transaction.commit()?;
         faults::point("ids.after-commit");

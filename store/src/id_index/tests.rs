@@ -213,3 +213,16 @@ fn what_is_being_written_is_known_as_what_waits_and_what_is_written() {
         }
     });
 }
+
+#[test]
+fn a_commit_that_is_written_knows_whether_somebody_waits_for_it() {
+    let kept = Kept::under_way();
+    assert!(!kept.is_awaited() && !kept.has_ended());
+    let other = kept.clone();
+    let waits = std::thread::spawn(move || other.wait());
+    while !kept.is_awaited() {
+        std::thread::yield_now();
+    }
+    kept.ended(Ok(()));
+    waits.join().unwrap().unwrap();
+}

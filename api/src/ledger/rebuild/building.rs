@@ -23,7 +23,7 @@ const ROWS_AT_ONCE: u64 = 4096;
 
 type Folding = Box<dyn AnyFolding>;
 
-/// Builds them in one pass over the log; then each takes its place on its own.
+/// Builds them in one pass over the log; then each takes its place on its own, those first whose live views nobody can read.
 pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
     let mut pairs: Vec<(One, Folding)> = Vec::new();
     let folded = fresh(ledger, &ones).and_then(|foldings| {
@@ -36,6 +36,7 @@ pub(super) fn build(ledger: &Arc<Ledger>, ones: Vec<One>) {
         let ended = ones.iter().filter(|one| one.job.runs() && !is_there(one));
         ended.for_each(|one| one.end(Err(failure.clone())));
     }
+    pairs.sort_by_key(|(one, _)| is_comparable(&one.handle, &one.handle.live.load()));
     for (one, folding) in pairs {
         let replaced = write(ledger, &one, folding).and_then(|folding| replace(ledger, &one, folding));
         one.end(if is_called_off(ledger, &one) && replaced.is_err() { Ok(Ended::Canceled) } else { replaced });
@@ -78,10 +79,8 @@ fn fold(ledger: &Ledger, pairs: &mut Vec<(One, Folding)>) -> Result<(), Failure>
             return Ok(());
         }
         raise_to_the_lowest(&mut ends, bounds.iter().map(|bound| &bound.end));
-        // Where nobody waits for the rows, for the live ones answer meanwhile.
-        let ones = bounds.iter().map(|bound| &bound.one).chain(pairs.iter().map(|(one, _)| one));
-        let answers = ones.into_iter().all(|one| is_comparable(&one.handle, &one.handle.live.load()));
-        if fold_for_a_while(ledger, (&mut pass, &ends), &bounds, &mut foldings, answers)? {
+        let goes_last = !is_one_awaited(ledger);
+        if fold_for_a_while(ledger, (&mut pass, &ends), &bounds, &mut foldings, goes_last)? {
             let mut there = take_out(&ends, &mut bounds, &mut foldings);
             // Nothing is left for them while the others go on.
             there.iter().for_each(|(one, _)| one.job.passed(0, Passed { left: 0, ..pass.passed() }));
@@ -163,6 +162,13 @@ pub(super) fn ends_of_live(ledger: &Ledger, handle: &ViewHandle, folding: &Foldi
 /// Whether the live view has rows to compare with: those of another schema version are others.
 pub(super) fn is_comparable(handle: &ViewHandle, live: &Generation) -> bool {
     live.view.failure().is_none() && !live.view.is_older() && !handle.is_rebuilding()
+}
+
+/// Whether somebody waits for a view that is being made, for nobody can read the live one.
+pub(super) fn is_one_awaited(ledger: &Ledger) -> bool {
+    let is_made = |handle: &ViewHandle| handle.job().is_some_and(|job| job.runs());
+    let is_awaited = |handle: &ViewHandle| is_made(handle) && !is_comparable(handle, &handle.live.load());
+    ledger.views().into_iter().any(|handle| is_awaited(handle))
 }
 
 /// Writes the rows in key order, and takes the folding up on what was written.

@@ -8,8 +8,8 @@ use orderledger_projections::worker::any::AnyFolding;
 use orderledger_projections::worker::fold::Failure;
 use orderledger_store::{Error, going_last};
 
-use super::building::{ends_of_live, is_comparable};
-use super::job::Phase;
+use super::building::{ends_of_live, is_one_awaited};
+use super::job::{Asked, Phase};
 use super::live::One;
 use super::polite::politely;
 use super::replacing::is_called_off;
@@ -27,12 +27,12 @@ type Folding = Box<dyn AnyFolding>;
 enum Round {
     /// So many records were folded; it has gone on meanwhile.
     Folded(u64),
-    /// Nobody can read it any more.
-    Unreadable,
+    /// Somebody waits for a view that is being made.
+    Awaited,
     CalledOff,
 }
 
-/// Follows the live view until it is near; false if it was called off.
+/// Follows the live view until it is near; false if it was called off. In moderation as long as nobody waits for it: not for a rollback, which somebody has reasons for.
 pub(super) fn catch_up(
     ledger: &Ledger,
     one: &One,
@@ -44,7 +44,7 @@ pub(super) fn catch_up(
     let before = one.job.state().records;
     let mut folded_last = u64::MAX;
     loop {
-        if !is_comparable(&one.handle, &one.handle.live.load()) {
+        if is_one_awaited(ledger) || one.job.asked == Asked::Rollback {
             one.job.hurry();
         }
         let hurries = one.job.hurries();
@@ -55,7 +55,7 @@ pub(super) fn catch_up(
         let mut follow = || follow(ledger, one, (pass, before, &ends), foldings, hurries);
         let folded = match if hurries { follow() } else { politely(follow) }? {
             Round::CalledOff => return Ok(false),
-            Round::Unreadable => continue,
+            Round::Awaited => continue,
             Round::Folded(folded) => folded,
         };
         if folded <= NEAR {
@@ -95,8 +95,8 @@ fn follow(
         if is_called_off(ledger, one) {
             return Ok(Round::CalledOff);
         }
-        if !hurries && !is_comparable(&one.handle, &one.handle.live.load()) {
-            return Ok(Round::Unreadable);
+        if !hurries && is_one_awaited(ledger) {
+            return Ok(Round::Awaited);
         }
         check_room(one.handle.seat().generations.dir(), 0)?;
         let begun = Instant::now();

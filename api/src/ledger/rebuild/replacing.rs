@@ -52,7 +52,9 @@ pub(super) fn replace(ledger: &Arc<Ledger>, one: &One, folding: Folding) -> Resu
     let view = Arc::clone(folding.view());
     let ended = try_replace(ledger, one, folding);
     if !matches!(ended, Ok(Ended::Live)) {
-        // Closed, so that its directory may go.
+        // Closed, so that its directory may go: not by one that goes last.
+        view.lag(false);
+        go_last(false);
         let _ = view.close();
     }
     ended
