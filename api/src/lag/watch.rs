@@ -230,36 +230,14 @@ mod tests {
     use orderledger_domain::position::Topic;
     use orderledger_projections::worker::progress::WorkerState;
     use orderledger_projections::worker::rest::Rest;
-    use orderledger_store::event_log::NewRecord;
 
     use super::super::track::Pace;
     use super::*;
+    use crate::ledger::at_rest::{PATIENCE, until, with_one_at_rest};
     use crate::ledger::rebuild::job::Asked;
-    use crate::ledger::{Opened, Settings};
 
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    fn until(what: &str, is_so: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !is_so() {
-            assert!(begun.elapsed() < PATIENCE, "{what}");
-            std::thread::yield_now();
-        }
-    }
-
-    /// Runs it on a ledger whose settlement was let rest and has something to read; it may let settlement go on.
     fn with_settlement_at_rest(test: impl FnOnce(&Arc<Ledger>, Rest)) {
-        let home = tempfile::tempdir().unwrap();
-        let settings = Settings { partitions: Some(1), ..Settings::new(home.path().join("data")) };
-        let Opened { ledger, workers } = Opened::open(&settings).unwrap();
-        let rest = ledger.settlement.seat().rest.clone();
-        assert!(rest.ask(PATIENCE));
-        let of = Topic::Orders.at(0);
-        let record = NewRecord { to: of, key: None, value: Some("{}".into()), headers: Vec::new() };
-        ledger.appender.append(vec![record], Box::new(|_| {})).unwrap();
-        until("the record stands in the log", || ledger.log.known_end(of).unwrap() > 0);
-        test(&ledger, rest);
-        workers.stop_and_join();
+        with_one_at_rest(|ledger| &ledger.settlement, 1, test);
     }
 
     #[test]

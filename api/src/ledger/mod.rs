@@ -2,6 +2,9 @@
 //!
 //! Everything that names concrete parts is here; the workers run beside what this page lists.
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+pub(crate) mod at_rest;
 mod conditions;
 mod event_at;
 mod gates;

@@ -228,56 +228,63 @@ impl Ledger {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use orderledger_domain::position::Topic;
-    use orderledger_store::event_log::NewRecord;
-
     use super::super::following::NEAR;
-    use super::super::job::Asked;
+    use super::super::job::{Asked, Job};
     use super::super::live::begin;
-    use crate::ledger::{Opened, Settings};
-
     use super::*;
+    use crate::ledger::at_rest::{until, with_one_at_rest};
 
-    const PATIENCE: Duration = Duration::from_secs(60);
+    /// Where its live view is.
+    fn live(handle: &ViewHandle) -> Ends {
+        let standing = handle.live.load().progress.standing();
+        standing.partitions.iter().map(|(of, at)| (*of, at.next_offset)).collect()
+    }
 
-    fn until(what: &str, is_so: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !is_so() {
-            assert!(begun.elapsed() < PATIENCE, "{what}");
-            std::thread::yield_now();
-        }
+    /// Runs it where audit rests before many records that settlement has passed.
+    fn with_audit_behind(test: impl FnOnce(&Arc<Ledger>)) {
+        with_one_at_rest(
+            |ledger| &ledger.audit,
+            3 * NEAR,
+            |ledger, _| {
+                let is_at_the_end = |(of, at): (_, u64)| ledger.log.end_offset(of).unwrap() == at;
+                until("settlement has passed them", || live(&ledger.settlement).into_iter().all(is_at_the_end));
+                assert!(left_from(&live(&ledger.audit), &live(&ledger.settlement)) > NEAR, "audit rests before them");
+                test(ledger);
+            },
+        );
     }
 
     #[test]
-    fn of_two_that_are_built_in_one_pass_each_ends_where_its_live_view_is() {
-        let home = tempfile::tempdir().unwrap();
-        let settings = Settings { partitions: Some(1), ..Settings::new(home.path().join("data")) };
-        let Opened { ledger, workers } = Opened::open(&settings).unwrap();
-        let audit = &ledger.audit;
-        let rest = audit.seat().rest.clone();
-        assert!(rest.ask(PATIENCE));
-        let of = Topic::Orders.at(0);
-        let record = || NewRecord { to: of, key: None, value: Some("{}".into()), headers: Vec::new() };
-        let records = (0..3 * NEAR).map(|_| record()).collect();
-        ledger.appender.append(records, Box::new(|_| {})).unwrap();
-        let is_at = |handle: &ViewHandle| {
-            let standing = handle.live.load().progress.standing();
-            standing.partitions.iter().map(|(of, at)| ledger.log.end_offset(*of).unwrap() - at.next_offset).sum::<u64>()
-        };
-        until("settlement has passed them", || {
-            ledger.log.end_offset(of).unwrap() >= 3 * NEAR && is_at(&ledger.settlement) == 0
+    fn in_one_pass_each_is_folded_up_to_where_its_live_view_is() {
+        with_audit_behind(|ledger| {
+            let one = |handle: &Arc<ViewHandle>| One {
+                handle: Arc::clone(handle),
+                job: Arc::new(Job::new(2, Asked::Rebuild(None))),
+            };
+            let ones = vec![one(&ledger.audit), one(&ledger.settlement)];
+            let foldings = fresh(ledger, &ones).unwrap();
+            let mut pairs = ones.into_iter().zip(foldings).collect();
+            fold(ledger, &mut pairs).unwrap();
+            let names: Vec<&str> = pairs.iter().map(|(one, _)| one.handle.name).collect();
+            assert_eq!(names, ["settlement", "audit"], "whose place is nearest to the log's end comes first");
+            for (one, folding) in &pairs {
+                let is: Ends = folding.positions().into_iter().collect();
+                assert_eq!(left_from(&is, &live(&one.handle)), 0, "{}", one.handle.name);
+                assert_eq!(left_from(&live(&one.handle), &is), 0, "{} is not past it", one.handle.name);
+                assert_eq!(one.job.state().left, 0);
+            }
         });
-        assert!(is_at(audit) > NEAR, "audit rests before them");
+    }
 
-        let (jobs, _) =
-            begin(&ledger, &[audit, &ledger.settlement], &Asked::Rebuild(None), None).map_err(drop).unwrap();
-        until("both are live", || jobs.iter().all(|job| !job.runs()));
-        let ends: Vec<_> = jobs.iter().map(|job| job.state()).collect();
-        let [of_audit, of_settlement] = ends.as_slice() else { panic!("two jobs") };
-        for state in [of_audit, of_settlement] {
-            assert_eq!((state.phase, &state.error, &state.digest), (Phase::Done, &None, &state.live_digest));
-        }
-        assert!(of_settlement.ended_at <= of_audit.ended_at, "the other one is at the log's end, and goes first");
-        workers.stop_and_join();
+    #[test]
+    fn each_of_one_pass_is_compared_where_its_live_view_is() {
+        with_audit_behind(|ledger| {
+            let both = [&ledger.audit, &ledger.settlement];
+            let (jobs, _) = begin(ledger, &both, &Asked::Rebuild(None), None).map_err(drop).unwrap();
+            until("both are live", || jobs.iter().all(|job| !job.runs()));
+            for state in jobs.iter().map(|job| job.state()) {
+                assert_eq!((state.phase, &state.error, &state.digest), (Phase::Done, &None, &state.live_digest));
+            }
+        });
     }
 }
