@@ -90,6 +90,67 @@ fn what_is_wrong_is_told_and_ends_as_a_start_would() {
     assert!(words.contains("ORDERLEDGER_LISTN") && words.contains("ORDERLEDGER_LISTEN"), "{words}");
 }
 
+#[test]
+fn what_keeps_a_start_from_letting_anybody_in_is_told_wherever_it_is_configured() {
+    let place = Place::new();
+    place.write("tls.pem", "no certificate", 0o644);
+    place.write("open.key", "no key", 0o644);
+    place.write("closed.key", "no key", 0o600);
+    place.write("hooks.key", "too short", 0o600);
+    place.write("keys.toml", "not = [", 0o600);
+    place.write("set.json", "{}", 0o644);
+    for (check, configured, words) in [
+        ("TLS", &[("tls_cert", "tls.pem"), ("tls_key", "open.key")][..], "chmod 600 open.key"),
+        ("TLS", &[("tls_cert", "tls.pem"), ("tls_key", "closed.key")], "tls.pem: it holds no certificate"),
+        ("TLS", &[("tls_key", "closed.key")], "--tls-cert and --tls-key belong together"),
+        ("webhooks key", &[("webhooks_key_file", "open.key")], "chmod 600 open.key"),
+        ("webhooks key", &[("webhooks_key_file", "hooks.key")], "make one with: openssl rand -hex 32"),
+        ("API keys", &[("auth_keys", "missing.toml")], "missing.toml: can't be read"),
+        ("API keys", &[("auth_keys", "keys.toml")], "`orderledger keys create --auth-keys FILE --role ROLE` makes"),
+        ("tokens", &[("auth_jwks", "set.json"), ("auth_audience", "ledger")], "set.json: neither a JWK set nor a PEM"),
+        ("tokens", &[("auth_jwks", "https://login.example.com/keys")], "--auth-jwks needs --auth-audience"),
+        ("limits", &[("rate_burst", "7")], "--rate-burst needs --rate-limit"),
+        ("address", &[("listen", "0.0.0.0:1")], "configure authentication"),
+    ] {
+        let file: String = configured.iter().map(|(key, value)| format!("{key} = \"{value}\"\n")).collect();
+        let variables: Vec<(String, &str)> =
+            configured.iter().map(|(key, value)| (format!("ORDERLEDGER_{}", key.to_uppercase()), *value)).collect();
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let flags: Vec<String> =
+            configured.iter().map(|(key, value)| format!("--{}={value}", key.replace('_', "-"))).collect();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        for (file, variables, flags) in
+            [(file.as_str(), &[][..], &[][..]), ("", &variables[..], &[][..]), ("", &[][..], &flags[..])]
+        {
+            place.write("orderledger.toml", file, 0o600);
+            let started = place.run(&[&["serve"], flags].concat(), variables);
+            assert!(said(&started).contains(words), "{configured:?}: {}", said(&started));
+            let (code, found) = examined(&place, &[&["--server", "http://127.0.0.1:1"], flags].concat(), variables);
+            let [state, told] = line(&found, check);
+            assert_eq!((state.as_str(), told.contains(words)), ("failed", true), "{configured:?}: {told}");
+            let expected = if started.status.code() == Some(3) { 3 } else { 1 };
+            assert_eq!(code, Some(expected), "{configured:?}: {found}");
+        }
+    }
+}
+
+#[test]
+fn files_that_a_start_takes_are_told_to_be_right() {
+    let place = Place::new();
+    place.write("hooks.key", &"1".repeat(64), 0o600);
+    place.json(&["keys", "create", "--json", "--auth-keys", "keys.toml", "--role", "operator"], &[]);
+    let configured = "auth_keys = \"keys.toml\"\nwebhooks_key_file = \"hooks.key\"\nrate_limit = \"9/s\"\n\
+                      auth_jwks = \"https://login.example.com/keys\"\nauth_audience = \"ledger\"\n";
+    place.write("orderledger.toml", configured, 0o600);
+    let (code, found) = examined(&place, &["--server", "http://127.0.0.1:1"], &[]);
+    assert_eq!(code, Some(0), "{found}");
+    for check in ["address", "API keys", "tokens", "limits", "webhooks key"] {
+        assert_eq!(line(&found, check)[0], "ok", "{check}: {found}");
+    }
+    // Nothing is said of what isn't configured.
+    assert!(found["checks"].as_array().unwrap().iter().all(|line| line["check"] != "TLS"), "{found}");
+}
+
 /// What a doctor that such a command runs says of that check.
 fn line_of(mut doctor: Command, check: &str) -> (Option<i32>, [String; 2]) {
     let output = doctor.output().unwrap();

@@ -1,5 +1,9 @@
 //! Secrets: nothing shows one, and a file with one that every user of the machine may read is refused.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::{Place, said};
 
 const SECRET: &str = "hunter2hunter2";
@@ -31,8 +35,15 @@ fn nothing_shows_a_secret() {
 
 #[test]
 fn a_configuration_with_a_secret_that_everybody_may_read_is_refused() {
-    for (secret, named) in [("api_key = \"x\"", "api_key"), ("[kafka]\nsasl.password = \"x\"", "[kafka] sasl.password")]
-    {
+    for (secret, named) in [
+        ("api_key = \"x\"", "api_key"),
+        ("auth_jwks = \"https://ann:x@login.example.com/keys\"", "auth_jwks"),
+        ("otlp_endpoint = \"http://ann:x@127.0.0.1:4318\"", "otlp_endpoint"),
+        ("server = \"https://ann:x@127.0.0.1:1\"", "server"),
+        ("[kafka]\nsasl.password = \"x\"", "[kafka] sasl.password"),
+        // No property that is known: a mistyped one of a password.
+        ("[kafka]\nsasl.pasword = \"x\"", "[kafka] sasl.pasword"),
+    ] {
         let place = Place::new();
         place.write("orderledger.toml", secret, 0o644);
         let said = place.refused(&["status"], &[]);
@@ -44,8 +55,29 @@ fn a_configuration_with_a_secret_that_everybody_may_read_is_refused() {
         }
     }
     let place = Place::new();
-    place.write("orderledger.toml", "listen = \"127.0.0.1:1\"\n", 0o644);
+    let plain =
+        "listen = \"127.0.0.1:1\"\nauth_jwks = \"https://login.example.com/keys\"\n[kafka]\nsasl.username = \"ann\"\n";
+    place.write("orderledger.toml", plain, 0o644);
     assert!(place.run(&["config", "show"], &[]).status.success(), "it holds no secret");
+}
+
+#[test]
+fn a_file_that_everybody_may_read_is_refused_for_every_value_that_is_not_shown() {
+    let example = include_str!("../../docs/orderledger.example.toml");
+    let example =
+        example.replace("https://login.example.com/.well-known", "https://ann:x@login.example.com/.well-known");
+    let place = Place::with(&example);
+    let shown = place.json(&["config", "show", "--json"], &[]);
+    place.write("orderledger.toml", &example, 0o644);
+    let said = place.refused(&["config", "show"], &[]);
+    let rows = shown["options"].as_array().unwrap();
+    let not_whole = |row: &&Value| row["source"] == "file" && (row["hidden"] == true || row["option"] == "auth_jwks");
+    let names = rows.iter().filter(not_whole).map(|row| row["option"].as_str().unwrap().replace("kafka.", "[kafka] "));
+    let names: BTreeSet<String> = names.collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    let (_, named) = said.split_once("it holds ").unwrap();
+    let named: BTreeSet<String> = named.split(',').next().unwrap().split(" and ").map(str::to_owned).collect();
+    assert_eq!(named, names);
 }
 
 #[test]
@@ -68,4 +100,29 @@ fn a_key_file_that_everybody_may_read_is_refused() {
     place.write("tls.key", "no key", 0o600);
     let said = place.refused(&["serve", "--tls-cert", "tls.pem", "--tls-key", "tls.key"], &[]);
     assert!(said.contains("it holds no certificate"), "{said}");
+}
+
+#[test]
+fn a_key_for_kafka_that_everybody_may_read_is_refused_wherever_it_is_named() {
+    let place = Place::new();
+    place.write("client.key", "no key", 0o644);
+    for name in ["ssl.key.location", "ssl.keystore.location"] {
+        let pair = format!("{name}=client.key");
+        place.write("orderledger.toml", &format!("log = \"kafka\"\n[kafka]\n{name} = \"client.key\"\n"), 0o600);
+        let by_file = place.refused(&["serve"], &[]);
+        place.write("orderledger.toml", "log = \"kafka\"\n", 0o600);
+        let by_variable = place.refused(&["topics", "check"], &[("ORDERLEDGER_KAFKA_PROPERTIES", &pair)]);
+        let by_option = place.refused(&["log", "dump", "--kafka-property", &pair], &[]);
+        for (said, from) in
+            [(by_file, "[kafka]"), (by_variable, "ORDERLEDGER_KAFKA_PROPERTIES"), (by_option, "--kafka-property")]
+        {
+            let expected =
+                format!("client.key: every user of this machine may use the secret that {from} {name} names");
+            assert!(said.contains(&expected) && said.contains("chmod 600 client.key"), "{said}");
+        }
+    }
+    // Nobody but its owner: read, and refused for what it is.
+    place.write("client.key", "no key", 0o600);
+    let said = place.refused(&["topics", "check", "--kafka-property", "ssl.key.location=client.key"], &[]);
+    assert!(!said.contains("every user"), "{said}");
 }

@@ -12,6 +12,7 @@ mod idempotency;
 mod kill;
 mod made_anew;
 mod markets;
+mod no_room;
 mod old_data;
 mod paging;
 mod positions;

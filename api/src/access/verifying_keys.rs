@@ -38,8 +38,8 @@ pub(crate) struct VerifyingKeys {
 impl VerifyingKeys {
     /// Reads them, and again when they change. A file must hold one now; an address may answer later.
     pub(crate) fn open(source: &str) -> Result<VerifyingKeys, String> {
-        if source.starts_with("https://") || source.starts_with("http://") {
-            return VerifyingKeys::at_address(source.to_owned());
+        if VerifyingKeys::at_an_address(source) {
+            return VerifyingKeys::fetched(source.to_owned());
         }
         let path = PathBuf::from(source);
         let watched = Watched::before_reading(vec![path.clone()]);
@@ -53,7 +53,12 @@ impl VerifyingKeys {
         Ok(VerifyingKeys { keys, ask: None })
     }
 
-    fn at_address(url: String) -> Result<VerifyingKeys, String> {
+    /// Whether they are fetched, and not in a file.
+    pub(crate) fn at_an_address(source: &str) -> bool {
+        source.starts_with("https://") || source.starts_with("http://")
+    }
+
+    fn fetched(url: String) -> Result<VerifyingKeys, String> {
         let keys = Arc::new(ArcSwap::from_pointee(Vec::new()));
         let (ask, asked) = sync_channel(1);
         let fetching = Fetching { url, keys: Arc::clone(&keys), asked };
@@ -90,7 +95,8 @@ impl Fetching {
         loop {
             let fetched = fetch(&self.url);
             if let Err(why) = &fetched {
-                tracing::error!("{}: {why}; the keys fetched before stay", self.url);
+                // The address may name who asks, and with what password.
+                tracing::error!("the keys of tokens can't be fetched: {why}; those fetched before stay");
             }
             let next = if fetched.is_ok() { FETCHED_EVERY } else { FETCHED_AT_MOST_EVERY };
             if let Ok(keys) = fetched {

@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use orderledger_store::event_log::kafka::KafkaSettings;
 
+use super::config::secrets::check_property;
 use super::{Failure, key_file};
 use crate::ledger::Settings;
 use crate::ledger::rebuild::memory::MEMORY_LIMIT_MIN;
@@ -90,8 +91,12 @@ impl KafkaArgs {
             // The pair is not repeated: it may be a secret.
             let (name, value) =
                 pair.split_once('=').ok_or_else(|| Failure::usage(format!("{from}: write NAME=VALUE")))?;
-            properties.insert(name.trim().to_owned(), value.to_owned());
+            properties.insert(name.trim().to_owned(), (value.to_owned(), from));
         }
+        for (name, (value, from)) in &properties {
+            check_property(name, value, from).map_err(Failure::usage)?;
+        }
+        let properties = properties.into_iter().map(|(name, (value, _))| (name, value)).collect();
         let (brokers, prefix) = (self.kafka_brokers.clone(), self.topic_prefix.clone());
         let settings = KafkaSettings { brokers, prefix, properties, ..KafkaSettings::default() };
         settings.check().map_err(Failure::usage)?;

@@ -39,6 +39,11 @@ impl Failure {
         Failure { code: DIFFERENCE, message: message.to_string() }
     }
 
+    /// Whether it is one of log, store and settings.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.code == REFUSED
+    }
+
     /// Says so on stderr and gives the exit code.
     pub(super) fn report(self) -> ExitCode {
         ExitCode::from(self.say())

@@ -82,8 +82,7 @@ fn wrong(of: &Of<'_>, values: &[String]) -> Option<String> {
     let parser = of.arg.get_value_parser();
     single.into_iter().find_map(|value| {
         let why = refused(parser, value)?;
-        let hides = secrets::is_secret(of.name) || secrets::may_name_a_user(value);
-        let shown = if hides { String::new() } else { format!(" \"{value}\"") };
+        let shown = if secrets::hides(of.name, value) { String::new() } else { format!(" \"{value}\"") };
         Some(format!("can't be{shown}: {why}"))
     })
 }

@@ -21,6 +21,13 @@ pub(super) struct Value {
     pub(super) values: Vec<String>,
 }
 
+impl Value {
+    /// Its values as a variable says them.
+    pub(super) fn joined(&self) -> String {
+        self.values.join(",")
+    }
+}
+
 /// A file that was read.
 pub(super) struct File {
     pub(super) path: PathBuf,

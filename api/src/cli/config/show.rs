@@ -90,8 +90,8 @@ fn shown(command: Command, line: &[OsString]) -> Result<Shown, Failure> {
         add(row(&of, flag, file.as_ref()), of.command);
     }
     for (name, (value, source, from)) in properties(file.as_ref(), given.as_ref()) {
-        let hidden = !secrets::is_shown_property(&name);
-        let (option, value) = (format!("kafka.{name}"), (!hidden).then_some(value));
+        let (option, value) = (format!("kafka.{name}"), secrets::shown_property(&name, &value));
+        let hidden = value.is_none();
         add(Row { option, value, source, from: Some(from), hidden, commands: Vec::new() }, String::new());
     }
     Ok(Shown { file: file.map(|file| file.path.display().to_string()), options: rows.into_values().collect() })
@@ -153,7 +153,7 @@ fn row(of: &Of<'_>, flag: Option<String>, file: Option<&File>) -> Row {
     let in_file = || {
         let file = file?;
         let value = file.values.iter().find(|value| value.option == of.name)?;
-        Some((value.values.join(","), Source::File, Some(file.path.display().to_string())))
+        Some((value.joined(), Source::File, Some(file.path.display().to_string())))
     };
     let by_default = || {
         let values = of.arg.get_default_values();
@@ -163,11 +163,11 @@ fn row(of: &Of<'_>, flag: Option<String>, file: Option<&File>) -> Row {
     };
     let by_flag = flag.map(|value| (value, Source::Flag, Some(format!("--{}", of.name))));
     let found = by_flag.or_else(in_environment).or_else(in_file).or_else(by_default);
-    let hidden = secrets::is_secret(of.name) && found.is_some();
     let (value, source, from) = match found {
-        Some((value, source, from)) => ((!hidden).then(|| secrets::without_user(&value)), source, from),
+        Some((value, source, from)) => (secrets::shown(of.name, &value), source, from),
         None => (None, Source::Unset, None),
     };
+    let hidden = value.is_none() && source != Source::Unset;
     Row { option: options::key(of.name), value, source, from, hidden, commands: Vec::new() }
 }
 

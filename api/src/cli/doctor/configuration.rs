@@ -1,4 +1,4 @@
-//! The configuration file, misspelled variables, and the secret keys of the streams.
+//! The configuration file, misspelled variables, the secret keys of the streams, and the files of who may come in.
 
 use clap::Command;
 use orderledger_domain::stream::StreamKey;
@@ -6,7 +6,7 @@ use orderledger_domain::stream::StreamKey;
 use super::Check;
 use crate::cli::args::LogKind;
 use crate::cli::config::{self, PREFIX};
-use crate::cli::{LogArgs, key_file};
+use crate::cli::{LogArgs, key_file, serve};
 
 pub(super) fn checks(command: &Command) -> Vec<Check> {
     let mut checks = vec![Check::ok(
@@ -49,4 +49,15 @@ pub(super) fn stream_key(log: &LogArgs) -> (Option<StreamKey>, Check) {
         Ok(key) => (Some(key), Check::ok(CHECK, format!("{} can be read, by nobody else", path.display()))),
         Err(failure) => (None, Check::failed(CHECK, failure.to_string(), None)),
     }
+}
+
+/// What a start would say of address, keys, tokens, limits, TLS and webhooks, as far as they are configured.
+pub(super) fn of_serve(args: &serve::Args) -> Vec<Check> {
+    let to_do = "correct that, or name another file: a start ends with exit code 2 until then";
+    let checks = args.look().into_iter().map(|(check, found)| match found {
+        Ok(detail) => Check::ok(check, detail),
+        Err(failure) if failure.is_refusal() => Check::refused(check, failure.to_string()),
+        Err(failure) => Check::failed(check, failure.to_string(), Some(to_do.to_owned())),
+    });
+    checks.collect()
 }

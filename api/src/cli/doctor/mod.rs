@@ -8,12 +8,12 @@ mod machine;
 use serde::Serialize;
 
 use super::server::ServerArgs;
-use super::{Failure, LogArgs, print, print_json};
+use super::{Failure, print, print_json, serve};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    log: LogArgs,
+    serve: serve::Args,
     #[command(flatten)]
     server: ServerArgs,
     /// One JSON value on stdout.
@@ -75,15 +75,17 @@ impl Check {
 pub(super) fn run(args: &Args, command: &clap::Command) -> Result<(), Failure> {
     let mut checks = vec![machine::version()];
     checks.extend(configuration::checks(command));
-    let (key, of_key) = configuration::stream_key(&args.log);
+    let log = &args.serve.log;
+    let (key, of_key) = configuration::stream_key(log);
     checks.push(of_key);
-    let directory = directory::look(&args.log, key.as_ref());
+    checks.extend(configuration::of_serve(&args.serve));
+    let directory = directory::look(log, key.as_ref());
     let has_data = directory.has_data;
     checks.extend(directory.checks);
-    checks.push(machine::disk(&args.log.data));
+    checks.push(machine::disk(&log.data));
     checks.push(machine::open_files());
     checks.push(machine::scheduling());
-    let newest = cluster::look(&args.log, has_data, &mut checks);
+    let newest = cluster::look(log, has_data, &mut checks);
     let answer = machine::ask(&args.server, directory.in_use);
     checks.push(answer.check);
     checks.push(machine::clock(newest, answer.skew_ms));

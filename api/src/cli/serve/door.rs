@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use super::Looked;
 use crate::access::Access;
 use crate::access::key_ring::KeyRing;
 use crate::access::limits::{Limits, Rate};
@@ -75,21 +76,51 @@ impl DoorArgs {
 
     /// Reads all files that the options name.
     pub(super) fn open(&self) -> Result<Door, Failure> {
-        let keys = self.auth_keys.clone().map(KeyRing::open).transpose().map_err(|why| {
+        let access = Access { keys: self.keys()?, tokens: self.tokens()?, limits: self.limits()? };
+        Ok(Door { access, tls: self.tls()? })
+    }
+
+    /// What `open` would say of each part that is configured, but for keys at an address: they may answer later.
+    pub(super) fn look(&self) -> Vec<Looked> {
+        let mut parts = Vec::new();
+        if let Some(path) = &self.auth_keys {
+            parts.push(("API keys", self.keys().map(|_| format!("{} can be read", path.display()))));
+        }
+        if self.auth_jwks.is_some() || self.auth_audience.is_some() || self.auth_issuer.is_some() {
+            let tokens = match &self.auth_jwks {
+                Some(source) if VerifyingKeys::at_an_address(source) => {
+                    self.audience().map(|_| "their keys are fetched at the start")
+                }
+                _ => self.tokens().map(|_| "their keys can be read"),
+            };
+            parts.push(("tokens", tokens.map(str::to_owned)));
+        }
+        if self.rate_limit.is_some() || self.rate_burst.is_some() {
+            parts.push(("limits", self.limits().map(|_| "they go together".to_owned())));
+        }
+        if self.tls_cert.is_some() || self.tls_key.is_some() {
+            parts.push(("TLS", self.tls().map(|_| "certificate and key can be read, and go together".to_owned())));
+        }
+        parts
+    }
+
+    fn keys(&self) -> Result<Option<KeyRing>, Failure> {
+        self.auth_keys.clone().map(KeyRing::open).transpose().map_err(|why| {
             Failure::usage(format!(
                 "{why}; `orderledger keys create --auth-keys FILE --role ROLE` makes a key and the file"
             ))
-        })?;
-        let access = Access { keys, tokens: self.tokens()?, limits: self.limits()? };
-        let tls = match (&self.tls_cert, &self.tls_key) {
+        })
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, Failure> {
+        match (&self.tls_cert, &self.tls_key) {
             (Some(certificate), Some(key)) => {
                 check_private(key, "--tls-key").map_err(Failure::usage)?;
-                Some(Tls::open(certificate, key).map_err(Failure::usage)?)
+                Ok(Some(Tls::open(certificate, key).map_err(Failure::usage)?))
             }
-            (None, None) => None,
-            _ => return Err(Failure::usage("--tls-cert and --tls-key belong together; name both")),
-        };
-        Ok(Door { access, tls })
+            (None, None) => Ok(None),
+            _ => Err(Failure::usage("--tls-cert and --tls-key belong together; name both")),
+        }
     }
 
     fn tokens(&self) -> Result<Option<Tokens>, Failure> {
@@ -97,11 +128,15 @@ impl DoorArgs {
             let alone = self.auth_audience.is_some() || self.auth_issuer.is_some();
             return if alone { Err(Failure::usage("name the keys of the tokens with --auth-jwks")) } else { Ok(None) };
         };
-        let audience = self.auth_audience.clone().filter(|audience| !audience.is_empty()).ok_or_else(|| {
-            Failure::usage("--auth-jwks needs --auth-audience: a token for another service must not be good here")
-        })?;
+        let audience = self.audience()?;
         let keys = VerifyingKeys::open(source).map_err(Failure::usage)?;
         Ok(Some(Tokens::new(keys, audience, self.auth_issuer.clone())))
+    }
+
+    fn audience(&self) -> Result<String, Failure> {
+        self.auth_audience.clone().filter(|audience| !audience.is_empty()).ok_or_else(|| {
+            Failure::usage("--auth-jwks needs --auth-audience: a token for another service must not be good here")
+        })
     }
 
     fn limits(&self) -> Result<Option<Limits>, Failure> {

@@ -30,9 +30,10 @@ use crate::ledger::{GROWTH_MIN, Ledger, QuietHours, REBUILD_SHARE, Settings, Tid
 use crate::streams;
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     #[command(flatten)]
-    log: LogArgs,
+    pub(super) log: LogArgs,
     /// The address to listen on; loopback only, as long as no authentication is configured.
     #[arg(long, env = "ORDERLEDGER_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -69,6 +70,20 @@ pub(super) struct Args {
     realtime: bool,
     #[command(flatten)]
     pub(super) traces: TraceArgs,
+}
+
+/// A thing that is configured, and what a start would say of it.
+pub(super) type Looked = (&'static str, Result<String, Failure>);
+
+impl Args {
+    /// Who may come in, from where, and the key of the webhooks: what a start would say of it.
+    pub(super) fn look(&self) -> Vec<Looked> {
+        let address = self.door.check_address(self.listen).map(|()| self.listen.to_string());
+        let mut parts = vec![("address", address)];
+        parts.extend(self.door.look());
+        parts.extend(self.webhooks.look());
+        parts
+    }
 }
 
 /// How much `GET /v1/stream` may take.

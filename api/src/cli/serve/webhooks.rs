@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use orderledger_projections::notifications::deliveries::Schedule;
 
+use super::Looked;
 use crate::cli::Failure;
 use crate::cli::config::secrets::check_private;
 use crate::webhooks::{Settings, parse_key};
@@ -29,6 +30,12 @@ pub(super) struct WebhookArgs {
 }
 
 impl WebhookArgs {
+    /// What `settings` would say of the key, if one is named.
+    pub(super) fn look(&self) -> Option<Looked> {
+        let path = self.webhooks_key_file.as_deref()?;
+        Some(("webhooks key", read_key(path).map(|_| format!("{} can be read, by nobody else", path.display()))))
+    }
+
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
         let first = Duration::from_millis(self.webhooks_retry_ms);
         Ok(Settings {
