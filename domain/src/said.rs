@@ -135,6 +135,9 @@ pub struct WebhookMarked {
     /// The newest request to send again that is done with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resent: Option<Position>,
+    /// Requests that are done with though an earlier one is not: what no mark has named yet, as far as the sender knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resent_too: Vec<Position>,
 }
 
 /// An account of which a delivery has not succeeded yet.

@@ -20,6 +20,8 @@ pub enum How {
     Takes,
     /// That status.
     Answers(u16),
+    /// 500 to what is of that account, 204 to all else.
+    Refuses(&'static str),
     /// 302 to there.
     Leads(String),
     /// Nothing, until the caller has gone.
@@ -160,10 +162,14 @@ fn answer(of: &Shared, stream: &TcpStream) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     seen.body = String::from_utf8(body).unwrap();
-    let how = of.how.lock().unwrap().clone().unwrap_or(How::Takes);
+    let how = match of.how.lock().unwrap().clone() {
+        Some(How::Refuses(account)) if seen.json()["data"]["userId"] == account => How::Answers(500),
+        Some(How::Refuses(_)) | None => How::Takes,
+        Some(how) => how,
+    };
     of.seen.lock().unwrap().push(seen);
     match how {
-        How::Takes => to.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        How::Takes | How::Refuses(_) => to.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"),
         How::Answers(status) => write!(to, "HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
         How::Leads(to_there) => {
             write!(to, "HTTP/1.1 302 Found\r\nlocation: {to_there}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::ids::UserId;
 use orderledger_projections::notifications::deliveries::{Deliveries, Due};
-use orderledger_projections::notifications::queries;
 use orderledger_projections::notifications::rows::WebhookRow;
+use orderledger_projections::notifications::{queries, said};
 use orderledger_store::{Error, may_lag};
 use uuid::Uuid;
 
 use super::Standing;
 use super::call::{self, Call};
-use super::marks::Marking;
+use super::marks::{Mark, Marking};
 use super::scan::Looks;
 use super::secrets::Secret;
 use crate::ledger::{self, Ledger, Moment};
@@ -154,8 +154,7 @@ impl<'a> Telling<'a> {
             }
         };
         if ended != Turn::IsDeleted {
-            let marks = self.deliveries.marks();
-            self.marking.end(self.ledger, marks);
+            self.marking.end(self.ledger, Mark::of(&self.deliveries));
         }
         ended
     }
@@ -176,7 +175,7 @@ impl<'a> Telling<'a> {
         let has_more = self.read(&moment)?;
         self.send()?;
         self.tell_standing();
-        self.marking.write(self.ledger, || self.deliveries.marks());
+        self.marking.write(self.ledger, || Mark::of(&self.deliveries));
         self.hear(if has_more { Duration::ZERO } else { LOOK_EVERY });
         if has_more {
             // Half of the time is left to those who are waited for.
@@ -187,12 +186,15 @@ impl<'a> Telling<'a> {
 
     /// Reads a little of every source; whether there is more.
     fn read(&mut self, moment: &Moment) -> Result<bool, Error> {
-        let requests = queries::resends(&moment.reader, self.id)?;
-        self.deliveries.begin_again(&requests);
+        let place = said::place_of(&said::webhook_key(self.id), self.ledger.partitions);
+        let heard = moment.partitions.get(&place).map(|at| at.next_offset);
+        if self.deliveries.is_news(heard) {
+            self.deliveries.begin_again(heard, &queries::resends(&moment.reader, self.id)?);
+        }
         let (looks, mut has_more) = (Looks::new(self.ledger, &self.row, moment), false);
         for reading in self.deliveries.readings() {
-            if !self.deliveries.has_room() {
-                return Ok(false);
+            if !self.deliveries.has_room(reading.source) {
+                continue;
             }
             let is_wanted = |user: &UserId, at| self.deliveries.wants(reading.source, user, at);
             if let Some(looked) = looks.look(&reading, is_wanted)? {

@@ -118,7 +118,7 @@ impl Webhooks {
 
     /// Two servers that tell the same webhook both say how far they are: the further one counts.
     fn mark(&mut self, marked: WebhookMarked) -> bool {
-        let WebhookMarked { webhook_id, next, behind, resent } = marked;
+        let WebhookMarked { webhook_id, next, behind, resent, resent_too } = marked;
         let Some(known) = self.known.get_mut(&webhook_id).filter(|known| !known.row.is_deleted) else { return false };
         let goes_back = known.marks.next.iter().any(|known| {
             let other = next.iter().find(|other| other.topic_partition() == known.topic_partition());
@@ -129,10 +129,11 @@ impl Webhooks {
         }
         let behind = behind.into_iter().map(|one| (one.user_id, one.next, one.attempts)).collect();
         let resent = resent.max(known.marks.resent);
-        let done: Vec<Position> = known.resends.iter().copied().filter(|at| Some(*at) <= resent).collect();
-        for at in done {
-            known.resends.remove(&at);
-            remove(&mut self.put_resends, &mut self.deleted, rows::place_key(keys::WEBHOOK_RESEND, webhook_id, at));
+        let done: Vec<Position> = known.resends.iter().copied().take_while(|at| Some(*at) <= resent).collect();
+        for at in done.into_iter().chain(resent_too) {
+            if known.resends.remove(&at) {
+                remove(&mut self.put_resends, &mut self.deleted, rows::place_key(keys::WEBHOOK_RESEND, webhook_id, at));
+            }
         }
         known.marks = MarksRow { next, behind, resent };
         self.changed.insert(webhook_id);

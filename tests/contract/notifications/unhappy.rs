@@ -9,15 +9,7 @@ use orderledger_tests::receiver::{How, Receiver, Seen};
 use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
-use super::{QUICK, register};
-
-fn dead_letters(client: &Client, webhook: &Value, count: usize) -> Vec<Value> {
-    let path = format!("/v1/webhooks/{}/dead-letters", webhook["webhookId"].as_str().unwrap());
-    let all = || client.get(path.clone()).expect(200)["data"].as_array().unwrap().clone();
-    let found = until(all, |all| all.len() >= count);
-    assert_eq!(found.len(), count, "{found:?}");
-    found
-}
+use super::{QUICK, dead_letters, register};
 
 #[test]
 fn one_that_hangs_holds_up_nobody_and_what_it_never_takes_becomes_a_dead_letter() {
