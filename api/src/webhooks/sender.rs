@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::ids::UserId;
 use orderledger_projections::notifications::deliveries::{Deliveries, Due};
-use orderledger_projections::notifications::rows::WebhookRow;
+use orderledger_projections::notifications::rows::{EarlierRow, WebhookRow};
 use orderledger_projections::notifications::{queries, said};
 use orderledger_store::{Error, may_lag};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use super::Standing;
 use super::call::{self, Call};
 use super::marks::{Mark, Marking};
 use super::scan::Looks;
-use super::secrets::Secret;
+use super::secrets::{Secret, earlier_in_force};
 use crate::ledger::{self, Ledger, Moment};
 
 /// Calls that one webhook has on their way at once.
@@ -81,6 +81,7 @@ struct Telling<'a> {
     ledger: &'a Arc<Ledger>,
     id: Uuid,
     row: WebhookRow,
+    earlier: EarlierRow,
     deliveries: Deliveries,
     marking: Marking,
     begun: Instant,
@@ -128,6 +129,7 @@ impl<'a> Telling<'a> {
             ledger,
             id,
             row,
+            earlier: EarlierRow::default(),
             deliveries,
             marking: Marking::new(id, marks),
             begun: Instant::now(),
@@ -163,7 +165,10 @@ impl<'a> Telling<'a> {
         let moment = self.ledger.notifications.moment()?;
         match queries::webhook(&moment.reader, self.id)? {
             Some(row) if row.is_deleted => return Ok(Turn::IsDeleted),
-            Some(row) => self.row = row,
+            Some(row) => {
+                self.row = row;
+                self.earlier = queries::earlier_secrets(&moment.reader, self.id)?;
+            }
             None => {
                 return Err(Error::unavailable(orderledger_store::At::Log, "the view doesn't know the webhook yet"));
             }
@@ -232,12 +237,11 @@ impl<'a> Telling<'a> {
         Ok(())
     }
 
-    /// The newest first; for a while after a change the one before it, too.
+    /// The newest first; for a while after a change those before it, too.
     fn secrets(&self) -> Vec<Secret> {
-        let (key, version) = (&self.ledger.webhooks.key, self.row.secret_version);
-        let newest = key.secret(self.id, version);
-        let before = self.row.previous_until.filter(|until| *until > ledger::now()).and(version.checked_sub(1));
-        std::iter::once(newest).chain(before.map(|before| key.secret(self.id, before))).collect()
+        let before = earlier_in_force(&self.row, &self.earlier, ledger::now()).map(|(version, _)| version);
+        let versions = std::iter::once(self.row.secret_version).chain(before);
+        versions.map(|version| self.ledger.webhooks.key.secret(self.id, version)).collect()
     }
 
     fn hear(&mut self, patience: Duration) {

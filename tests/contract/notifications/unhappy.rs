@@ -171,7 +171,7 @@ fn private_addresses_are_called_only_where_that_is_allowed() {
 }
 
 #[test]
-fn a_secret_is_rotated_with_both_signing_and_a_webhook_is_deleted_for_good() {
+fn a_secret_is_rotated_with_those_before_signing_too_and_a_webhook_is_deleted_for_good() {
     let (home, receiver) = (Home::new(), Receiver::start());
     let server = home.serve_with(&QUICK);
     let client = &server.client;
@@ -182,13 +182,14 @@ fn a_secret_is_rotated_with_both_signing_and_a_webhook_is_deleted_for_good() {
     assert_eq!((again.headers["idempotency-replayed"].as_str(), &again.json()["secret"]), ("true", &first["secret"]));
     register(&json!({"url": receiver.url()})).expect_problem(422, "idempotency-key-reused");
     let path = format!("/v1/webhooks/{}", first["webhookId"].as_str().unwrap());
-    let second = client.request("POST", format!("{path}/rotate")).key("turn").send().expect(200);
+    let turn = |key: &str| client.request("POST", format!("{path}/rotate")).key(key).send().expect(200);
+    let (second, third) = (turn("turn"), turn("turn-2"));
     assert!(second["secret"] != first["secret"] && second["secretVersion"] == 2, "{second}");
     client.deposit("bob", "USD", "1");
     client.deposit("ann", "USD", "2");
     let seen = receiver.until(1);
-    assert_eq!((seen.len(), seen[0].signatures.len()), (1, 2), "of ann alone");
-    assert!([&first, &second].into_iter().all(|one| seen[0].is_signed_with(one["secret"].as_str().unwrap())));
+    assert_eq!((seen.len(), seen[0].signatures.len()), (1, 3), "of ann alone");
+    assert!([&first, &second, &third].into_iter().all(|one| seen[0].is_signed_with(one["secret"].as_str().unwrap())));
     assert_eq!(client.get("/v1/webhooks").expect(200)["data"].as_array().unwrap().len(), 1);
     client.request("DELETE", path.clone()).key("gone").send().expect(200);
     assert_eq!(client.request("DELETE", path.clone()).key("gone").send().headers["idempotency-replayed"], "true");
@@ -209,7 +210,7 @@ fn a_secret_is_rotated_with_both_signing_and_a_webhook_is_deleted_for_good() {
     // What the log holds of them, by its types.
     let of = |types: &str| client.get(format!("/v1/audit/events?type={types}")).expect(200)["data"].clone();
     let count = |types: &str, count: usize| until(|| of(types), |rows| rows.as_array().unwrap().len() == count);
-    count("WebhookSet", 3);
+    count("WebhookSet", 4);
     assert_eq!(count("WebhookDeleted", 1)[0]["event"]["payload"]["webhookId"], first["webhookId"]);
     count("WebhookDeleted,AccountCredited", 5);
     client.get("/v1/audit/events?type=WebhookForgotten").expect_problem(422, "invalid-request");

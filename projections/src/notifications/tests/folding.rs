@@ -182,6 +182,7 @@ pub(super) fn webhook() -> WebhookSet {
         event_types: Some(vec![EventType::OrderFilled]),
         secret_version: 1,
         previous_until: None,
+        earlier: Vec::new(),
         key_fingerprint: "0011223344556677".to_owned(),
         from: vec![orders(4)],
     }

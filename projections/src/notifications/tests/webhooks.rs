@@ -1,12 +1,15 @@
 //! Rows of webhooks: dead letters, what is sent again, secrets.
 
 use orderledger_domain::position::{Position, Topic};
+use orderledger_domain::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::folding::{Fold1, orders, user, webhook};
 use crate::notifications::Notifications;
 use crate::notifications::queries;
-use crate::notifications::said::{DeliveryFailed, ResendRequested, Said, WebhookMarked};
+use crate::notifications::said::{
+    DeliveryFailed, EarlierSecret, ResendRequested, Said, WebhookDeleted, WebhookMarked, WebhookSet,
+};
 use crate::worker::fold::{Fold, Outcome};
 
 /// Positions of different partitions say nothing of age.
@@ -100,4 +103,29 @@ fn a_request_that_is_done_with_before_an_earlier_one_is_over_and_the_earlier_one
     assert_eq!(left(&one), [2, 4], "one that goes back counts for nothing");
     one.says(8, &mark(9, Some(4), &[]));
     assert!(left(&one).is_empty());
+}
+
+#[test]
+fn secrets_that_sign_beside_newer_ones_are_kept_until_a_rotation_names_none() {
+    let (mut one, id) = (Fold1::new(), Uuid::from_u128(7));
+    let kept = |one: &Fold1| queries::earlier_secrets(&one.view.reader().unwrap(), id).unwrap().0;
+    let until = Timestamp::from_millis(1_700_000_000_000);
+    let rotated = |secret_version, earlier: &[u32]| {
+        let earlier = earlier.iter().map(|version| EarlierSecret { secret_version: *version, until }).collect();
+        Said::WebhookSet(WebhookSet { secret_version, earlier, ..webhook() })
+    };
+    one.says(0, &rotated(1, &[]));
+    one.says(1, &rotated(2, &[]));
+    assert_eq!(kept(&one), []);
+    one.says(2, &rotated(3, &[1]));
+    one.says(3, &rotated(4, &[2, 1]));
+    assert_eq!(kept(&one), [(2, until), (1, until)]);
+    one.says(4, &rotated(4, &[]));
+    assert_eq!(kept(&one), [(2, until), (1, until)], "one that raises no version counts for nothing");
+    one.fold = Notifications::load(&one.view, 1).unwrap();
+    one.says(5, &rotated(5, &[]));
+    assert_eq!(kept(&one), []);
+    one.says(6, &rotated(6, &[4]));
+    one.says(7, &Said::WebhookDeleted(WebhookDeleted { webhook_id: id }));
+    assert_eq!(kept(&one), []);
 }
