@@ -2,6 +2,7 @@
 
 mod again;
 mod inbox;
+mod muted;
 mod once;
 mod retries;
 mod unhappy;

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
@@ -66,6 +66,7 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     how: Mutex<Option<How>>,
     sent: Mutex<u64>,
+    connections: AtomicUsize,
     is_down: AtomicBool,
 }
 
@@ -94,6 +95,7 @@ impl Receiver {
                 if of.is_down.load(Ordering::Acquire) {
                     return;
                 }
+                of.connections.fetch_add(1, Ordering::AcqRel);
                 let of = Arc::clone(&of);
                 // A caller that goes away is no failure of the test.
                 std::thread::spawn(move || answer(&of, &stream.unwrap()).unwrap_or_default());
@@ -122,6 +124,11 @@ impl Receiver {
         let seen = until(|| self.seen(), |seen| seen.len() >= count);
         assert!(seen.len() >= count, "{seen:#?}");
         seen
+    }
+
+    /// Who came at all, whatever became of it.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Acquire)
     }
 
     /// Bytes of bodies that the system took.

@@ -167,6 +167,14 @@ fn private_addresses_are_called_only_where_that_is_allowed() {
     let dead = dead_letters(&server.client, &webhook, 1);
     assert!(dead[0]["error"].as_str().unwrap().contains("must begin with https"), "{dead:?}");
     assert_eq!(receiver.seen().len(), 0);
+    // What no rule of addresses knows for one (the system reads 127.0.0.1 out of it) is registered, and found out for each call.
+    let url = format!("https://2130706433:{port}/hook");
+    let named = server.client.post("/v1/webhooks", &json!({"url": url})).send().expect(201);
+    server.client.deposit("ann", "USD", "2");
+    let dead = dead_letters(&server.client, &named, 1);
+    assert_eq!(dead[0]["attempts"], 2);
+    assert!(dead[0]["error"].as_str().unwrap().contains("the address is private"), "{dead:?}");
+    assert_eq!(receiver.connections(), 0);
     server.stop();
 }
 
