@@ -107,10 +107,23 @@ pub struct WebhookSet {
     /// Until then the secret before it signs, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_until: Option<Timestamp>,
+    /// The secrets before that one that still sign, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierSecret>,
     /// Which key the secrets are made from.
     pub key_fingerprint: String,
     /// The first positions of `orders` that it is told of, by partition; of the registration, and kept.
     pub from: Vec<Position>,
+}
+
+/// A secret that signs beside newer ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierSecret {
+    /// Which.
+    pub secret_version: u32,
+    /// Until then.
+    pub until: Timestamp,
 }
 
 /// WebhookDeleted.
@@ -135,6 +148,9 @@ pub struct WebhookMarked {
     /// The newest request to send again that is done with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resent: Option<Position>,
+    /// Requests that are done with though an earlier one is not: what no mark has named yet, as far as the sender knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resent_too: Vec<Position>,
 }
 
 /// An account of which a delivery has not succeeded yet.

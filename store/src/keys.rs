@@ -86,6 +86,8 @@ pub const WEBHOOK_MARKS: u8 = 0x63;
 pub const WEBHOOK_DEAD_LETTER: u8 = 0x64;
 /// notifications: `webhook, partition u32, offset u64` of the request → what is to be sent again.
 pub const WEBHOOK_RESEND: u8 = 0x65;
+/// notifications: `webhook` → which secrets before the newest two still sign; only where it was rotated again while they did.
+pub const WEBHOOK_SECRETS: u8 = 0x66;
 
 /// any projection that parks: `entity` → where its first waiting record stands and how many wait.
 pub const PARKED: u8 = 0x70;
@@ -309,6 +311,7 @@ mod tests {
             WEBHOOK_MARKS,
             WEBHOOK_DEAD_LETTER,
             WEBHOOK_RESEND,
+            WEBHOOK_SECRETS,
             PARKED,
             DECISION,
             DECIDED,

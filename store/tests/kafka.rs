@@ -240,6 +240,20 @@ fn what_is_known_without_asking_is_what_was_acknowledged_or_read() {
 }
 
 #[test]
+fn how_long_a_record_has_waited_at_most_is_known_from_what_was_read_below_it() {
+    let Some(settings) = with_topics(1) else { return };
+    append_and_wait(&open(&settings), (0..10).map(|n| record(AT, "k", n.to_string())).collect());
+    let log = open(&settings);
+    assert_eq!(log.not_appended_before(AT, 5).unwrap(), None, "nobody has seen the partition");
+    assert_eq!(log.end_offset(AT).unwrap(), 10);
+    let seen = log.not_appended_before(AT, 5).unwrap().unwrap();
+    let time = log.read(AT, 4, 1).unwrap()[0].recorded_at_ms;
+    assert!(time <= seen + 5_000, "{time} {seen}");
+    assert_eq!(log.not_appended_before(AT, 5).unwrap(), Some(time));
+    assert_eq!(log.not_appended_before(AT, 10).unwrap(), None);
+}
+
+#[test]
 fn reading_here_and_there_does_not_wait_for_an_earlier_reading() {
     let Some(settings) = with_topics(2) else { return };
     let log = open(&settings);

@@ -60,6 +60,8 @@ fn the_program_does_what_is_shown() {
     assert!(place.run(&["config", "show"], &[]).stdout.starts_with(b"{"));
     assert!(place.run(&["config", "show"], &[("ORDERLEDGER_JSON", "no")]).stdout.starts_with(b"#"));
     assert!(Place::new().run(&["config", "show"], &[("ORDERLEDGER_JSON", "1")]).stdout.starts_with(b"{"));
+    // What is wrong with what is to be logged is no reason to log something else.
+    Place::new().refused(&["config", "show"], &[("ORDERLEDGER_LOG_LEVEL", "steps")]);
 }
 
 #[test]
@@ -88,6 +90,7 @@ fn what_is_wrong_is_named_with_what_to_do() {
             "kafka_property = [\"sasl.password=x\"]",
             "orderledger.toml: kafka_property is no key of the file; write properties",
         ),
+        ("log_level = \"loud\"", "orderledger.toml: log_level can't be \"loud\": \"loud\" is none of off, error, "),
         ("data = 1.5", "orderledger.toml: data must be a string, an integer or true/false"),
         ("data = ", "orderledger.toml: line 1: "),
     ] {

@@ -83,9 +83,8 @@ fn what_is_delivered_names_only_what_the_program_has() {
     let options = shown["options"].as_array().unwrap().iter();
     let mut known: BTreeSet<String> =
         options.map(|row| format!("ORDERLEDGER_{}", row["option"].as_str().unwrap().to_uppercase())).collect();
-    known.extend(["ORDERLEDGER_LOG_LEVEL", "ORDERLEDGER_KAFKA_PROPERTIES"].map(str::to_owned));
-    // This is the scripts' own.
-    known.insert("ORDERLEDGER_BIN".to_owned());
+    // The second is the scripts' own.
+    known.extend(["ORDERLEDGER_KAFKA_PROPERTIES", "ORDERLEDGER_BIN"].map(str::to_owned));
     for path in DELIVERED {
         let unknown: Vec<String> = variables(&text(path)).difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{path} names {unknown:?}, which the program doesn't know");
@@ -196,7 +195,15 @@ fn what_prepares_the_compose_file_makes_each_of_its_secrets_once_and_a_server_ta
         None => secrets.join(option).to_str().unwrap().to_owned(),
     });
     let home = Home::embedded();
-    home.serve_with(&paths.each_ref().map(String::as_str)).stop();
+    let serve = || home.serve_with(&paths.each_ref().map(String::as_str)).stop();
+    serve();
+    // As the page adds a key.
+    let key = "echo \"2026-11 $(openssl rand -hex 16)\" >>stream.key";
+    assert!(text("docs/OPERATING.md").contains(&format!("       (umask 077 && {key})")));
+    let key = key.replace("$(openssl rand -hex 16)", "0123456789abcdef0123456789abcdef");
+    let added = Command::new("sh").args(["-c", &key]).current_dir(&secrets).output().unwrap();
+    assert!(added.status.success(), "{}", said(&added));
+    serve();
 }
 
 /// What stands under a key, for each service.

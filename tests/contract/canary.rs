@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use orderledger_tests::client::{Client, until};
 use orderledger_tests::server::Home;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[test]
 fn the_canarys_orders_come_through_and_stay_out_of_the_lists() {
@@ -44,6 +44,40 @@ fn the_canarys_orders_come_through_and_stay_out_of_the_lists() {
     let server = home.serve();
     let text = server.client.get("/metrics").body;
     assert_eq!(value(&text, done), 0.0, "it is off unless asked for");
+    server.stop();
+}
+
+#[test]
+fn nobody_else_trades_in_the_canarys_market_or_for_its_accounts() {
+    let home = Home::embedded();
+    let server = home.serve();
+    let client = &server.client;
+    let order =
+        |symbol: &str| json!({"symbol": symbol, "side": "buy", "orderType": "limit", "quantity": 1, "price": "1"});
+    let money = json!({"asset": "USD", "amount": "1", "reason": "x"});
+    let refused = |path: &str, body: &Value, field: &str| {
+        let problem = client.post(path, body).send().expect_problem(422, "invalid-request");
+        let errors = problem["errors"].to_string();
+        assert!(errors.contains(field) && errors.contains("the ledger's own"), "{path}: {problem}");
+    };
+    for path in ["/v1/accounts/ann/orders", "/v1/accounts/ann/orders?dryRun=true"] {
+        refused(path, &order("LEDGER.CANARY"), "symbol");
+    }
+    for call in ["orders", "deposits", "withdrawals", "adjustments"] {
+        let body = if call == "orders" { order("AAPL") } else { money.clone() };
+        refused(&format!("/v1/accounts/ledger.canary-3/{call}"), &body, "userId");
+    }
+    let mut items = [("ann", "LEDGER.CANARY"), ("ledger.canary-1", "AAPL")].map(|(user, symbol)| {
+        let mut item = order(symbol);
+        item["userId"] = json!(user);
+        item
+    });
+    let answer = client.post("/v1/bulk/orders", &json!({"orders": items})).send().expect(200);
+    let is_refused = |row: &Value| row["status"] == 422 && row.to_string().contains("the ledger's own");
+    assert!(answer["data"].as_array().unwrap().iter().all(is_refused), "{answer}");
+    items[1]["userId"] = json!("ledger.canaries");
+    let answer = client.post("/v1/bulk/orders", &json!({"orders": items})).send().expect(202);
+    assert!(!is_refused(&answer["data"][1]), "{answer}");
     server.stop();
 }
 

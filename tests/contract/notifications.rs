@@ -1,6 +1,8 @@
 //! What users are told, and webhooks: once each, signed, in order, whatever happens to views, servers and receivers.
 
+mod again;
 mod inbox;
+mod muted;
 mod once;
 mod retries;
 mod unhappy;
@@ -21,6 +23,15 @@ const QUICK: [&str; 7] = [
 
 fn register(client: &Client, url: &str) -> Value {
     client.post("/v1/webhooks", &json!({"url": url})).send().expect(201)
+}
+
+/// Waits until the webhook has so many dead letters.
+fn dead_letters(client: &Client, webhook: &Value, count: usize) -> Vec<Value> {
+    let path = format!("/v1/webhooks/{}/dead-letters", webhook["webhookId"].as_str().unwrap());
+    let all = || client.get(path.clone()).expect(200)["data"].as_array().unwrap().clone();
+    let found = until(all, |all| all.len() == count);
+    assert_eq!(found.len(), count, "{found:?}");
+    found
 }
 
 /// Waits until all that was told up to that position is marked in the log.

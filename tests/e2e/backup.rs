@@ -54,6 +54,23 @@ fn digests(client: &Client) -> Vec<Value> {
 }
 
 #[test]
+fn offline_a_log_in_use_is_left_alone() {
+    let home = Home::embedded();
+    let server = home.serve();
+    server.client.deposit("ann", "USD", "1");
+    let to = home.data().with_file_name("backups");
+    let offline = ["--offline", "--to", to.to_str().unwrap()];
+    let (code, said) = home.run(&[&["backup"], &offline[..]].concat());
+    assert!(code == Some(3) && said.contains("stop its server, or leave --offline out"), "{code:?}: {said}");
+    let (code, said) = home.run(&["log", "tail", "--offline"]);
+    assert!(code == Some(3) && said.contains("leave --offline out"), "{code:?}: {said}");
+    backup(&home, &to);
+    server.stop();
+    let (code, said) = home.run(&[&["backup"], &offline[..]].concat());
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
 fn a_backup_of_a_server_that_takes_orders_comes_back_as_a_ledger_that_adds_up() {
     let (home, restored) = (Home::embedded(), Home::embedded());
     let backups = home.data().with_file_name("backups");

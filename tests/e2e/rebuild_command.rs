@@ -1,4 +1,4 @@
-//! Going back to the views before, and calling off a rebuild, by the command line.
+//! Going back to the views before, calling off a rebuild, and asking no server, by the command line.
 
 use orderledger_tests::server::Home;
 
@@ -53,4 +53,23 @@ fn the_command_calls_off_what_runs_and_says_where_nothing_does() {
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(generations(&server.client, "audit"), [(1, "live".to_owned())]);
     server.stop();
+}
+
+#[test]
+fn offline_no_server_is_asked_though_one_is_configured() {
+    let home = Home::new();
+    let server = home.serve();
+    fund(&server.client);
+    let file = home.data().with_file_name("configured.toml");
+    std::fs::write(&file, format!("server = \"{}\"\n", server.client.base())).unwrap();
+    let rebuild = |how: &[&str]| home.run(&[&["rebuild", "audit", "--config", file.to_str().unwrap()], how].concat());
+    let expect = |(code, said): (Option<i32>, String), expected: i32, words: &str| {
+        assert!(code == Some(expected) && said.contains(words), "{code:?}: {said}");
+    };
+    expect(rebuild(&[]), 0, "audit      generation 2: done");
+    expect(rebuild(&["--offline"]), 3, "in use");
+    server.stop();
+    expect(rebuild(&[]), 1, "can't be asked");
+    expect(rebuild(&["--offline"]), 0, "audit");
+    home.verify();
 }

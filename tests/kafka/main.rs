@@ -3,6 +3,7 @@
 
 mod anew;
 mod away;
+mod backlog;
 mod change;
 mod clocks;
 mod cut;

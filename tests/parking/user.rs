@@ -1,6 +1,7 @@
 //! A user parked in settlement.
 
 use orderledger_tests::client::{new_key, until};
+use orderledger_tests::receiver::{Receiver, Seen};
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, after, parked, projection};
@@ -78,6 +79,36 @@ fn a_failing_record_parks_its_user_and_nobody_else() {
     ground.home().verify();
     let (code, said) = ground.home().run(&["rebuild", "all"]);
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn what_waits_is_told_once_and_its_replay_calls_no_webhook() {
+    let (ground, receiver) = (Ground::new(), Receiver::start());
+    let server = ground.serve_with(&["--webhooks-allow-private", "--partitions", "1", "--canary=false"]);
+    let client = &server.client;
+    let first = client.deposit("alice", "USD", "100");
+    let webhook = client.post("/v1/webhooks", &json!({"url": receiver.url()})).send().expect(201);
+    ground.poison(&[format!("settlement:{}", next_credit(&first))]);
+    let second = client.deposit("alice", "USD", "50");
+    let third = client.deposit("alice", "USD", "7");
+    let row = until(|| parked(client, "user:alice"), |row| row["waiting"].as_u64() >= Some(3));
+    assert_eq!(row["firstPosition"], second, "{row}");
+    // Notifications wait for no other projection.
+    let told = |seen: &[Seen]| seen.iter().map(Seen::position).collect::<Vec<_>>();
+    assert_eq!(told(&receiver.until(2)), [second.as_str().unwrap(), third.as_str().unwrap()]);
+    ground.poison(&[]);
+    let answer = client.post("/v1/parked/user:alice/retry", &json!({"position": second})).send().expect(202);
+    assert_eq!(answer["state"], "released", "{answer}");
+    let balances = client.get_at("/v1/accounts/alice/balances", &third);
+    assert!(balances["data"][0]["total"].as_str().unwrap().starts_with("157"), "{balances}");
+    // Of one account in its order: what comes after it is the next call.
+    let fourth = client.deposit("alice", "USD", "9");
+    assert_eq!(told(&receiver.until(3))[2..], [fourth.as_str().unwrap()]);
+    let path = format!("/v1/webhooks/{}", webhook["webhookId"].as_str().unwrap());
+    let shown = until(|| client.get(path.clone()).expect(200), |shown| shown["sent"] == 3 && shown["waiting"] == 0);
+    assert_eq!((&shown["sent"], &shown["waiting"], receiver.seen().len()), (&json!(3), &json!(0), 3), "{shown}");
+    server.stop();
+    ground.home().verify();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
@@ -20,6 +20,8 @@ pub enum How {
     Takes,
     /// That status.
     Answers(u16),
+    /// 500 to what is of that account, 204 to all else.
+    Refuses(&'static str),
     /// 302 to there.
     Leads(String),
     /// Nothing, until the caller has gone.
@@ -64,6 +66,7 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     how: Mutex<Option<How>>,
     sent: Mutex<u64>,
+    connections: AtomicUsize,
     is_down: AtomicBool,
 }
 
@@ -92,6 +95,7 @@ impl Receiver {
                 if of.is_down.load(Ordering::Acquire) {
                     return;
                 }
+                of.connections.fetch_add(1, Ordering::AcqRel);
                 let of = Arc::clone(&of);
                 // A caller that goes away is no failure of the test.
                 std::thread::spawn(move || answer(&of, &stream.unwrap()).unwrap_or_default());
@@ -120,6 +124,11 @@ impl Receiver {
         let seen = until(|| self.seen(), |seen| seen.len() >= count);
         assert!(seen.len() >= count, "{seen:#?}");
         seen
+    }
+
+    /// Who came at all, whatever became of it.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Acquire)
     }
 
     /// Bytes of bodies that the system took.
@@ -160,10 +169,14 @@ fn answer(of: &Shared, stream: &TcpStream) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     seen.body = String::from_utf8(body).unwrap();
-    let how = of.how.lock().unwrap().clone().unwrap_or(How::Takes);
+    let how = match of.how.lock().unwrap().clone() {
+        Some(How::Refuses(account)) if seen.json()["data"]["userId"] == account => How::Answers(500),
+        Some(How::Refuses(_)) | None => How::Takes,
+        Some(how) => how,
+    };
     of.seen.lock().unwrap().push(seen);
     match how {
-        How::Takes => to.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        How::Takes | How::Refuses(_) => to.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"),
         How::Answers(status) => write!(to, "HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
         How::Leads(to_there) => {
             write!(to, "HTTP/1.1 302 Found\r\nlocation: {to_there}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")

@@ -12,8 +12,8 @@ use serde_json::json;
 use super::log_export::{no_room, settle};
 use super::log_verify::check_file;
 use super::progress::Bar;
-use super::server::{ClientArgs, Server};
-use super::{Failure, LogArgs, print, print_json, server_file};
+use super::server::{InsteadArgs, Server};
+use super::{Failure, LogArgs, print, print_json};
 use crate::export::{Saved, State, export, whole};
 use crate::ledger::open_log_to_look;
 
@@ -27,11 +27,8 @@ pub(super) struct Args {
     /// The directory that the backup goes to, on another disk or machine than the log; made if it is missing
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// The running server that is asked for the log [default: the log itself; the embedded log of a running server: that one]
-    #[arg(long, env = "ORDERLEDGER_SERVER", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    client: ClientArgs,
+    server: InsteadArgs,
     /// One JSON value on stdout.
     #[arg(long)]
     json: bool,
@@ -77,10 +74,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 /// From the log, or from the server that has it.
 fn write(args: &Args, path: &Path, out: &mut impl Write) -> Result<(), Failure> {
-    if let Some(url) = &args.server {
-        return from_server(&Server::at(url, &args.client)?, path, out);
+    if let Some(server) = args.server.open()? {
+        return from_server(&server, path, out);
     }
-    let data = &args.log.data;
     match open_log_to_look(&args.log.settings()?) {
         Ok((_data, log)) => {
             let stretches = whole(&*log)?;
@@ -90,12 +86,7 @@ fn write(args: &Args, path: &Path, out: &mut impl Write) -> Result<(), Failure> 
             bar.end();
             Ok(())
         }
-        Err(Error::InUse { .. }) => {
-            let url = server_file::read(data).ok_or_else(|| {
-                Failure::refused(format!("{} is in use; name its server with --server URL", data.display()))
-            })?;
-            from_server(&Server::at(&url, &args.client)?, path, out)
-        }
+        Err(Error::InUse { .. }) => from_server(&args.server.of(&args.log.data)?, path, out),
         Err(error) => Err(error.into()),
     }
 }

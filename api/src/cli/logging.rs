@@ -1,11 +1,13 @@
 //! What the program says of itself, on stderr.
 
+use std::str::FromStr;
+
 use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-use super::LOG_LEVEL;
 use crate::otlp::Exporting;
 
 /// How a line looks.
@@ -17,10 +19,26 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Begins to log what `ORDERLEDGER_LOG_LEVEL` names; without it warnings and errors.
-/// Spans go to the collector, if there is one.
-pub(super) fn start(format: LogFormat, exporting: Option<&Exporting>) {
-    let filter = EnvFilter::try_from_env(LOG_LEVEL).unwrap_or_else(|_| EnvFilter::new("warn"));
+/// Which lines are written: a level, and those of targets.
+#[derive(Clone, Debug)]
+pub(super) struct LogLevel(String);
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogLevel, String> {
+        // A word that is no level would be the name of a target, of which all is written.
+        let is_level = |part: &str| part.contains('=') || LevelFilter::from_str(part).is_ok();
+        if let Some(part) = text.split(',').map(str::trim).find(|part| !is_level(part)) {
+            return Err(format!("{part:?} is none of off, error, warn, info, debug, trace, and no TARGET=LEVEL"));
+        }
+        EnvFilter::try_new(text).map(|_| LogLevel(text.to_owned())).map_err(|error| error.to_string())
+    }
+}
+
+/// Begins to log. Spans go to the collector, if there is one.
+pub(super) fn start(level: &LogLevel, format: LogFormat, exporting: Option<&Exporting>) {
+    let filter = EnvFilter::new(&level.0);
     // Where stderr is gone, what can't be told is dropped: telling that there would be a panic of the worker that tells.
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).log_internal_errors(false);
     let lines = match format {
@@ -29,4 +47,19 @@ pub(super) fn start(format: LogFormat, exporting: Option<&Exporting>) {
     };
     let spans = exporting.map(Exporting::layer);
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_one_of_six_or_that_of_a_target() {
+        for taken in ["warn", "off", "INFO", "warn,steps=debug", "warn, orderledger_api::http=trace", "steps=debug"] {
+            assert!(LogLevel::from_str(taken).is_ok(), "{taken}");
+        }
+        for refused in ["", "loud", "warn,", "warn,steps", "steps=loud", "steps=debug=info"] {
+            assert!(LogLevel::from_str(refused).is_err(), "{refused}");
+        }
+    }
 }

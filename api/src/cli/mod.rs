@@ -45,11 +45,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use args::LogArgs;
 pub use exit::Failure;
-use logging::LogFormat;
+use logging::{LogFormat, LogLevel};
 pub(crate) use output::{print, print_json};
-
-/// The variable that says what is logged: `warn`, `info`, `orderledger=debug`.
-const LOG_LEVEL: &str = "ORDERLEDGER_LOG_LEVEL";
 
 /// An event-sourced ledger for trading platforms: orders in, balances, prices and a complete audit trail out.
 #[derive(Debug, Parser)]
@@ -58,6 +55,10 @@ struct Cli {
     /// The configuration file; each key is an option's name.
     #[arg(long, global = true, env = "ORDERLEDGER_CONFIG", default_value = config::FILE)]
     config: std::path::PathBuf,
+    /// What the program says of itself on stderr: off, error, warn, info, debug or trace, or several with commas, of a target
+    /// as `steps=debug`
+    #[arg(long, global = true, env = "ORDERLEDGER_LOG_LEVEL", value_name = "LEVEL", default_value = "warn")]
+    log_level: LogLevel,
     /// How what the program says of itself on stderr is written.
     #[arg(long, global = true, env = "ORDERLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -152,7 +153,7 @@ pub fn main() -> ExitCode {
         Ok(exporting) => exporting,
         Err(failure) => return failure.report(),
     };
-    logging::start(cli.log_format, exporting.as_ref());
+    logging::start(&cli.log_level, cli.log_format, exporting.as_ref());
     let ran = match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),

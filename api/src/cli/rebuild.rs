@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::MemoryArgs;
 use super::progress::Bar;
-use super::server::{ClientArgs, Server};
+use super::server::{InsteadArgs, Server};
 use super::{Failure, LogArgs, print, print_json};
 use crate::ledger::rebuild::Acceptance;
 use crate::ledger::{Rebuilt, Settings, open_log, rebuild};
@@ -25,9 +25,8 @@ pub(super) struct Args {
     projection: String,
     #[command(flatten)]
     log: LogArgs,
-    /// The running server that does it, beside its live views; without one it is done offline, on the data directory.
-    #[arg(long, env = "ORDERLEDGER_SERVER", value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    server: InsteadArgs,
     /// Takes the new view even where it differs from the live one. Why; it stands in the log for ever.
     #[arg(long, value_name = "REASON")]
     accept_difference: Option<String>,
@@ -41,8 +40,6 @@ pub(super) struct Args {
     #[arg(long, env = "ORDERLEDGER_ACTOR")]
     actor: Option<String>,
     #[command(flatten)]
-    client: ClientArgs,
-    #[command(flatten)]
     memory: MemoryArgs,
     /// One JSON value on stdout.
     #[arg(long)]
@@ -50,10 +47,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let Some(url) = &args.server else {
+    let Some(server) = args.server.open()? else {
         return if args.rollback || args.cancel { Err(needs_server(args)) } else { offline(args) };
     };
-    let server = Server::at(url, &args.client)?;
     if args.rollback {
         roll_back(args, &server)
     } else if args.cancel {

@@ -1,7 +1,7 @@
 //! Asking a running server.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use uuid::Uuid;
 
-use super::Failure;
+use super::{Failure, server_file};
 use crate::ledger::now;
 
 /// How long an answer may take.
@@ -24,6 +24,20 @@ pub(super) struct ServerArgs {
     /// The server.
     #[arg(long, env = "ORDERLEDGER_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     server: String,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// A server that is asked instead of the log, where there is one.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct InsteadArgs {
+    /// The running server that is asked [default: the log itself; for `backup` and `log tail` the server that has it in use]
+    #[arg(long, env = "ORDERLEDGER_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// Asks no server but the log itself, also where one is configured
+    #[arg(long)]
+    offline: bool,
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -81,9 +95,27 @@ impl ServerArgs {
     }
 }
 
+impl InsteadArgs {
+    /// The server that is named, unless none is to be asked.
+    pub(super) fn open(&self) -> Result<Option<Server>, Failure> {
+        let url = self.server.as_ref().filter(|_| !self.offline);
+        url.map(|url| Server::at(url, &self.client)).transpose()
+    }
+
+    /// The server that has the data directory, which is in use.
+    pub(super) fn of(&self, data: &Path) -> Result<Server, Failure> {
+        let in_use = |what: &str| Failure::refused(format!("{} is in use; {what}", data.display()));
+        if self.offline {
+            return Err(in_use("stop its server, or leave --offline out"));
+        }
+        let url = server_file::read(data).ok_or_else(|| in_use("name its server with --server URL"))?;
+        Server::at(&url, &self.client)
+    }
+}
+
 impl Server {
     /// The server at that address; it is not asked yet.
-    pub(super) fn at(url: &str, client: &ClientArgs) -> Result<Server, Failure> {
+    fn at(url: &str, client: &ClientArgs) -> Result<Server, Failure> {
         let mut config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
         if let Some(path) = &client.server_ca {
             let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("{}: {why}", path.display()));

@@ -69,7 +69,7 @@ pub(super) const CALLS: &[Call] = &[
     write(
         (Method::Post, "/v1/webhooks/{webhookId}/rotate"),
         "rotateWebhookSecret",
-        "Gives it another secret; for a day both sign.",
+        "Gives it another secret; the one before signs for a day more.",
         &[],
         &["200"],
         &["webhookId", "url", "secret", "secretVersion", "position"],

@@ -2,7 +2,7 @@
 
 use orderledger_domain::decimal;
 use orderledger_domain::event::{Direction, EventType};
-use orderledger_domain::ids::{Asset, ClientOrderId, KeyId, Symbol, UserId};
+use orderledger_domain::ids::{Asset, CANARY_SYMBOL, ClientOrderId, KeyId, Symbol, UserId, is_canary};
 use orderledger_domain::money::{Amount, BasisPoints, Price, Quantity};
 use orderledger_domain::position::Position;
 use orderledger_domain::rules::Rules;
@@ -92,6 +92,13 @@ pub(crate) fn symbol(raw: &RawValue) -> Value<Symbol> {
     Symbol::new(&text_of(raw)?).map_err(|error| error.to_string())
 }
 
+/// A symbol that others than the ledger may trade.
+pub(crate) fn traded(raw: &RawValue) -> Value<Symbol> {
+    let is_ours = |symbol: &Symbol| symbol.as_str() == CANARY_SYMBOL;
+    let refusal = || format!("must be another: in {CANARY_SYMBOL} the ledger's own canary trades alone");
+    symbol(raw).and_then(|symbol| if is_ours(&symbol) { Err(refusal()) } else { Ok(symbol) })
+}
+
 /// Symbols, at least one; null: all.
 pub(crate) fn symbols(raw: &RawValue) -> Value<Option<Vec<Symbol>>> {
     let must = || "must be an array of at least one symbol, or null for all".to_owned();
@@ -110,6 +117,15 @@ pub(crate) fn client_order_id(raw: &RawValue) -> Value<ClientOrderId> {
 /// A user.
 pub(crate) fn user_id(raw: &RawValue) -> Value<UserId> {
     UserId::new(&text_of(raw)?).map_err(|error| error.to_string())
+}
+
+/// An account that others than the ledger may write to, by its name alone.
+pub(crate) fn account(name: &str) -> Value<UserId> {
+    let user = UserId::new(name).map_err(|error| error.to_string())?;
+    if is_canary(&user) {
+        return Err("must be another: accounts ledger.canary-… are the ledger's own".to_owned());
+    }
+    Ok(user)
 }
 
 /// A position of the log.

@@ -14,7 +14,7 @@ pub(crate) struct Lag {
     /// Offsets that are not read.
     #[serde(rename = "lagRecords")]
     pub(crate) records: u64,
-    /// How long the first record that is not read has stood in the log.
+    /// How long the first record that is not read has stood in the log, at most.
     #[serde(rename = "lagMs")]
     pub(crate) millis: i64,
 }
@@ -32,14 +32,14 @@ impl Lag {
     }
 }
 
-/// How far a reader of a partition is behind the end that is known without asking. Without a record to read it is not behind:
-/// what is left are holes.
+/// How far a reader of a partition is behind the end that is known, and how long at most, without asking the cluster. Without a
+/// record to read it is not behind: what is left are holes.
 pub(crate) fn lag(log: &dyn EventLog, of: TopicPartition, at: PartitionProgress) -> Result<Lag, Error> {
     let records = log.known_end(of)?.saturating_sub(at.next_offset);
     if records == 0 {
         return Ok(Lag::default());
     }
-    let Some(oldest) = log.appended_at(of, at.next_offset)? else { return Ok(Lag::default()) };
+    let Some(oldest) = log.not_appended_before(of, at.next_offset)? else { return Ok(Lag::default()) };
     let millis = ledger::now().millis().saturating_sub(oldest).max(0);
     Ok(Lag { records, millis })
 }

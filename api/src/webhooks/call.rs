@@ -5,6 +5,7 @@ use orderledger_domain::ids::UserId;
 use orderledger_domain::position::Position;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
 use uuid::Uuid;
 
@@ -71,7 +72,11 @@ pub(super) fn agent(settings: &Settings) -> ureq::Agent {
         .max_response_header_size(HEADER_BYTES_MAX)
         .user_agent(concat!("orderledger/", env!("CARGO_PKG_VERSION")))
         .build();
-    ureq::Agent::with_parts(config, DefaultConnector::default(), Guard { allow_private: settings.allow_private })
+    ureq::Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        Guard { allow_private: settings.allow_private, names: DefaultResolver::default() },
+    )
 }
 
 /// Makes the call; why it failed, if it did. Where it goes is looked at each time: what is allowed may be another thing than when the

@@ -8,15 +8,16 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// A resolver that gives public addresses alone.
-#[derive(Debug)]
-pub(super) struct Guard {
+/// A resolver that gives public addresses alone, of those that another one gives.
+#[derive(Debug, Default)]
+pub(super) struct Guard<R = DefaultResolver> {
     pub(super) allow_private: bool,
+    pub(super) names: R,
 }
 
-impl Resolver for Guard {
+impl<R: Resolver> Resolver for Guard<R> {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
+        let found = self.names.resolve(uri, config, timeout)?;
         if self.allow_private {
             return Ok(found);
         }
@@ -102,6 +103,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -143,6 +146,36 @@ mod tests {
         ] {
             assert_eq!(is_public(text.parse().unwrap()), expected, "{text}");
         }
+    }
+
+    /// Names that lead elsewhere each time, to the last for ever.
+    #[derive(Debug)]
+    struct Leads(&'static [&'static [&'static str]], AtomicUsize);
+
+    impl Resolver for Leads {
+        fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+            let (Leads(all, asked), mut found) = (self, self.empty());
+            let now = all.get(asked.fetch_add(1, Ordering::Relaxed)).or(all.last()).unwrap();
+            now.iter().for_each(|address| found.push(address.parse().unwrap()));
+            Ok(found)
+        }
+    }
+
+    #[test]
+    fn what_a_name_leads_to_is_looked_at_each_time_it_is_resolved() {
+        const ALL: &[&[&str]] = &[&["1.1.1.1:443"], &["10.0.0.1:443", "1.0.0.1:443"], &["10.0.0.1:443", "[::1]:443"]];
+        let url: Uri = "https://example.com/hook".parse().unwrap();
+        assert!(check_url(&url.to_string(), false).is_ok());
+        let found = |guard: &Guard<Leads>| -> Result<Vec<String>, String> {
+            let found = guard.resolve(&url, &Config::default(), NextTimeout::default());
+            found.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|error| error.to_string())
+        };
+        let guard = Guard { allow_private: false, names: Leads(ALL, AtomicUsize::new(0)) };
+        assert_eq!(found(&guard).unwrap(), ["1.1.1.1:443"]);
+        assert_eq!(found(&guard).unwrap(), ["1.0.0.1:443"], "nothing but what is public");
+        assert!(found(&guard).unwrap_err().contains("the address is private"));
+        let guard = Guard { allow_private: true, names: Leads(ALL, AtomicUsize::new(2)) };
+        assert_eq!(found(&guard).unwrap().len(), 2);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use orderledger_domain::position::Position;
 use orderledger_store::Error;
 use orderledger_store::event_log::{Delivered, NewRecord};
 
-use orderledger_projections::notifications::deliveries::GivenUp;
+use orderledger_projections::notifications::deliveries::{Deliveries, GivenUp};
 use orderledger_projections::notifications::rows::MarksRow;
 use orderledger_projections::notifications::said::{self, Behind, DeliveryFailed, Said, WebhookMarked};
 use uuid::Uuid;
@@ -23,6 +24,25 @@ const LAST_WITHIN: Duration = Duration::from_secs(1);
 /// Why an attempt failed, in the log, has at most so many characters.
 const ERROR_CHARACTERS: usize = 300;
 
+/// How far a webhook is, as a record says it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mark {
+    marks: MarksRow,
+    resent_too: Vec<Position>,
+}
+
+impl Mark {
+    pub(super) fn of(deliveries: &Deliveries) -> Mark {
+        Mark { marks: deliveries.marks(), resent_too: deliveries.resent_too() }
+    }
+
+    /// Whether it says nothing that the one before it doesn't.
+    fn is_said_by(&self, before: &Mark) -> bool {
+        let is_said = |request| before.resent_too.binary_search(request).is_ok();
+        self.marks == before.marks && self.resent_too.iter().all(is_said)
+    }
+}
+
 /// The marks of one webhook on their way to the log.
 pub(super) struct Marking {
     webhook: Uuid,
@@ -31,7 +51,7 @@ pub(super) struct Marking {
     /// Handed to the log with the mark that is on its way.
     handed: Vec<Said>,
     written_at: Option<Instant>,
-    written: MarksRow,
+    written: Mark,
     has_done: bool,
     on_its_way: bool,
     answers: (Sender<bool>, Receiver<bool>),
@@ -40,6 +60,7 @@ pub(super) struct Marking {
 impl Marking {
     pub(super) fn new(webhook: Uuid, written: MarksRow) -> Marking {
         let (given_up, handed, written_at, answers) = (Vec::new(), Vec::new(), None, channel());
+        let written = Mark { marks: written, resent_too: Vec::new() };
         Marking { webhook, given_up, handed, written_at, written, has_done: false, on_its_way: false, answers }
     }
 
@@ -63,17 +84,17 @@ impl Marking {
     }
 
     /// Writes the marks if they are due.
-    pub(super) fn write(&mut self, ledger: &Ledger, marks: impl FnOnce() -> MarksRow) {
+    pub(super) fn write(&mut self, ledger: &Ledger, mark: impl FnOnce() -> Mark) {
         self.hear();
-        let pause = pause(self.has_done, self.written.behind.len());
+        let pause = pause(self.has_done, self.written.marks.behind.len());
         if self.on_its_way || self.written_at.is_some_and(|at| at.elapsed() < pause) {
             return;
         }
-        self.append(ledger, marks());
+        self.append(ledger, mark());
     }
 
     /// Writes the last marks, and waits a little for them.
-    pub(super) fn end(&mut self, ledger: &Ledger, marks: MarksRow) {
+    pub(super) fn end(&mut self, ledger: &Ledger, mark: Mark) {
         if ledger.log.reachable().is_err() {
             return;
         }
@@ -85,30 +106,32 @@ impl Marking {
             }
         };
         waits(self);
-        self.append(ledger, marks);
+        self.append(ledger, mark);
         waits(self);
     }
 
-    fn append(&mut self, ledger: &Ledger, marks: MarksRow) {
-        self.hand_over(marks, ledger.partitions, |batch, delivered| ledger.appender.append(batch, delivered));
+    fn append(&mut self, ledger: &Ledger, mark: Mark) {
+        self.hand_over(mark, ledger.partitions, |batch, delivered| ledger.appender.append(batch, delivered));
     }
 
     fn hand_over(
         &mut self,
-        marks: MarksRow,
+        mark: Mark,
         partitions: u32,
         append: impl FnOnce(Vec<NewRecord>, Delivered) -> Result<(), Error>,
     ) {
-        if marks == self.written && self.given_up.is_empty() {
+        if mark.is_said_by(&self.written) && self.given_up.is_empty() {
             return;
         }
         self.written_at = Some(Instant::now());
+        let Mark { marks, resent_too } = &mark;
         let behind = marks.behind.iter().cloned();
         let marked = Said::WebhookMarked(WebhookMarked {
             webhook_id: self.webhook,
             next: marks.next.clone(),
             behind: behind.map(|(user_id, next, attempts)| Behind { user_id, next, attempts }).collect(),
             resent: marks.resent,
+            resent_too: resent_too.clone(),
         });
         self.handed = std::mem::take(&mut self.given_up);
         // In one partition, in this order: what was given up is known before it is passed over.
@@ -121,7 +144,7 @@ impl Marking {
             Ok(()) => {
                 self.on_its_way = true;
                 self.has_done = false;
-                self.written = marks;
+                self.written = mark;
             }
             Err(error) => {
                 tracing::warn!(%error, webhook = %self.webhook, "the log takes no mark; it is written again");
@@ -143,7 +166,7 @@ impl Marking {
         } else {
             tracing::warn!(webhook = %self.webhook, "the log did not acknowledge a mark; it is written again");
             self.take_back();
-            self.written = MarksRow::default();
+            self.written = Mark::default();
             self.has_done = true;
         }
     }
@@ -169,7 +192,7 @@ fn pause(has_done: bool, behind: usize) -> Duration {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use orderledger_domain::ids::UserId;
-    use orderledger_domain::position::{Position, Topic};
+    use orderledger_domain::position::Topic;
     use orderledger_store::At;
 
     use super::*;
@@ -182,10 +205,15 @@ mod tests {
         marking.give_up(GivenUp { user: UserId::new("ann").unwrap(), at: at(offset), attempts: 14 }, "it answered 500");
     }
 
+    fn mark(next: u64, resent_too: &[u64]) -> Mark {
+        let resent_too = resent_too.iter().map(|offset| Topic::Notifications.at(0).offset(*offset)).collect();
+        Mark { marks: MarksRow { next: vec![at(next)], ..MarksRow::default() }, resent_too }
+    }
+
     /// Hands over; the offsets of the dead letters of the batch, and what acknowledges it.
     fn hand_over(marking: &mut Marking, next: u64) -> (Vec<u64>, Delivered) {
         let (mut letters, mut acknowledges) = (Vec::new(), None);
-        marking.hand_over(MarksRow { next: vec![at(next)], ..MarksRow::default() }, 1, |batch, delivered| {
+        marking.hand_over(mark(next, &[]), 1, |batch, delivered| {
             for record in batch {
                 if let Ok(Said::WebhookDeliveryFailed(failed)) =
                     said::read(record.value.as_deref()).map(|read| read.said)
@@ -219,9 +247,21 @@ mod tests {
         gives_up(&mut marking, 2);
         acknowledges(Err(Error::unavailable(At::Log, "away")));
         marking.hear();
-        marking.hand_over(MarksRow::default(), 1, |_, _| Err(Error::unavailable(At::Log, "full")));
+        marking.hand_over(Mark::default(), 1, |_, _| Err(Error::unavailable(At::Log, "full")));
         gives_up(&mut marking, 3);
         assert_eq!(hand_over(&mut marking, 2).0, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_mark_is_written_for_what_is_resent_and_not_for_what_the_view_knows_by_now() {
+        for (before, after, is_said) in [
+            (mark(1, &[]), mark(1, &[]), true),
+            (mark(1, &[]), mark(2, &[]), false),
+            (mark(1, &[4]), mark(1, &[4, 6]), false),
+            (mark(1, &[4, 6]), mark(1, &[6]), true),
+        ] {
+            assert_eq!(after.is_said_by(&before), is_said, "{before:?} {after:?}");
+        }
     }
 
     #[test]

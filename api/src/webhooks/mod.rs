@@ -34,7 +34,7 @@ use orderledger_store::{Error, be_polite};
 use uuid::Uuid;
 
 pub(crate) use guard::check_url;
-pub(crate) use secrets::{Key, parse_key};
+pub(crate) use secrets::{Key, SECRETS_MAX, earlier_in_force, parse_key};
 
 use crate::ledger::Ledger;
 

@@ -6,9 +6,14 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use orderledger_domain::timestamp::Timestamp;
+use orderledger_projections::notifications::rows::{EarlierRow, WebhookRow};
 use orderledger_store::{Error, atomic_file};
 use ring::hmac;
 use uuid::Uuid;
+
+/// At most so many secrets of a webhook sign a call: one rotation more within a day cuts off the oldest.
+pub(crate) const SECRETS_MAX: usize = 8;
 
 /// What the secrets are made from.
 pub(crate) struct Key(hmac::Key);
@@ -80,6 +85,17 @@ impl Secret {
     }
 }
 
+/// Which versions before the newest sign at that moment, and until when; the newest first.
+pub(crate) fn earlier_in_force(
+    row: &WebhookRow,
+    earlier: &EarlierRow,
+    now: Timestamp,
+) -> impl Iterator<Item = (u32, Timestamp)> {
+    let previous = row.previous_until.and_then(|until| Some((row.secret_version.checked_sub(1)?, until)));
+    let all = previous.into_iter().chain(earlier.0.iter().copied());
+    all.filter(move |(_, until)| *until > now).take(SECRETS_MAX.saturating_sub(1))
+}
+
 /// 64 hexadecimal digits; they are not repeated in what is said of them.
 pub(crate) fn parse_key(text: &str) -> Result<[u8; 32], String> {
     let text = text.trim();
@@ -98,6 +114,9 @@ pub(crate) fn parse_key(text: &str) -> Result<[u8; 32], String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use orderledger_domain::position::Topic;
+    use orderledger_projections::notifications::calls::Calls;
+
     use super::*;
 
     /// The example of the specification's own libraries.
@@ -126,6 +145,37 @@ mod tests {
             assert!(different.starts_with("whsec_") && different != text(&key, 1, 1));
         }
         assert_ne!(key.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn each_secret_signs_for_its_own_day_however_often_it_is_rotated() {
+        let (start, hour) = (Timestamp::from_millis(1_700_000_000_000), 3600);
+        let at = |hours: i64| start.plus_seconds(hours * hour);
+        let row = WebhookRow {
+            url: String::new(),
+            user_id: None,
+            event_types: None,
+            secret_version: 3,
+            previous_until: Some(at(25)),
+            key_fingerprint: String::new(),
+            from: Vec::new(),
+            registered: Topic::Notifications.at(0).offset(0),
+            calls: Calls::default(),
+            dead_letters: 0,
+            is_deleted: false,
+        };
+        let earlier = EarlierRow(vec![(1, at(24))]);
+        let versions = |row: &WebhookRow, earlier: &EarlierRow, now| -> Vec<u32> {
+            earlier_in_force(row, earlier, now).map(|(version, _)| version).collect()
+        };
+        for (hours, expected) in [(1, &[2, 1][..]), (23, &[2, 1]), (24, &[2]), (25, &[]), (48, &[])] {
+            assert_eq!(versions(&row, &earlier, at(hours)), expected, "{hours} h after the first rotation");
+        }
+        assert!(
+            versions(&WebhookRow { previous_until: None, ..row.clone() }, &EarlierRow::default(), at(0)).is_empty()
+        );
+        let many = EarlierRow((0..20).map(|version| (version, at(24))).collect());
+        assert_eq!(versions(&row, &many, at(1)).len(), SECRETS_MAX - 1);
     }
 
     #[test]

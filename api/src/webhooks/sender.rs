@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use orderledger_domain::ids::UserId;
 use orderledger_projections::notifications::deliveries::{Deliveries, Due};
-use orderledger_projections::notifications::queries;
-use orderledger_projections::notifications::rows::WebhookRow;
+use orderledger_projections::notifications::rows::{EarlierRow, WebhookRow};
+use orderledger_projections::notifications::{queries, said};
 use orderledger_store::{Error, may_lag};
 use uuid::Uuid;
 
 use super::Standing;
 use super::call::{self, Call};
-use super::marks::Marking;
+use super::marks::{Mark, Marking};
 use super::scan::Looks;
-use super::secrets::Secret;
+use super::secrets::{Secret, earlier_in_force};
 use crate::ledger::{self, Ledger, Moment};
 
 /// Calls that one webhook has on their way at once.
@@ -81,6 +81,7 @@ struct Telling<'a> {
     ledger: &'a Arc<Ledger>,
     id: Uuid,
     row: WebhookRow,
+    earlier: EarlierRow,
     deliveries: Deliveries,
     marking: Marking,
     begun: Instant,
@@ -128,6 +129,7 @@ impl<'a> Telling<'a> {
             ledger,
             id,
             row,
+            earlier: EarlierRow::default(),
             deliveries,
             marking: Marking::new(id, marks),
             begun: Instant::now(),
@@ -154,8 +156,7 @@ impl<'a> Telling<'a> {
             }
         };
         if ended != Turn::IsDeleted {
-            let marks = self.deliveries.marks();
-            self.marking.end(self.ledger, marks);
+            self.marking.end(self.ledger, Mark::of(&self.deliveries));
         }
         ended
     }
@@ -164,7 +165,10 @@ impl<'a> Telling<'a> {
         let moment = self.ledger.notifications.moment()?;
         match queries::webhook(&moment.reader, self.id)? {
             Some(row) if row.is_deleted => return Ok(Turn::IsDeleted),
-            Some(row) => self.row = row,
+            Some(row) => {
+                self.row = row;
+                self.earlier = queries::earlier_secrets(&moment.reader, self.id)?;
+            }
             None => {
                 return Err(Error::unavailable(orderledger_store::At::Log, "the view doesn't know the webhook yet"));
             }
@@ -176,7 +180,7 @@ impl<'a> Telling<'a> {
         let has_more = self.read(&moment)?;
         self.send()?;
         self.tell_standing();
-        self.marking.write(self.ledger, || self.deliveries.marks());
+        self.marking.write(self.ledger, || Mark::of(&self.deliveries));
         self.hear(if has_more { Duration::ZERO } else { LOOK_EVERY });
         if has_more {
             // Half of the time is left to those who are waited for.
@@ -187,12 +191,15 @@ impl<'a> Telling<'a> {
 
     /// Reads a little of every source; whether there is more.
     fn read(&mut self, moment: &Moment) -> Result<bool, Error> {
-        let requests = queries::resends(&moment.reader, self.id)?;
-        self.deliveries.begin_again(&requests);
+        let place = said::place_of(&said::webhook_key(self.id), self.ledger.partitions);
+        let heard = moment.partitions.get(&place).map(|at| at.next_offset);
+        if self.deliveries.is_news(heard) {
+            self.deliveries.begin_again(heard, &queries::resends(&moment.reader, self.id)?);
+        }
         let (looks, mut has_more) = (Looks::new(self.ledger, &self.row, moment), false);
         for reading in self.deliveries.readings() {
-            if !self.deliveries.has_room() {
-                return Ok(false);
+            if !self.deliveries.has_room(reading.source) {
+                continue;
             }
             let is_wanted = |user: &UserId, at| self.deliveries.wants(reading.source, user, at);
             if let Some(looked) = looks.look(&reading, is_wanted)? {
@@ -230,12 +237,11 @@ impl<'a> Telling<'a> {
         Ok(())
     }
 
-    /// The newest first; for a while after a change the one before it, too.
+    /// The newest first; for a while after a change those before it, too.
     fn secrets(&self) -> Vec<Secret> {
-        let (key, version) = (&self.ledger.webhooks.key, self.row.secret_version);
-        let newest = key.secret(self.id, version);
-        let before = self.row.previous_until.filter(|until| *until > ledger::now()).and(version.checked_sub(1));
-        std::iter::once(newest).chain(before.map(|before| key.secret(self.id, before))).collect()
+        let before = earlier_in_force(&self.row, &self.earlier, ledger::now()).map(|(version, _)| version);
+        let versions = std::iter::once(self.row.secret_version).chain(before);
+        versions.map(|version| self.ledger.webhooks.key.secret(self.id, version)).collect()
     }
 
     fn hear(&mut self, patience: Duration) {

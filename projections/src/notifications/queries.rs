@@ -11,7 +11,7 @@ use orderledger_store::views::{Direction, ViewReader};
 use orderledger_store::{At, Error};
 use uuid::Uuid;
 
-use super::rows::{self, DeadLetterRow, MarksRow, ResendRow, UserRow, WebhookRow};
+use super::rows::{self, DeadLetterRow, EarlierRow, MarksRow, ResendRow, UserRow, WebhookRow};
 
 /// A page looks at no more rows than this, so that finding little among much stays bounded.
 const LOOKED_AT_MAX: usize = if cfg!(test) { 8 } else { 20_000 };
@@ -134,6 +134,11 @@ pub fn webhooks(reader: &ViewReader) -> Result<Vec<(Uuid, WebhookRow)>, Error> {
 /// A webhook, also a deleted one.
 pub fn webhook(reader: &ViewReader, id: Uuid) -> Result<Option<WebhookRow>, Error> {
     reader.get_row(rows::webhook_key(keys::WEBHOOK, id).as_slice())
+}
+
+/// Which secrets of a webhook before the newest two still sign.
+pub fn earlier_secrets(reader: &ViewReader, id: Uuid) -> Result<EarlierRow, Error> {
+    Ok(reader.get_row(rows::webhook_key(keys::WEBHOOK_SECRETS, id).as_slice())?.unwrap_or_default())
 }
 
 /// How far a webhook was told.

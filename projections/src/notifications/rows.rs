@@ -122,6 +122,10 @@ pub struct MarksRow {
     pub resent: Option<Position>,
 }
 
+/// Secrets of a webhook that sign beside the newest two: which version, and until when; the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierRow(pub Vec<(u32, Timestamp)>);
+
 /// A delivery that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterRow {

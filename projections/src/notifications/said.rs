@@ -5,8 +5,8 @@ use bytes::Bytes;
 use orderledger_domain::partition;
 use orderledger_domain::position::{Topic, TopicPartition};
 pub use orderledger_domain::said::{
-    Behind, DeliveryFailed, NotificationsRead, PreferencesSet, ResendRequested, Said, Spoken, WebhookDeleted,
-    WebhookMarked, WebhookSet, read,
+    Behind, DeliveryFailed, EarlierSecret, NotificationsRead, PreferencesSet, ResendRequested, Said, Spoken,
+    WebhookDeleted, WebhookMarked, WebhookSet, read,
 };
 use orderledger_domain::timestamp::Timestamp;
 use orderledger_store::event_log::NewRecord;

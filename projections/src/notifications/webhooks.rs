@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::calls::{Asked, Call};
 use super::dead_letters::DeadLetters;
 use super::queries;
-use super::rows::{self, DeadLetterRow, MarksRow, ResendRow, WebhookRow};
-use super::said::{DeliveryFailed, ResendRequested, Said, WebhookMarked, WebhookSet};
+use super::rows::{self, DeadLetterRow, EarlierRow, MarksRow, ResendRow, WebhookRow};
+use super::said::{DeliveryFailed, EarlierSecret, ResendRequested, Said, WebhookMarked, WebhookSet};
 
 /// All webhooks, and what changed since the last batch.
 #[derive(Debug, Default)]
@@ -22,6 +22,7 @@ pub(super) struct Webhooks {
     changed: BTreeSet<Uuid>,
     put_dead_letters: BTreeMap<Bytes, DeadLetterRow>,
     put_resends: BTreeMap<Bytes, ResendRow>,
+    put_earlier: BTreeMap<Bytes, EarlierRow>,
     deleted: BTreeSet<Bytes>,
 }
 
@@ -31,6 +32,8 @@ struct Webhook {
     marks: MarksRow,
     dead_letters: DeadLetters,
     resends: BTreeSet<Position>,
+    /// Earlier secrets have a row.
+    has_earlier: bool,
 }
 
 impl Webhooks {
@@ -43,7 +46,8 @@ impl Webhooks {
                 dead_letters.insert(at, row.user_id, row.given_up);
             }
             let resends = queries::resends(reader, id)?.into_iter().map(|(at, _)| at).collect();
-            known.insert(id, Webhook { row, marks, dead_letters, resends });
+            let has_earlier = !queries::earlier_secrets(reader, id)?.0.is_empty();
+            known.insert(id, Webhook { row, marks, dead_letters, resends, has_earlier });
         }
         Ok(Webhooks { known, ..Webhooks::default() })
     }
@@ -71,8 +75,8 @@ impl Webhooks {
         if known.is_some_and(is_over) {
             return false;
         }
-        let WebhookSet { webhook_id, url, user_id, event_types, secret_version, previous_until, key_fingerprint, from } =
-            set;
+        let WebhookSet { webhook_id, url, user_id, event_types, secret_version, .. } = set;
+        let WebhookSet { previous_until, earlier, key_fingerprint, from, .. } = set;
         let (registered, from) = known.map_or((call.at, from), |row| (row.registered, row.from.clone()));
         let mut calls = known.map(|row| row.calls.clone()).unwrap_or_default();
         calls.push(call);
@@ -94,11 +98,25 @@ impl Webhooks {
             None => {
                 let marks = MarksRow { next: row.from.clone(), ..MarksRow::default() };
                 let (dead_letters, resends) = (DeadLetters::default(), BTreeSet::new());
-                self.known.insert(webhook_id, Webhook { row, marks, dead_letters, resends });
+                self.known.insert(webhook_id, Webhook { row, marks, dead_letters, resends, has_earlier: false });
             }
         }
+        self.keep_earlier(webhook_id, &earlier);
         self.changed.insert(webhook_id);
         true
+    }
+
+    fn keep_earlier(&mut self, id: Uuid, earlier: &[EarlierSecret]) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        let key = rows::webhook_key(keys::WEBHOOK_SECRETS, id).build();
+        let had = std::mem::replace(&mut known.has_earlier, !earlier.is_empty());
+        if !earlier.is_empty() {
+            self.deleted.remove(&key);
+            let row = earlier.iter().map(|secret| (secret.secret_version, secret.until)).collect();
+            self.put_earlier.insert(key, EarlierRow(row));
+        } else if had {
+            remove(&mut self.put_earlier, &mut self.deleted, key);
+        }
     }
 
     fn delete(&mut self, call: Call, id: Uuid) -> bool {
@@ -112,13 +130,14 @@ impl Webhooks {
         for at in std::mem::take(&mut known.resends) {
             remove(&mut self.put_resends, &mut self.deleted, rows::place_key(keys::WEBHOOK_RESEND, id, at));
         }
+        self.keep_earlier(id, &[]);
         self.changed.insert(id);
         true
     }
 
     /// Two servers that tell the same webhook both say how far they are: the further one counts.
     fn mark(&mut self, marked: WebhookMarked) -> bool {
-        let WebhookMarked { webhook_id, next, behind, resent } = marked;
+        let WebhookMarked { webhook_id, next, behind, resent, resent_too } = marked;
         let Some(known) = self.known.get_mut(&webhook_id).filter(|known| !known.row.is_deleted) else { return false };
         let goes_back = known.marks.next.iter().any(|known| {
             let other = next.iter().find(|other| other.topic_partition() == known.topic_partition());
@@ -129,10 +148,11 @@ impl Webhooks {
         }
         let behind = behind.into_iter().map(|one| (one.user_id, one.next, one.attempts)).collect();
         let resent = resent.max(known.marks.resent);
-        let done: Vec<Position> = known.resends.iter().copied().filter(|at| Some(*at) <= resent).collect();
-        for at in done {
-            known.resends.remove(&at);
-            remove(&mut self.put_resends, &mut self.deleted, rows::place_key(keys::WEBHOOK_RESEND, webhook_id, at));
+        let done: Vec<Position> = known.resends.iter().copied().take_while(|at| Some(*at) <= resent).collect();
+        for at in done.into_iter().chain(resent_too) {
+            if known.resends.remove(&at) {
+                remove(&mut self.put_resends, &mut self.deleted, rows::place_key(keys::WEBHOOK_RESEND, webhook_id, at));
+            }
         }
         known.marks = MarksRow { next, behind, resent };
         self.changed.insert(webhook_id);
@@ -186,6 +206,9 @@ impl Webhooks {
             changes.put_row(key, &row)?;
         }
         for (key, row) in std::mem::take(&mut self.put_resends) {
+            changes.put_row(key, &row)?;
+        }
+        for (key, row) in std::mem::take(&mut self.put_earlier) {
             changes.put_row(key, &row)?;
         }
         for key in std::mem::take(&mut self.deleted) {

@@ -151,6 +151,13 @@ pub trait EventLog: Send + Sync {
         Ok(self.read(of, from, 1)?.first().map(|record| record.recorded_at_ms))
     }
 
+    /// A time before which the first record at or above `from` was not appended, in milliseconds; `None` at the known end. It is that
+    /// record's append time, or that of the nearest one below it that is known without asking anyone. Where none is, it is
+    /// when the log first heard that the record is there.
+    fn not_appended_before(&self, of: TopicPartition, from: u64) -> Result<Option<i64>, Error> {
+        self.appended_at(of, from)
+    }
+
     /// Whether the log can be reached and takes records; the error says what is wrong. A connection that breaks for a moment
     /// doesn't count. Never waits.
     fn reachable(&self) -> Result<(), Error> {

@@ -4,7 +4,6 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
 
 use super::file::{KAFKA, Value};
-use crate::cli::LOG_LEVEL;
 use crate::cli::args::PROPERTIES;
 
 /// What every variable's name begins with.
@@ -55,10 +54,10 @@ pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.replace('-', "_").to_uppercase())
 }
 
-/// Every variable that says something, and those of librdkafka's properties and of the own log's level.
+/// Every variable that says something, and that of librdkafka's properties.
 pub(in crate::cli) fn variables(command: &Command) -> Vec<String> {
     let of_options = all(command).into_iter().map(|of| variable(of.name));
-    of_options.chain([PROPERTIES, LOG_LEVEL].map(str::to_owned)).collect()
+    of_options.chain([PROPERTIES.to_owned()]).collect()
 }
 
 /// The key of the file that says the option.

@@ -22,8 +22,8 @@ use self::from_log::FromLog;
 use self::from_server::FromServer;
 use super::args::LogKind;
 use super::log_dump::{Records, topics};
-use super::server::{ClientArgs, Server};
-use super::{Failure, LogArgs, interrupt, server_file};
+use super::server::InsteadArgs;
+use super::{Failure, LogArgs, interrupt};
 use crate::ledger::open_log_to_look;
 
 #[derive(Debug, clap::Args)]
@@ -48,11 +48,8 @@ pub(super) struct Args {
     /// One topic [default: all]
     #[arg(long, value_parser = topics())]
     topic: Option<Topic>,
-    /// The running server that is asked for the records [default: the log itself; the embedded log of a running server: that one]
-    #[arg(long, env = "ORDERLEDGER_SERVER", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    client: ClientArgs,
+    server: InsteadArgs,
     /// JSON on stdout: one list; with --follow, which has no end, a value a line.
     #[arg(long)]
     json: bool,
@@ -115,8 +112,8 @@ fn source(args: &Args) -> Result<Box<dyn Source>, Failure> {
             "--user shows records of orders, where no {name} stands; leave --user out"
         )));
     }
-    if let Some(url) = &args.server {
-        return FromServer::open(Server::at(url, &args.client)?, filter, args.follow);
+    if let Some(server) = args.server.open()? {
+        return FromServer::open(server, filter, args.follow);
     }
     let data = &args.log.data;
     match open_log_to_look(&args.log.settings()?) {
@@ -125,12 +122,7 @@ fn source(args: &Args) -> Result<Box<dyn Source>, Failure> {
             data.display()
         ))),
         Ok((data, log)) => Ok(Box::new(FromLog::new(data, log, filter)?)),
-        Err(Error::InUse { .. }) => {
-            let url = server_file::read(data).ok_or_else(|| {
-                Failure::refused(format!("{} is in use; name its server with --server URL", data.display()))
-            })?;
-            FromServer::open(Server::at(&url, &args.client)?, filter, args.follow)
-        }
+        Err(Error::InUse { .. }) => FromServer::open(args.server.of(data)?, filter, args.follow),
         Err(error) => Err(error.into()),
     }
 }

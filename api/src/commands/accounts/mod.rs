@@ -16,7 +16,7 @@ use crate::http::values;
 
 /// The account in the path of a call without other parameters.
 fn user_of(mut params: Params) -> Result<UserId, Problem> {
-    let user = params.path("userId", UserId::new);
+    let user = params.path("userId", values::account);
     params.finish(user)
 }
 

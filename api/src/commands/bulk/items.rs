@@ -11,7 +11,7 @@ use crate::commands::accounts::orders::placing::Placing;
 use crate::http::fields::Fields;
 use crate::http::headers::IdempotencyKey;
 use crate::http::problem::{FieldError, Problem};
-use crate::http::values::Value;
+use crate::http::values::{self, Value};
 
 /// The most items of one call.
 const ITEMS_MAX: usize = 1000;
@@ -61,7 +61,7 @@ fn item(raw: &RawValue, key: &IdempotencyKey, caller: &Caller) -> Result<Placing
 
 fn user_id(raw: &RawValue) -> Value<UserId> {
     let text: String = serde_json::from_str(raw.get()).map_err(|_| "must be a string".to_owned())?;
-    UserId::new(&text).map_err(|error| error.to_string())
+    values::account(&text)
 }
 
 fn idempotency_key(raw: &RawValue) -> Value<IdempotencyKey> {

@@ -66,6 +66,7 @@ pub(crate) async fn post(
         event_types,
         secret_version: 1,
         previous_until: None,
+        earlier: Vec::new(),
         key_fingerprint: ledger.webhooks.key.fingerprint(),
         from: ends(&ledger).await?,
     };

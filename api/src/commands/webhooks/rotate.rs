@@ -1,4 +1,5 @@
-//! `POST /v1/webhooks/{webhookId}/rotate`: another secret; for a day both sign, so that the receiver can take its time.
+//! `POST /v1/webhooks/{webhookId}/rotate`: another secret; the one before signs for a day more, so that the receiver can take its
+//! time.
 
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use orderledger_projections::notifications::calls::Asked;
-use orderledger_projections::notifications::said::{Said, WebhookSet};
+use orderledger_projections::notifications::queries;
+use orderledger_projections::notifications::said::{EarlierSecret, Said, WebhookSet};
 
 use super::{Shown, WEBHOOKS, before, known, webhook_of, written};
 use crate::access::caller::Caller;
@@ -18,6 +20,7 @@ use crate::http::headers::IdempotencyKey;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::ledger::{self, Ledger};
+use crate::webhooks::{SECRETS_MAX, earlier_in_force};
 
 /// For so long the secret before signs, too.
 const BOTH_SECONDS: i64 = 24 * 3600;
@@ -42,13 +45,19 @@ pub(crate) async fn post(
     let key_fingerprint = ledger.webhooks.key.fingerprint();
     // What was signed with a key that is gone can't be signed any more.
     let has_before = ledger.webhooks.knows_key_of(&row);
+    let now = ledger::now();
+    let earlier = queries::earlier_secrets(&ledger.notifications.reader()?, id)?;
+    // One stands in `previous_until`, and the newest signs anyway.
+    let kept = earlier_in_force(&row, &earlier, now).take(if has_before { SECRETS_MAX.saturating_sub(2) } else { 0 });
+    let earlier = kept.map(|(secret_version, until)| EarlierSecret { secret_version, until }).collect();
     let set = WebhookSet {
         webhook_id: id,
         url: row.url,
         user_id: row.user_id,
         event_types: row.event_types,
         secret_version: row.secret_version.saturating_add(1),
-        previous_until: has_before.then(|| ledger::now().plus_seconds(BOTH_SECONDS)),
+        previous_until: has_before.then(|| now.plus_seconds(BOTH_SECONDS)),
+        earlier,
         key_fingerprint,
         from: row.from,
     };

@@ -224,9 +224,9 @@ fn every_source_has_its_turn() {
     let mut all = Deliveries::new(&marks, Schedule::default());
     let to = Topic::Orders.at(1).offset(9);
     let row = ResendRow { event_id: Uuid::nil(), user_id: None, from: of(1), to };
-    all.begin_again(&[(Topic::Notifications.at(0).offset(1), row)]);
+    all.begin_again(Some(2), &[(Topic::Notifications.at(0).offset(1), row)]);
     let order = |all: &Deliveries| all.readings().into_iter().map(|one| one.source).collect::<Vec<_>>();
-    let (again, new) = (Source::Again, Source::New);
+    let (again, new) = (Source::Again(Topic::Notifications.at(0).offset(1)), Source::New);
     assert_eq!(order(&all), [again, new(0), new(1), new(2)]);
     all.take(new(0), Vec::new(), 1);
     assert_eq!(order(&all), [new(1), new(2), again, new(0)]);
@@ -238,18 +238,17 @@ fn every_source_has_its_turn() {
 
 #[test]
 fn a_stretch_is_sent_again_once_and_moves_no_mark() {
-    const AGAIN: Source = Source::Again;
     let mut all = Deliveries::new(&begun(), Schedule::default());
     all.take(NEW, Vec::new(), 9);
     let row = ResendRow { event_id: Uuid::nil(), user_id: Some(user("a")), from: at(1), to: at(6) };
     let request = Topic::Notifications.at(2).offset(30);
-    let requests = [(request, row)];
-    all.begin_again(&requests);
-    let of_again = |all: &Deliveries| readings(all).into_iter().find(|(source, ..)| *source == AGAIN);
-    assert_eq!(of_again(&all), Some((AGAIN, 1, 7)));
-    all.take(AGAIN, events(&[(1, "a"), (2, "a"), (3, "b")]), 4);
-    assert_eq!(of_again(&all), Some((AGAIN, 4, 7)));
-    all.take(AGAIN, Vec::new(), 7);
+    let (requests, again) = ([(request, row)], Source::Again(request));
+    all.begin_again(Some(31), &requests);
+    let of_again = |all: &Deliveries| readings(all).into_iter().find(|(source, ..)| *source == again);
+    assert_eq!(of_again(&all), Some((again, 1, 7)));
+    all.take(again, events(&[(1, "a"), (2, "a"), (3, "b")]), 4);
+    assert_eq!(of_again(&all), Some((again, 4, 7)));
+    all.take(again, Vec::new(), 7);
     assert_eq!((of_again(&all), all.marks().behind), (None, Vec::new()));
     for offset in [1, 2] {
         assert_eq!(all.marks().resent, None);
@@ -258,7 +257,7 @@ fn a_stretch_is_sent_again_once_and_moves_no_mark() {
     }
     assert_eq!(due(&mut all, 0), None, "nobody asked for b's");
     assert_eq!(all.marks(), MarksRow { next: vec![at(9)], behind: Vec::new(), resent: Some(request) });
-    all.begin_again(&requests);
+    all.begin_again(Some(32), &requests);
     assert_eq!(of_again(&all), None, "it is done with");
 }
 
@@ -266,10 +265,10 @@ fn a_stretch_is_sent_again_once_and_moves_no_mark() {
 fn what_is_held_is_bounded() {
     let mut all = Deliveries::new(&begun(), Schedule::default());
     for number in 0..u64::try_from(ACCOUNTS_MAX).unwrap() {
-        assert!(all.has_room());
+        assert!(all.has_room(NEW));
         all.take(NEW, events(&[(number, &format!("u{number}"))]), number + 1);
     }
-    assert!(!all.has_room());
+    assert!(!all.has_room(NEW));
 }
 
 proptest! {

@@ -27,13 +27,13 @@ use crate::worker::partition::Arrived;
 use crate::worker::read::Read;
 
 /// One partition a topic: every key's home.
-struct Fold1 {
-    view: Arc<View>,
-    fold: Notifications,
+pub(super) struct Fold1 {
+    pub(super) view: Arc<View>,
+    pub(super) fold: Notifications,
 }
 
 impl Fold1 {
-    fn new() -> Fold1 {
+    pub(super) fn new() -> Fold1 {
         let view = Arc::new(View::in_memory(Schema { name: Notifications::NAME, version: Notifications::SCHEMA }));
         let fold = Notifications::load(&view, 1).unwrap();
         Fold1 { view, fold }
@@ -47,7 +47,7 @@ impl Fold1 {
         outcome
     }
 
-    fn says(&mut self, offset: u64, said: &Said) -> Outcome {
+    pub(super) fn says(&mut self, offset: u64, said: &Said) -> Outcome {
         self.says_as(u128::from(offset) + 1, offset, said)
     }
 
@@ -71,11 +71,11 @@ fn read(record: &NewRecord, offset: u64) -> Read {
     Read::new(to, Record { offset, recorded_at_ms, key, value, headers }, &StreamKey::default())
 }
 
-fn user() -> UserId {
+pub(super) fn user() -> UserId {
     UserId::new("u1").unwrap()
 }
 
-fn orders(offset: u64) -> Position {
+pub(super) fn orders(offset: u64) -> Position {
     Topic::Orders.at(0).offset(offset)
 }
 
@@ -174,7 +174,7 @@ fn a_users_call_that_is_made_again_late_changes_nothing() {
     assert_eq!(first.at.offset, 0);
 }
 
-fn webhook() -> WebhookSet {
+pub(super) fn webhook() -> WebhookSet {
     WebhookSet {
         webhook_id: Uuid::from_u128(7),
         url: "https://example.com/hook".to_owned(),
@@ -182,6 +182,7 @@ fn webhook() -> WebhookSet {
         event_types: Some(vec![EventType::OrderFilled]),
         secret_version: 1,
         previous_until: None,
+        earlier: Vec::new(),
         key_fingerprint: "0011223344556677".to_owned(),
         from: vec![orders(4)],
     }
@@ -198,7 +199,12 @@ fn a_webhook_is_marked_forward_alone_and_a_deleted_one_stays_so() {
     let mark = |next, behind: Vec<u64>| {
         let behind =
             behind.into_iter().map(|next| Behind { user_id: user(), next: orders(next), attempts: 2 }).collect();
-        Said::WebhookMarked(WebhookMarked { webhook_id: id, next: vec![orders(next)], behind, resent: None })
+        Said::WebhookMarked(WebhookMarked {
+            webhook_id: id,
+            next: vec![orders(next)],
+            behind,
+            ..WebhookMarked::default()
+        })
     };
     assert_eq!(one.says(2, &mark(9, vec![6])), Outcome::Applied);
     assert_eq!(one.says(3, &mark(8, vec![])), Outcome::Ignored, "another server that is not so far");
@@ -251,63 +257,6 @@ fn no_call_that_is_repeated_takes_a_secret_back_or_asks_twice() {
     assert_eq!(row.calls.find(Uuid::from_u128(72)), None, "what is kept is bounded");
 }
 
-/// Positions of different partitions say nothing of age.
-#[test]
-fn the_dead_letters_that_were_given_up_last_are_kept() {
-    let (mut one, id) = (Fold1::new(), Uuid::from_u128(7));
-    one.says(0, &Said::WebhookSet(webhook()));
-    let fail = |one: &mut Fold1, at, position: Position| {
-        let (user_id, error) = (user(), "500".to_owned());
-        let failed = DeliveryFailed { webhook_id: id, user_id, position, attempts: 3, error };
-        assert_eq!(one.says(at, &Said::WebhookDeliveryFailed(failed)), Outcome::Applied);
-    };
-    let place = |partition: u32| Topic::Orders.at(partition).offset(1);
-    let kept = |one: &Fold1| -> Vec<u32> {
-        let page = queries::dead_letters(&one.view.reader().unwrap(), id, None, 100).unwrap().0;
-        page.into_iter().map(|(at, _)| at.partition).collect()
-    };
-    for (at, partition) in [(1, 9), (2, 8), (3, 7), (4, 6), (5, 0)] {
-        fail(&mut one, at, place(partition));
-    }
-    assert_eq!(kept(&one), [0, 6, 7, 8], "9 was given up first");
-    // Given up once more, it is the newest.
-    fail(&mut one, 6, place(8));
-    one.fold = Notifications::load(&one.view, 1).unwrap();
-    fail(&mut one, 7, place(1));
-    assert_eq!(kept(&one), [0, 1, 6, 8]);
-    let row = queries::webhook(&one.view.reader().unwrap(), id).unwrap().unwrap();
-    assert_eq!(row.dead_letters, 4);
-}
-
-#[test]
-fn a_dead_letter_stays_until_it_is_sent_again() {
-    let (mut one, id) = (Fold1::new(), Uuid::from_u128(7));
-    one.says(0, &Said::WebhookSet(webhook()));
-    let failed = |offset| {
-        let (user_id, position, error) = (user(), orders(offset), "500".to_owned());
-        Said::WebhookDeliveryFailed(DeliveryFailed { webhook_id: id, user_id, position, attempts: 3, error })
-    };
-    for offset in [4, 6, 7] {
-        assert_eq!(one.says(offset, &failed(offset)), Outcome::Applied);
-    }
-    let listed = |one: &Fold1, after: Option<u64>| {
-        let page = queries::dead_letters(&one.view.reader().unwrap(), id, after.map(orders), 2).unwrap();
-        (page.0.into_iter().map(|(at, _)| at.offset).collect::<Vec<_>>(), page.1)
-    };
-    assert_eq!((listed(&one, None), listed(&one, Some(6))), ((vec![4, 6], true), (vec![7], false)));
-    let again =
-        Said::WebhookResendRequested(ResendRequested { webhook_id: id, user_id: None, from: orders(5), to: orders(6) });
-    assert_eq!(one.says(8, &again), Outcome::Applied);
-    assert_eq!(listed(&one, None), (vec![4, 7], false));
-    // It is loaded as it was left.
-    one.fold = Notifications::load(&one.view, 1).unwrap();
-    let resends = |one: &Fold1| queries::resends(&one.view.reader().unwrap(), id).unwrap();
-    assert_eq!(resends(&one).iter().map(|(at, _)| at.offset).collect::<Vec<_>>(), [8]);
-    let resent = Some(Topic::Notifications.at(0).offset(8));
-    one.says(9, &Said::WebhookMarked(WebhookMarked { webhook_id: id, next: vec![orders(9)], behind: vec![], resent }));
-    assert_eq!(resends(&one), []);
-}
-
 #[test]
 fn what_others_write_counts_for_nothing() {
     let mut one = Fold1::new();
@@ -342,7 +291,12 @@ fn records_have_these_bytes() {
         })),
         value(Said::WebhookSet(webhook())),
         value(Said::WebhookDeleted(WebhookDeleted { webhook_id: id })),
-        value(Said::WebhookMarked(WebhookMarked { webhook_id: id, next: vec![orders(9)], behind, resent: None })),
+        value(Said::WebhookMarked(WebhookMarked {
+            webhook_id: id,
+            next: vec![orders(9)],
+            behind,
+            ..WebhookMarked::default()
+        })),
         value(Said::WebhookDeliveryFailed(DeliveryFailed {
             webhook_id: id,
             user_id: user(),

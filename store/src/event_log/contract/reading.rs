@@ -48,9 +48,13 @@ fn check_random_access(log: &dyn EventLog) {
         let time = log.appended_at(at, offsets[index]).unwrap();
         let none_later = time.is_some_and(|time| time <= records[0].recorded_at_ms);
         assert!(none_later && time >= log.appended_at(at, 0).unwrap(), "{index} {time:?}");
+        let known = log.not_appended_before(at, offsets[index]).unwrap();
+        assert!(known.is_some() && known <= Some(records[0].recorded_at_ms), "{index} {known:?}");
     }
-    assert_eq!(log.appended_at(at, end).unwrap(), None);
-    assert_eq!(log.appended_at(at, u64::MAX).unwrap(), None);
+    for beyond in [end, u64::MAX] {
+        assert_eq!(log.appended_at(at, beyond).unwrap(), None);
+        assert_eq!(log.not_appended_before(at, beyond).unwrap(), None);
+    }
     assert_eq!(log.read(at, offsets[0], 0).unwrap(), []);
     assert_eq!(log.read(at, end, 10).unwrap(), []);
     assert_eq!(log.read(at, end + 100, 10).unwrap(), []);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use orderledger_domain::position::{Topic, TopicPartition};
 
@@ -22,8 +22,15 @@ pub(super) struct Known {
 #[derive(Default)]
 struct Lane {
     end: AtomicU64,
+    times: Mutex<Times>,
+}
+
+#[derive(Default)]
+struct Times {
+    /// Where the partition ended when it was first heard of, and when that was: of all that came later the time was told.
+    since: Option<(u64, i64)>,
     /// Offset and append time, both ascending.
-    times: Mutex<VecDeque<(u64, i64)>>,
+    points: VecDeque<(u64, i64)>,
 }
 
 impl Known {
@@ -51,24 +58,31 @@ impl Known {
     /// elsewhere, was appended shortly before, as far as anybody can tell until a reader gets it.
     pub(super) fn seen_to_end(&self, of: TopicPartition, end: u64, at_ms: i64) {
         let Some(lane) = self.lane(of) else { return };
+        let mut times = lane.times();
         let known = lane.end.load(Ordering::Acquire);
-        // Of what stood there before anything was known the time has to be read.
-        if known > 0 && end > known {
-            self.appended(of, known, at_ms);
+        // What stood there before anything was known may be of any time.
+        if times.since.is_none() {
+            times.since = Some((end, at_ms));
+        } else if end > known {
+            times.remember(known, at_ms);
         }
         lane.end.fetch_max(end, Ordering::AcqRel);
     }
 
-    /// A record stands there and was appended then. Told before the end that counts it.
+    /// A record stands there and was appended then: what was written or handed to a reader. Told before the end that counts it.
     pub(super) fn appended(&self, of: TopicPartition, offset: u64, at_ms: i64) {
         let Some(lane) = self.lane(of) else { return };
-        let mut times = lane.times.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = |(last, time): &(u64, i64)| offset > *last && at_ms.saturating_sub(*time) >= GRAIN_MS;
-        if times.back().is_none_or(newer) {
-            times.push_back((offset, at_ms));
-            if times.len() > TIMES {
-                thin_out(&mut times, at_ms);
-            }
+        let mut times = lane.times();
+        let (since, _) = *times.since.get_or_insert((offset, at_ms));
+        // Those between the known end and this one are a writer's elsewhere.
+        let end = lane.end.load(Ordering::Acquire).max(since);
+        times.remember(offset.min(end), at_ms);
+    }
+
+    /// A record was found to stand there, appended then, wherever that is.
+    pub(super) fn found(&self, of: TopicPartition, offset: u64, at_ms: i64) {
+        if let Some(lane) = self.lane(of) {
+            lane.times().remember(offset, at_ms);
         }
     }
 
@@ -77,26 +91,64 @@ impl Known {
         self.lane(of).map_or(0, |lane| lane.end.load(Ordering::Acquire))
     }
 
-    /// The append time of the newest remembered record at or below `offset`.
+    /// The append time of the record there or of one shortly before it; none of what stood there before anything was known.
     pub(super) fn time_at(&self, of: TopicPartition, offset: u64) -> Option<i64> {
-        let times = self.lane(of)?.times.lock().unwrap_or_else(PoisonError::into_inner);
-        let above = times.partition_point(|(at, _)| *at <= offset);
-        above.checked_sub(1).and_then(|place| times.get(place)).map(|(_, time)| *time)
+        let times = self.lane(of)?.times();
+        times.since.filter(|(since, _)| offset >= *since)?;
+        times.newest_at(offset)
+    }
+
+    /// When the newest remembered record at or below `offset` was appended, however far below that is; where none is, when the
+    /// partition was first heard of.
+    pub(super) fn not_before(&self, of: TopicPartition, offset: u64) -> Option<i64> {
+        let times = self.lane(of)?.times();
+        times.newest_at(offset).or(times.since.map(|(_, at_ms)| at_ms))
     }
 }
 
-/// Forgets times of long ago that lie close together, measured by how long ago they are.
-fn thin_out(times: &mut VecDeque<(u64, i64)>, now_ms: i64) {
-    let mut last = i64::MIN;
-    times.retain(|(_, time)| {
-        let stays = time.saturating_sub(last) >= now_ms.saturating_sub(*time) / PART_OF_AGE;
-        if stays {
-            last = *time;
+impl Lane {
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Times {
+    fn newest_at(&self, offset: u64) -> Option<i64> {
+        let above = self.points.partition_point(|(at, _)| *at <= offset);
+        above.checked_sub(1).and_then(|place| self.points.get(place)).map(|(_, time)| *time)
+    }
+
+    /// Remembers it unless one shortly before it is; of long ago that is less shortly.
+    fn remember(&mut self, offset: u64, at_ms: i64) {
+        let place = self.points.partition_point(|(at, _)| *at <= offset);
+        // Clocks that are set back don't make later records older.
+        if self.points.get(place).is_some_and(|(_, time)| *time < at_ms) {
+            return;
         }
-        stays
-    });
-    if times.len() > TIMES {
-        times.pop_front();
+        let now_ms = self.points.back().map_or(at_ms, |(_, time)| at_ms.max(*time));
+        let apart = GRAIN_MS.max(now_ms.saturating_sub(at_ms) / PART_OF_AGE);
+        let before = place.checked_sub(1).and_then(|place| self.points.get(place));
+        if before.is_none_or(|(at, time)| offset > *at && at_ms.saturating_sub(*time) >= apart) {
+            self.points.insert(place, (offset, at_ms));
+            if self.points.len() > TIMES {
+                self.thin_out(now_ms);
+            }
+        }
+    }
+
+    /// Forgets times of long ago that lie close together, measured by how long ago they are.
+    fn thin_out(&mut self, now_ms: i64) {
+        let mut last = i64::MIN;
+        self.points.retain(|(_, time)| {
+            let stays = time.saturating_sub(last) >= now_ms.saturating_sub(*time) / PART_OF_AGE;
+            if stays {
+                last = *time;
+            }
+            stays
+        });
+        if self.points.len() > TIMES {
+            self.points.pop_front();
+        }
     }
 }
 
@@ -120,21 +172,62 @@ mod tests {
     fn what_others_wrote_after_a_long_pause_has_just_been_written() {
         let known = Known::new(2);
         known.seen_to_end(AT, 4, 500);
-        assert_eq!(known.time_at(AT, 3), None);
+        assert_eq!((known.time_at(AT, 3), known.not_before(AT, 3)), (None, Some(500)));
         known.appended(AT, 4, 1000);
         known.ends(AT, 5);
         known.seen_to_end(AT, 5, 3_000_000);
         assert_eq!(known.time_at(AT, 5), Some(1000));
         known.seen_to_end(AT, 7, 3_600_000);
         assert_eq!((known.end(AT), known.time_at(AT, 5)), (7, Some(3_600_000)));
+        // Ours is acknowledged before anything else tells of theirs.
+        known.appended(AT, 9, 7_200_000);
+        known.ends(AT, 10);
+        assert_eq!(known.time_at(AT, 7), Some(7_200_000));
+    }
+
+    #[test]
+    fn of_what_stood_there_before_as_much_is_said_as_was_found_below() {
+        let known = Known::new(2);
+        known.seen_to_end(AT, 1000, 90_000);
+        known.appended(AT, 1000, 100_000);
+        known.ends(AT, 1001);
+        let at = |offset| (known.time_at(AT, offset), known.not_before(AT, offset));
+        assert_eq!(at(500), (None, Some(90_000)), "it stood there by then");
+        known.found(AT, 0, 10_000);
+        assert_eq!(at(500), (None, Some(10_000)), "the first one");
+        known.found(AT, 499, 60_000);
+        assert_eq!(at(500), (None, Some(60_000)), "the last one that was passed");
+        known.appended(AT, 500, 70_000);
+        assert_eq!(at(500), (None, Some(70_000)), "it itself, as a reader has it");
+        assert_eq!(at(499), (None, Some(60_000)));
+        assert_eq!(at(1000), (Some(100_000), Some(100_000)));
+    }
+
+    #[test]
+    fn those_who_catch_up_leave_few_times_behind() {
+        let known = Known::new(2);
+        let (day, end) = (86_400_000_i64, 1_000_000_u64);
+        known.seen_to_end(AT, end, day);
+        known.appended(AT, end, day);
+        let time = |offset: u64| day / 1_000_000 * i64::try_from(offset).unwrap_or(0);
+        (0..end).step_by(100).for_each(|offset| known.appended(AT, offset, time(offset)));
+        let points = known.lane(AT).map(|lane| lane.times().points.len());
+        assert!(points.is_some_and(|points| points <= TIMES), "{points:?}");
+        for offset in [0, 1_000, end / 2, end - 1_000, end - 100] {
+            let error = time(offset) - known.not_before(AT, offset).unwrap_or(i64::MIN / 2);
+            assert!((0..=(day - time(offset)) / 16).contains(&error), "{offset}: {error}");
+        }
     }
 
     #[test]
     fn the_past_is_remembered_less_and_less_exactly_but_as_a_whole() {
         let known = Known::new(2);
         let end = 1_000_000_u32;
-        (0..end).for_each(|n| known.appended(AT, u64::from(n), i64::from(n) * GRAIN_MS));
-        assert!(known.lane(AT).is_some_and(|lane| lane.times.lock().is_ok_and(|times| times.len() <= TIMES)));
+        for n in 0..end {
+            known.appended(AT, u64::from(n), i64::from(n) * GRAIN_MS);
+            known.ends(AT, u64::from(n) + 1);
+        }
+        assert!(known.lane(AT).is_some_and(|lane| lane.times().points.len() <= TIMES));
         for ago in [1, 100, 10_000, end / 2, end - 1] {
             let (offset, appended) = (u64::from(end - ago), i64::from(end - ago) * GRAIN_MS);
             let error = appended - known.time_at(AT, offset).unwrap_or(i64::MIN / 2);
@@ -145,6 +238,7 @@ mod tests {
     #[test]
     fn a_time_is_never_of_a_later_record() {
         let known = Known::new(2);
+        known.ends(AT, 22);
         for (offset, time) in [(10, 1000), (11, 1005), (20, 1050), (15, 2000), (21, 1040)] {
             known.appended(AT, offset, time);
         }

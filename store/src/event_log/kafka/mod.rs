@@ -156,6 +156,12 @@ impl EventLog for KafkaLog {
         Ok(self.read(of, from, 1)?.first().map(|record| record.recorded_at_ms))
     }
 
+    fn not_appended_before(&self, of: TopicPartition, from: u64) -> Result<Option<i64>, Error> {
+        self.check_partition(of)?;
+        let known = &self.queries.watching().known;
+        Ok(if from < known.end(of) { known.not_before(of, from) } else { None })
+    }
+
     fn reachable(&self) -> Result<(), Error> {
         match self.queries.watching().reach.away() {
             None => Ok(()),

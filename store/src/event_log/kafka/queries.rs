@@ -172,7 +172,12 @@ impl Queries {
             return Ok(Vec::new());
         }
         let _slot = self.readings.take();
-        patiently(self.patience, || self.read_once(of, from, max, end))
+        let records = patiently(self.patience, || self.read_once(of, from, max, end))?;
+        // Such are the records that a start looks at where it goes on, and each partition's first one.
+        if let Some(first) = records.first() {
+            self.watching.known.found(of, first.offset, first.recorded_at_ms);
+        }
+        Ok(records)
     }
 
     fn read_once(&self, of: TopicPartition, from: u64, max: usize, end: u64) -> Result<Vec<Record>, Error> {

@@ -37,6 +37,9 @@ impl Watch {
     /// Compares the topics with what the file says of them, and goes on doing so. [`Error::Refused`] if they are others.
     pub(super) fn start(queries: Arc<Queries>, kept: PathBuf) -> Result<Watch, Error> {
         let topics = SameTopics { firsts: read(&kept), queries, kept };
+        for (of, first) in &topics.firsts {
+            topics.queries.watching().known.found(*of, first.offset, first.appended_ms);
+        }
         let begun = Instant::now();
         while let Err(error) = topics.look_twice(|| std::thread::sleep(Duration::from_secs(1))) {
             if matches!(error, Error::Refused { .. }) || begun.elapsed() >= START_WITHIN {

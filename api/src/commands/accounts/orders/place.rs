@@ -29,7 +29,7 @@ pub(crate) async fn post(
     request: Body,
 ) -> Result<Response, Problem> {
     let deadline = preferred_wait(&headers).map(|wait| Instant::now() + wait);
-    let user = params.path("userId", UserId::new);
+    let user = params.path("userId", values::account);
     let dry = params.switch("dryRun");
     let user = params.finish(user)?;
     let text = body::json(&headers, request).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn post(
 /// The order that a body asks for, every default filled in: the same wish gives the same event. Whose it is must be
 /// known, unless what names it is already refused.
 pub(crate) fn order(mut fields: Fields<'_>, whose: Option<(&UserId, &OrderId)>) -> Result<OrderCreated, Problem> {
-    let symbol = fields.required("symbol", values::symbol);
+    let symbol = fields.required("symbol", values::traded);
     let side = fields.required("side", values::side);
     let order_type = fields.required("orderType", values::order_type);
     let quantity = fields.required("quantity", values::quantity);

@@ -5,11 +5,22 @@
 //! order; accounts don't wait for each other. What is held is bounded: once it is, nothing more is read, and that lag is
 //! this webhook's alone.
 //!
+//! What is sent again is tried a few times and given up again. Stretches don't wait for each other, what is new of an account goes
+//! before what is sent again of it, and such deliveries take no more than half of what may be held.
+//!
 //! A pause is about the receiver, so it ends early when the receiver takes anything: whoever waits is then tried out of turn.
 //! So is one account after a start, as the receiver may be well by now. Such an attempt counts as none if it fails: neither
 //! restarts nor the others' successes bring a delivery nearer to its end.
+//!
+//! - `schedule`: when a delivery that failed is tried again
+//! - `account`: what waits of one account
+//! - `again`: the stretches that are sent again
 
-use std::collections::{BTreeMap, VecDeque};
+mod account;
+mod again;
+mod schedule;
+
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -17,44 +28,14 @@ use orderledger_domain::ids::UserId;
 use orderledger_domain::position::{Position, Topic};
 
 use super::rows::{MarksRow, ResendRow};
+use account::{Account, Waiting};
+use again::Again;
+pub use schedule::{AGAIN_ATTEMPTS, Schedule};
 
 /// So many accounts may have something to be sent.
 pub const ACCOUNTS_MAX: usize = 500;
 /// So many deliveries may wait.
 pub const WAITING_MAX: usize = 20_000;
-
-/// When a delivery that failed is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// After the first failure.
-    pub first: Duration,
-    /// Each pause is so many times the one before it.
-    pub factor: u32,
-    /// But no longer than this.
-    pub longest: Duration,
-    /// After so many attempts it is given up.
-    pub attempts: u32,
-}
-
-impl Default for Schedule {
-    /// 5 s, 15 s, 45 s, 2 min, 7 min, 20 min, 1 h, 3 h and then every 6 h: 14 attempts in about 30 hours.
-    fn default() -> Schedule {
-        Schedule { first: Duration::from_secs(5), factor: 3, longest: Duration::from_secs(6 * 3600), attempts: 14 }
-    }
-}
-
-impl Schedule {
-    /// The longest pause after so many attempts.
-    pub fn pause(&self, attempts: u32) -> Duration {
-        let times = self.factor.checked_pow(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.first.checked_mul(times).unwrap_or(self.longest).min(self.longest)
-    }
-
-    /// Up to a fifth shorter, by chance: what failed at one moment doesn't come back at one.
-    fn some_pause(&self, attempts: u32) -> Duration {
-        self.pause(attempts).mul_f64(1.0 - fastrand::f64() / 5.0)
-    }
-}
 
 /// A delivery that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,41 +57,11 @@ pub struct GivenUp {
     pub attempts: u32,
 }
 
-/// What waits of one account.
-#[derive(Debug, Default)]
-struct Account {
-    waiting: VecDeque<Waiting>,
-    attempts: u32,
-    not_before: Duration,
-    is_on_its_way: bool,
-    /// The next attempt is out of turn.
-    is_early: bool,
-    /// How many such attempts failed since one succeeded, and when the newest attempt did.
-    early: u32,
-    failed_at: Duration,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    at: Position,
-    /// It is sent again: it says nothing about how far the account is.
-    is_again: bool,
-}
-
-/// A stretch that is sent again.
-#[derive(Debug)]
-struct Again {
-    request: Position,
-    row: ResendRow,
-    next: u64,
-    left: usize,
-}
-
 /// What is read for a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// A stretch that is sent again.
-    Again,
+    /// A stretch that is sent again, by its request.
+    Again(Position),
     /// Of a partition what was read before and is not done with: of the accounts that were behind the marks alone.
     Behind(u32),
     /// Of a partition what was never read before.
@@ -145,8 +96,8 @@ pub struct Deliveries {
     waiting: usize,
     /// Who was served last: the next one after it comes first.
     last: Option<UserId>,
-    again: Option<Again>,
-    resent: Option<Position>,
+    waiting_again: usize,
+    again: Again,
     /// Whether one was tried out of turn since the start.
     has_probed: bool,
 }
@@ -173,8 +124,8 @@ impl Deliveries {
             accounts: BTreeMap::new(),
             waiting: 0,
             last: None,
-            again: None,
-            resent: marks.resent,
+            waiting_again: 0,
+            again: Again::new(marks.resent),
             has_probed: false,
         }
     }
@@ -182,11 +133,6 @@ impl Deliveries {
     /// What there is to be read, so that each gets its turn: what comes after what was read last is first.
     pub fn readings(&self) -> Vec<Reading> {
         let of = |partition: &u32| Topic::Orders.at(*partition);
-        let again = self.again.iter().filter(|again| again.next <= again.row.to.offset).map(|again| Reading {
-            source: Source::Again,
-            from: again.row.from.topic_partition().offset(again.next),
-            end: again.row.to.offset.saturating_add(1),
-        });
         let behind = self.next_behind.iter().map(|(partition, offset)| Reading {
             source: Source::Behind(*partition),
             from: of(partition).offset(*offset),
@@ -197,7 +143,7 @@ impl Deliveries {
             from: of(partition).offset(*offset),
             end: u64::MAX,
         });
-        let mut all: Vec<Reading> = again.chain(behind).chain(new).collect();
+        let mut all: Vec<Reading> = self.again.readings().chain(behind).chain(new).collect();
         let read = all.iter().take_while(|reading| Some(reading.source) <= self.read).count();
         all.rotate_left(read);
         all
@@ -207,56 +153,47 @@ impl Deliveries {
     pub fn wants(&self, source: Source, user: &UserId, at: Position) -> bool {
         let behind = self.behind.get(user).filter(|(from, _)| from.partition == at.partition);
         match source {
-            Source::Again => {
-                let only = self.again.as_ref().and_then(|again| again.row.user_id.as_ref());
-                only.is_none_or(|only| only == user)
-            }
+            Source::Again(request) => self.again.wants(request, user),
             Source::Behind(_) => behind.is_some_and(|(from, _)| *from <= at),
             // All of an account comes from one source, so in its order.
             Source::New(_) => behind.is_none(),
         }
     }
 
-    /// Whether more may be read.
-    pub fn has_room(&self) -> bool {
-        self.accounts.len() < ACCOUNTS_MAX && self.waiting < WAITING_MAX
+    /// Whether more of that source may be read.
+    pub fn has_room(&self, source: Source) -> bool {
+        let has_room = self.accounts.len() < ACCOUNTS_MAX && self.waiting < WAITING_MAX;
+        let Source::Again(_) = source else { return has_room };
+        let accounts = self.accounts.values().filter(|account| !account.again.waiting.is_empty()).count();
+        has_room && accounts < ACCOUNTS_MAX / 2 && self.waiting_again < WAITING_MAX / 2
     }
 
     /// Takes what the webhook is to be told of a source's records from where its reading began up to below `end`.
     pub fn take(&mut self, source: Source, told: Vec<(u64, UserId)>, end: u64) {
         self.read = Some(source);
-        let of = match source {
-            Source::New(partition) | Source::Behind(partition) => Topic::Orders.at(partition),
-            Source::Again => match &self.again {
-                Some(again) => again.row.from.topic_partition(),
+        let (of, request) = match source {
+            Source::New(partition) | Source::Behind(partition) => (Topic::Orders.at(partition), None),
+            Source::Again(request) => match self.again.place_of(request) {
+                Some(of) => (of, Some(request)),
                 None => return,
             },
         };
-        let is_again = source == Source::Again;
+        let before = self.waiting;
         for (offset, user) in told {
             let at = of.offset(offset);
-            if !self.wants(source, &user, at) {
-                continue;
-            }
-            let tried = self.behind.get(&user).filter(|(from, _)| *from == at && !is_again);
-            let attempts = tried.map_or(0, |(_, attempts)| *attempts);
-            self.push(user, Waiting { at, is_again }, attempts);
-            if let (true, Some(again)) = (is_again, &mut self.again) {
-                again.left = again.left.saturating_add(1);
+            if self.wants(source, &user, at) {
+                let tried = self.behind.get(&user).filter(|(from, _)| *from == at && request.is_none());
+                let attempts = tried.map_or(0, |(_, attempts)| *attempts);
+                self.push(user, Waiting { at, request }, attempts);
             }
         }
         match source {
-            Source::New(partition) => {
-                self.next.insert(partition, end);
-            }
-            Source::Behind(partition) => {
-                self.next_behind.insert(partition, end);
-            }
-            Source::Again => {
-                if let Some(again) = &mut self.again {
-                    again.next = end;
-                }
-                self.end_again();
+            Source::New(partition) => _ = self.next.insert(partition, end),
+            Source::Behind(partition) => _ = self.next_behind.insert(partition, end),
+            Source::Again(request) => {
+                let more = self.waiting.saturating_sub(before);
+                self.waiting_again = self.waiting_again.saturating_add(more);
+                self.again.read(request, more, end);
             }
         }
         self.end_behind(of.partition);
@@ -272,37 +209,37 @@ impl Deliveries {
 
     fn push(&mut self, user: UserId, waiting: Waiting, attempts: u32) {
         let account = self.accounts.entry(user).or_default();
-        if account.waiting.is_empty() && attempts > 0 {
-            account.attempts = attempts;
-            account.is_early = !std::mem::replace(&mut self.has_probed, true);
+        let queue = if waiting.request.is_some() { &mut account.again } else { &mut account.new };
+        if queue.waiting.is_empty() && attempts > 0 {
+            queue.attempts = attempts;
+            queue.is_early = !std::mem::replace(&mut self.has_probed, true);
             // A program that begins again and again doesn't hammer one that is still down.
-            account.not_before = if account.is_early { Duration::ZERO } else { self.schedule.some_pause(attempts) };
+            queue.not_before = if queue.is_early { Duration::ZERO } else { self.schedule.some_pause(attempts) };
         }
-        account.waiting.push_back(waiting);
+        queue.waiting.push_back(waiting);
         self.waiting = self.waiting.saturating_add(1);
     }
 
-    /// Begins to send a stretch again, if none is on its way.
-    pub fn begin_again(&mut self, requests: &[(Position, ResendRow)]) {
-        if self.again.is_some() {
-            return;
-        }
-        let new = requests.iter().find(|(request, _)| Some(*request) > self.resent);
-        self.again =
-            new.map(|(request, row)| Again { request: *request, row: row.clone(), next: row.from.offset, left: 0 });
+    /// Whether a view that has heard of the webhook up to there may know other requests than the one that was asked last. One that
+    /// was rolled back doesn't: it still has what is done with, until it is where it was.
+    pub fn is_news(&self, heard: Option<u64>) -> bool {
+        self.again.is_news(heard)
+    }
+
+    /// Begins to send again what such a view has, in its order, and is neither under way nor done with.
+    pub fn begin_again(&mut self, heard: Option<u64>, requests: &[(Position, ResendRow)]) {
+        self.again.begin(heard, requests);
     }
 
     /// A delivery that is due at that time, which counts as on its way from now on: the next account after the one that was
     /// served last.
     pub fn due(&mut self, now: Duration) -> Option<Due> {
-        let is_due = |account: &Account| !account.is_on_its_way && account.not_before <= now;
+        let is_due = |account: &Account| !account.is_on_its_way && account.queue().not_before <= now;
         let from = self.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let after = self.accounts.range::<UserId, _>((from, Bound::Unbounded));
         let user =
             after.chain(self.accounts.iter()).find(|(_, account)| is_due(account)).map(|(user, _)| user.clone())?;
-        let account = self.accounts.get_mut(&user)?;
-        let at = account.waiting.front()?.at;
-        account.is_on_its_way = true;
+        let at = self.accounts.get_mut(&user)?.begin()?;
         self.last = Some(user.clone());
         Some(Due { user, at })
     }
@@ -310,30 +247,18 @@ impl Deliveries {
     /// The account's delivery succeeded, and nobody waits any longer.
     pub fn sent(&mut self, user: &UserId) {
         self.done(user);
-        let waits = |account: &&mut Account| account.attempts > 0 && !account.is_on_its_way;
-        for account in self.accounts.values_mut().filter(waits) {
-            // One that alone is refused, while others are taken, is tried less and less often.
-            let pause = if account.early == 0 { Duration::ZERO } else { self.schedule.pause(account.early) };
-            let early = account.failed_at.saturating_add(pause);
-            if early < account.not_before {
-                (account.not_before, account.is_early) = (early, true);
-            }
-        }
+        self.accounts.values_mut().for_each(|account| account.wake(&self.schedule));
     }
 
     /// The account's delivery failed: it is tried again later, or given up.
     pub fn failed(&mut self, user: &UserId, now: Duration) -> Option<GivenUp> {
         let account = self.accounts.get_mut(user)?;
-        if std::mem::take(&mut account.is_early) {
-            account.early = account.early.saturating_add(1);
-        } else {
-            account.attempts = account.attempts.saturating_add(1);
-        }
-        let (attempts, at) = (account.attempts, account.waiting.front()?.at);
-        if attempts < self.schedule.attempts {
+        let most = self.schedule.attempts_of(account.is_again());
+        let queue = account.queue_mut();
+        let (attempts, at) = (queue.failed(), queue.waiting.front()?.at);
+        if attempts < most {
+            queue.pause(now, &self.schedule);
             account.is_on_its_way = false;
-            account.failed_at = now;
-            account.not_before = now.saturating_add(self.schedule.some_pause(attempts));
             return None;
         }
         self.done(user);
@@ -350,30 +275,28 @@ impl Deliveries {
     /// The account's delivery is done with, whether anybody took it or not.
     pub fn done(&mut self, user: &UserId) {
         let Some(account) = self.accounts.get_mut(user) else { return };
-        let Some(done) = account.waiting.pop_front() else { return };
-        *account = Account { waiting: std::mem::take(&mut account.waiting), ..Account::default() };
-        if account.waiting.is_empty() {
+        let Some(done) = account.done() else { return };
+        if account.is_empty() {
             self.accounts.remove(user);
         }
         self.waiting = self.waiting.saturating_sub(1);
-        if let (false, Some(behind)) = (done.is_again, self.behind.get_mut(user)) {
-            *behind = (done.at.topic_partition().offset(done.at.offset.saturating_add(1)), 0);
-        }
-        if let (true, Some(again)) = (done.is_again, &mut self.again) {
-            again.left = again.left.saturating_sub(1);
-        }
-        self.end_again();
-    }
-
-    fn end_again(&mut self) {
-        if self.again.as_ref().is_some_and(|again| again.left == 0 && again.next > again.row.to.offset) {
-            self.resent = self.again.take().map(|again| again.request);
+        match done.request {
+            Some(request) => {
+                self.waiting_again = self.waiting_again.saturating_sub(1);
+                self.again.done(request);
+            }
+            None => {
+                if let Some(behind) = self.behind.get_mut(user) {
+                    *behind = (done.at.topic_partition().offset(done.at.offset.saturating_add(1)), 0);
+                }
+            }
         }
     }
 
     /// When the next account that waits for another attempt is due; none if none waits.
     pub fn wakes_at(&self) -> Option<Duration> {
-        self.accounts.values().filter(|account| !account.is_on_its_way).map(|account| account.not_before).min()
+        let waits = self.accounts.values().filter(|account| !account.is_on_its_way);
+        waits.map(|account| account.queue().not_before).min()
     }
 
     /// How many deliveries wait, or are on their way.
@@ -386,13 +309,17 @@ impl Deliveries {
         let mut behind: BTreeMap<&UserId, (Position, u32)> =
             self.behind.iter().map(|(user, (at, attempts))| (user, (*at, *attempts))).collect();
         for (user, account) in &self.accounts {
-            let first = account.waiting.iter().position(|waiting| !waiting.is_again);
-            let Some(waiting) = first.and_then(|first| account.waiting.get(first)) else { continue };
-            let attempts = if first == Some(0) { account.attempts } else { 0 };
-            behind.insert(user, (waiting.at, attempts));
+            if let Some(waiting) = account.new.waiting.front() {
+                behind.insert(user, (waiting.at, account.new.attempts));
+            }
         }
         let next = self.next.iter().map(|(partition, next)| Topic::Orders.at(*partition).offset(*next)).collect();
         let behind = behind.into_iter().map(|(user, (at, attempts))| (user.clone(), at, attempts)).collect();
-        MarksRow { next, behind, resent: self.resent }
+        MarksRow { next, behind, resent: self.again.resent() }
+    }
+
+    /// Requests to send again that are done with before an earlier one, until the view has them no more.
+    pub fn resent_too(&self) -> Vec<Position> {
+        self.again.resent_too()
     }
 }
