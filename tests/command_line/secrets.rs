@@ -121,8 +121,9 @@ fn a_key_for_kafka_that_everybody_may_read_is_refused_wherever_it_is_named() {
             assert!(said.contains(&expected) && said.contains("chmod 600 client.key"), "{said}");
         }
     }
-    // Nobody but its owner: read, and refused for what it is.
+    // Its owner alone may: read, and refused for what it is.
     place.write("client.key", "no key", 0o600);
-    let said = place.refused(&["topics", "check", "--kafka-property", "ssl.key.location=client.key"], &[]);
-    assert!(!said.contains("every user"), "{said}");
+    let ssl = ["--kafka-property", "security.protocol=ssl", "--kafka-property", "ssl.key.location=client.key"];
+    let refused = said(&place.run(&[&["topics", "check"], &ssl[..]].concat(), &[]));
+    assert!(!refused.contains("every user") && refused.contains("ssl.key.location failed"), "{refused}");
 }
