@@ -28,11 +28,13 @@ impl FromStr for LogLevel {
 
     fn from_str(text: &str) -> Result<LogLevel, String> {
         // A word that is no level would be the name of a target, of which all is written.
-        let is_level = |part: &str| part.contains('=') || LevelFilter::from_str(part).is_ok();
-        if let Some(part) = text.split(',').map(str::trim).find(|part| !is_level(part)) {
+        let is_level = |part: &str| part.contains('=') || (!part.is_empty() && LevelFilter::from_str(part).is_ok());
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        if let Some(part) = parts.iter().find(|part| !is_level(part)) {
             return Err(format!("{part:?} is none of off, error, warn, info, debug, trace, and no TARGET=LEVEL"));
         }
-        EnvFilter::try_new(text).map(|_| LogLevel(text.to_owned())).map_err(|error| error.to_string())
+        let text = parts.join(",");
+        EnvFilter::try_new(&text).map(|_| LogLevel(text)).map_err(|error| error.to_string())
     }
 }
 

@@ -109,6 +109,7 @@ fn is_shown_property(name: &str) -> bool {
 
 /// Whether a value may name who asks, and with what: `https://ann:hunter2@host`, written right or not.
 fn may_name_a_user(value: &str) -> bool {
+    let value = value.split_once("://").map_or(value, |(_, rest)| rest);
     value.rsplit_once('@').is_some_and(|(before, _)| before.contains(':'))
 }
 
