@@ -7,7 +7,7 @@ use orderledger_domain::position::Position;
 use orderledger_store::Error;
 use orderledger_store::event_log::{Delivered, NewRecord};
 
-use orderledger_projections::notifications::deliveries::{Deliveries, GivenUp};
+use orderledger_projections::notifications::deliveries::{Deliveries, GivenUp, RESENT_TOO_MAX};
 use orderledger_projections::notifications::rows::MarksRow;
 use orderledger_projections::notifications::said::{self, Behind, DeliveryFailed, Said, WebhookMarked};
 use uuid::Uuid;
@@ -143,7 +143,8 @@ impl Marking {
         match append(batch, delivered) {
             Ok(()) => {
                 self.on_its_way = true;
-                self.has_done = false;
+                // One that names as many as may be leaves the others to the next.
+                self.has_done = mark.resent_too.len() >= RESENT_TOO_MAX;
                 self.written = mark;
             }
             Err(error) => {

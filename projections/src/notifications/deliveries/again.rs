@@ -13,10 +13,10 @@ use crate::notifications::rows::ResendRow;
 const STRETCHES_MAX: usize = if cfg!(test) { 40 } else { 10_000 };
 /// So many are read by turns.
 const READ_AT_ONCE: usize = 16;
-/// Of a stretch of one account so much may wait: it is sent one by one, however much more was read.
+/// Of a stretch, and of an account's stretches together, so much may wait: an account's are sent one by one, however much more was read.
 const AHEAD_MAX: usize = 1_000;
 /// A mark names so many that are done with before an earlier one; the next mark has the next.
-const RESENT_TOO_MAX: usize = 1_000;
+pub const RESENT_TOO_MAX: usize = if cfg!(test) { 10 } else { 1_000 };
 
 #[derive(Debug)]
 struct Stretch {
@@ -71,9 +71,16 @@ impl Again {
         }
     }
 
-    pub(super) fn readings(&self) -> impl Iterator<Item = Reading> {
-        let is_to_be_read =
-            |stretch: &Stretch| !stretch.is_read() && (stretch.row.user_id.is_none() || stretch.left < AHEAD_MAX);
+    /// What is to be read, where so many of an account wait to be sent again: an account's stretches one after the other, so that it
+    /// is told in order.
+    pub(super) fn readings(&self, waits: impl Fn(&UserId) -> usize) -> impl Iterator<Item = Reading> {
+        let mut users = BTreeSet::new();
+        let mut is_to_be_read = move |stretch: &Stretch| {
+            let user = stretch.row.user_id.as_ref();
+            !stretch.is_read()
+                && user.is_none_or(|user| users.insert(user.clone()) && waits(user) < AHEAD_MAX)
+                && stretch.left < AHEAD_MAX
+        };
         let unread = self.under_way.iter().filter(move |(_, stretch)| is_to_be_read(stretch)).take(READ_AT_ONCE);
         unread.map(|(request, stretch)| Reading {
             source: Source::Again(*request),

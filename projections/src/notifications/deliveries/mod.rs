@@ -6,7 +6,7 @@
 //! this webhook's alone.
 //!
 //! What is sent again is tried a few times and given up again. Stretches don't wait for each other, what is new of an account goes
-//! before what is sent again of it, and such deliveries take no more than half of what may be held.
+//! before what is sent again of it, and such deliveries have room of their own, half as much.
 //!
 //! A pause is about the receiver, so it ends early when the receiver takes anything: whoever waits is then tried out of turn.
 //! So is one account after a start, as the receiver may be well by now. Such an attempt counts as none if it fails: neither
@@ -28,13 +28,14 @@ use orderledger_domain::ids::UserId;
 use orderledger_domain::position::{Position, Topic};
 
 use super::rows::{MarksRow, ResendRow};
-use account::{Account, Waiting};
+use account::{Account, Queue, Waiting};
 use again::Again;
+pub use again::RESENT_TOO_MAX;
 pub use schedule::{AGAIN_ATTEMPTS, Schedule};
 
-/// So many accounts may have something to be sent.
+/// So many accounts may have something new to be sent, half as many something to be sent again; one look more may be read.
 pub const ACCOUNTS_MAX: usize = 500;
-/// So many deliveries may wait.
+/// So many new deliveries may wait, and half as many that are sent again.
 pub const WAITING_MAX: usize = 20_000;
 
 /// A delivery that is due.
@@ -143,7 +144,8 @@ impl Deliveries {
             from: of(partition).offset(*offset),
             end: u64::MAX,
         });
-        let mut all: Vec<Reading> = self.again.readings().chain(behind).chain(new).collect();
+        let waits = |user: &UserId| self.accounts.get(user).map_or(0, |account| account.again.waiting.len());
+        let mut all: Vec<Reading> = self.again.readings(waits).chain(behind).chain(new).collect();
         let read = all.iter().take_while(|reading| Some(reading.source) <= self.read).count();
         all.rotate_left(read);
         all
@@ -162,10 +164,18 @@ impl Deliveries {
 
     /// Whether more of that source may be read.
     pub fn has_room(&self, source: Source) -> bool {
-        let has_room = self.accounts.len() < ACCOUNTS_MAX && self.waiting < WAITING_MAX;
-        let Source::Again(_) = source else { return has_room };
-        let accounts = self.accounts.values().filter(|account| !account.again.waiting.is_empty()).count();
-        has_room && accounts < ACCOUNTS_MAX / 2 && self.waiting_again < WAITING_MAX / 2
+        let accounts = |of: fn(&Account) -> &Queue| {
+            self.accounts.values().filter(|account| !of(account).waiting.is_empty()).count()
+        };
+        match source {
+            Source::Again(_) => {
+                accounts(|account| &account.again) < ACCOUNTS_MAX / 2 && self.waiting_again < WAITING_MAX / 2
+            }
+            Source::Behind(_) | Source::New(_) => {
+                let waiting = self.waiting.saturating_sub(self.waiting_again);
+                accounts(|account| &account.new) < ACCOUNTS_MAX && waiting < WAITING_MAX
+            }
+        }
     }
 
     /// Takes what the webhook is to be told of a source's records from where its reading began up to below `end`.

@@ -7,7 +7,9 @@ use orderledger_domain::position::{Position, Topic};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::notifications::deliveries::{ACCOUNTS_MAX, AGAIN_ATTEMPTS, Deliveries, Due, GivenUp, Schedule, Source};
+use crate::notifications::deliveries::{
+    ACCOUNTS_MAX, AGAIN_ATTEMPTS, Deliveries, Due, GivenUp, RESENT_TOO_MAX, Schedule, Source,
+};
 use crate::notifications::rows::{MarksRow, ResendRow};
 
 const NEW: Source = Source::New(0);
@@ -111,6 +113,52 @@ fn what_is_new_of_an_account_goes_before_what_is_sent_again_and_one_at_a_time() 
         all.sent(&user("a"));
     }
     assert_eq!(all.marks(), MarksRow { next: vec![at(1002)], behind: Vec::new(), resent: Some(request(1)) });
+}
+
+#[test]
+fn a_mark_names_so_many_that_are_done_with_before_an_earlier_one() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    let asked: Vec<_> = (1..15).map(|number| asked(number, Some(&format!("u{number}")), number, number)).collect();
+    all.begin_again(Some(99), &asked);
+    for (number, one) in (1..).zip(&asked).skip(1) {
+        read(&mut all, one, &[(number, &format!("u{number}"))]);
+        all.done(&user(&format!("u{number}")));
+    }
+    let named: Vec<Position> = (2..2 + u64::try_from(RESENT_TOO_MAX).unwrap()).map(request).collect();
+    assert_eq!((all.marks().resent, all.resent_too()), (None, named));
+}
+
+#[test]
+fn one_look_of_many_accounts_takes_no_room_of_what_is_new() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    let wide = asked(1, None, 0, 900);
+    all.begin_again(Some(9), std::slice::from_ref(&wide));
+    let accounts = (0..900).map(|number| (number, user(&format!("u{number}")))).collect();
+    all.take(Source::Again(wide.0), accounts, 500);
+    assert!(!all.has_room(Source::Again(wide.0)) && all.has_room(NEW));
+}
+
+#[test]
+fn an_account_s_stretches_are_read_one_after_the_other_and_not_too_far_ahead() {
+    let mut all = Deliveries::new(&begun(), Schedule::default());
+    let asked = [asked(1, Some("a"), 0, 3_000), asked(2, Some("a"), 4_000, 4_000), asked(3, Some("b"), 5, 5)];
+    all.begin_again(Some(9), &asked);
+    let again = |all: &Deliveries| -> Vec<Source> {
+        all.readings().into_iter().map(|one| one.source).filter(|one| *one != NEW).collect()
+    };
+    let source = |number: usize| Source::Again(asked[number].0);
+    assert_eq!(again(&all), [source(0), source(2)]);
+    all.take(source(0), (0..500).map(|offset| (offset, user("a"))).collect(), 500);
+    let mut left = again(&all);
+    left.sort();
+    assert_eq!(left, [source(0), source(2)]);
+    all.take(source(0), (500..1_000).map(|offset| (offset, user("a"))).collect(), 3_001);
+    assert_eq!(again(&all), [source(2)], "what was read of it waits");
+    assert_eq!(due(&mut all, 0), of("a", 0));
+    all.sent(&user("a"));
+    let mut left = again(&all);
+    left.sort();
+    assert_eq!(left, [source(1), source(2)]);
 }
 
 #[test]
