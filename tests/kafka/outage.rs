@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use orderledger_domain::position::Topic;
 use orderledger_store::event_log::EventLog;
 use orderledger_store::event_log::kafka::{KafkaLog, KafkaSettings, topics};
+use orderledger_tests::client::until;
 use orderledger_tests::kafka::{Broker, Setup};
+use orderledger_tests::proxy::{Mode, Proxy};
 use orderledger_tests::server::Home;
 use rustix::process::Signal;
 
@@ -16,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const OUTAGE: Duration = Duration::from_secs(8);
 /// With `ORDERLEDGER_LONG` set.
 const OUTAGE_LONG: Duration = Duration::from_secs(60);
+/// Long enough for all clients to hear that there is no broker.
+const FENCED_FOR: Duration = Duration::from_secs(12);
 const PARTITIONS: u32 = 3;
 
 pub(crate) fn with_topics(broker: &Broker) -> KafkaSettings {
@@ -70,6 +74,37 @@ fn a_broker_that_hangs_longer_than_a_request_may_take_costs_nothing_but_time() {
         }
         flow.wait_judged(100);
     });
+}
+
+/// A broker of which its controller hears nothing is fenced, and names no broker any more, not even itself. Clients that hear so
+/// forget it, and now and then for ever (librdkafka issue 5301); those that may not begin again do so each time.
+#[test]
+fn clients_that_have_forgotten_all_brokers_are_made_anew() {
+    let setup = Setup::default();
+    let proxy = Proxy::to(setup.controller()).unwrap();
+    let Some(broker) = setup.advertise_controller(proxy.port()).start().unwrap() else { return };
+    let home = Home::on(with_topics(&broker));
+    let forgetful = ["--kafka-property", "metadata.recovery.strategy=none", "--log-level", "warn"];
+    let server = home.serve_with(&[&["--answer-timeout-ms", "500"], &forgetful[..]].concat());
+    let judged = flow::run(&server.client, |flow| {
+        flow.wait_judged(100);
+        proxy.set(Mode::Gone);
+        flow.wait_unknown(50);
+        std::thread::sleep(FENCED_FOR);
+        proxy.set(Mode::Pass);
+        flow.wait_judged(100);
+    });
+    let said = server.said();
+    for kind in ["#producer-", "#consumer-"] {
+        let lost = |line: &str| line.contains("has forgotten all brokers") && line.contains(kind);
+        assert!(said.lines().any(lost), "{kind}: {said}");
+    }
+    until(|| server.client.request("GET", "/readyz").send(), |answer| answer.status == 200).expect(200);
+    server.stop();
+    home.verify();
+    let server = home.serve();
+    flow::check(&server.client, &judged);
+    server.stop();
 }
 
 #[test]

@@ -86,6 +86,7 @@ pub struct Setup {
     port: u16,
     advertised: u16,
     controller: u16,
+    advertised_controller: u16,
     /// Options of the script, beside those that every broker has.
     options: Vec<String>,
     listeners: Vec<(Listener, u16)>,
@@ -103,7 +104,9 @@ impl Setup {
     pub fn on(port: u16) -> Setup {
         // One that was killed may come back once its session is over: by default after 9 s.
         let (controller, options, listeners) = (free_port(), Vec::new(), Vec::new());
-        Setup { port, advertised: port, controller, options, listeners, properties: String::new() }
+        let (advertised, advertised_controller) = (port, controller);
+        let properties = String::new();
+        Setup { port, advertised, controller, advertised_controller, options, listeners, properties }
             .property("controller.quorum.voters", &format!("1@127.0.0.1:{controller}"))
             .property("broker.session.timeout.ms", "3000")
             .property("broker.heartbeat.interval.ms", "500")
@@ -114,6 +117,18 @@ impl Setup {
     pub fn advertise(mut self, port: u16) -> Setup {
         self.advertised = port;
         self
+    }
+
+    /// Where its controller listens.
+    pub fn controller(&self) -> u16 {
+        self.controller
+    }
+
+    /// Tells the controller that it lives on another port than the controller's: that of a proxy on the way to it.
+    #[must_use]
+    pub fn advertise_controller(mut self, port: u16) -> Setup {
+        self.advertised_controller = port;
+        self.property("controller.quorum.voters", &format!("1@127.0.0.1:{port}"))
     }
 
     /// Listens in this way too, on a port of its own.
@@ -176,9 +191,11 @@ impl Setup {
             .iter()
             .map(|(listener, port)| format!(",{}://127.0.0.1:{port}", listener.as_str()))
             .collect();
-        let (port, advertised, controller) = (self.port, self.advertised, self.controller);
-        self.property("listeners", &format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{others}"))
-            .property("advertised.listeners", &format!("PLAINTEXT://127.0.0.1:{advertised}{others}"))
+        let listeners =
+            |port, controller| format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{others}");
+        let here = listeners(self.port, self.controller);
+        let told = listeners(self.advertised, self.advertised_controller);
+        self.property("listeners", &here).property("advertised.listeners", &told)
     }
 }
 

@@ -81,7 +81,8 @@ impl KafkaAppender {
 
     /// Another producer, where one that can't go on has no stage that would begin again.
     fn replace_ended(&self, producing: &mut Arc<Producing>) -> Result<(), Error> {
-        if self.kind != AppenderKind::Client || producing.producer.client().fatal_error().is_none() {
+        let can_go_on = !producing.is_lost() && producing.producer.client().fatal_error().is_none();
+        if self.kind != AppenderKind::Client || can_go_on {
             return Ok(());
         }
         let another = Producing::start(&self.settings, self.kind, &self.watching, &self.producers)?;
@@ -98,7 +99,7 @@ impl Producing {
         watching: &Watching,
         producers: &Producers,
     ) -> Result<Arc<Producing>, Error> {
-        let reports = Reports::new(watching.clone());
+        let reports = Reports::new(watching.of_another());
         let producer: BaseProducer<Reports> =
             settings.producer(kind).create_with_context(reports).map_err(|error| translated(At::Log, error))?;
         let producing = Arc::new(Producing { producer, dropped: AtomicBool::new(false), thread: Mutex::default() });
@@ -121,6 +122,9 @@ impl Producing {
         let reports = self.reports();
         loop {
             self.producer.poll(LOOK_EVERY);
+            if self.is_lost() && !reports.is_empty() {
+                self.purge();
+            }
             reports.answer();
             let ends = self.dropped.load(Ordering::Acquire) || reports.is_closed();
             if ends && reports.is_empty() {
@@ -135,7 +139,7 @@ impl Producing {
         reports.close();
         if !reports.wait_until_empty(deadline) {
             tracing::warn!("the cluster does not acknowledge: what is on its way is given up, its outcome unknown");
-            self.producer.purge(PurgeConfig::default().queue().inflight());
+            self.purge();
             reports.give_up();
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -144,6 +148,16 @@ impl Producing {
         {
             tracing::error!("a producer's thread ended in a panic");
         }
+    }
+
+    /// Whether it knows no broker any more.
+    fn is_lost(&self) -> bool {
+        self.reports().watching.sight.is_lost()
+    }
+
+    /// Gives up what is not acknowledged: of each such record it is reported.
+    fn purge(&self) {
+        self.producer.purge(PurgeConfig::default().queue().inflight());
     }
 
     /// Whether its thread has ended: there is nothing to close.

@@ -11,6 +11,7 @@ use rdkafka::statistics::Statistics;
 
 use super::known::Known;
 use super::names::Names;
+use super::sight::Sight;
 use crate::Error;
 use crate::event_log::system_clock;
 
@@ -100,13 +101,20 @@ pub(super) struct Watching {
     pub(super) names: Arc<Names>,
     pub(super) known: Arc<Known>,
     pub(super) reach: Arc<Reach>,
+    /// Of the client that has it.
+    pub(super) sight: Arc<Sight>,
     /// Why nothing may be read or written any more, once that is so.
     refused: Arc<OnceLock<Error>>,
 }
 
 impl Watching {
     pub(super) fn new(names: Arc<Names>, known: Arc<Known>, reach: Arc<Reach>) -> Watching {
-        Watching { names, known, reach, refused: Arc::default() }
+        Watching { names, known, reach, sight: Arc::default(), refused: Arc::default() }
+    }
+
+    /// The same for another client.
+    pub(super) fn of_another(&self) -> Watching {
+        Watching { sight: Arc::default(), ..self.clone() }
     }
 
     /// From now on nothing is read or written: the topics are not those that they were.
@@ -131,6 +139,7 @@ impl ClientContext for Watching {
     }
 
     fn stats(&self, statistics: Statistics) {
+        self.sight.tell(&statistics);
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             self.reach.answered();
         }

@@ -56,6 +56,11 @@ pub(super) fn producer_has_ended(at: impl Into<At>) -> Error {
     Error::unavailable(at, "the producer can't go on after what the cluster answered; another one can")
 }
 
+/// What becomes of whoever uses a client that has forgotten all brokers.
+pub(super) fn client_is_lost(at: impl Into<At>) -> Error {
+    Error::unavailable(at, "the Kafka client has forgotten all brokers; another one finds them")
+}
+
 /// Whether a consumer's error passes by itself: the client goes on trying.
 pub(super) fn passes(error: &KafkaError) -> bool {
     let lasts = matches!(

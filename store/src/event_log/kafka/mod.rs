@@ -8,6 +8,7 @@
 pub mod topics;
 
 mod appender;
+mod asking;
 mod bare;
 mod context;
 mod errors;
@@ -19,6 +20,7 @@ mod reports;
 mod restoring;
 mod same_topics;
 mod settings;
+mod sight;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,7 +122,7 @@ impl EventLog for KafkaLog {
 
     fn reader(&self, from: &[(TopicPartition, u64)], kind: ReaderKind) -> Result<Box<dyn Reader>, Error> {
         self.check_positions(from)?;
-        let consumer = self.settings.consumer(kind).create_with_context(self.queries.watching().clone());
+        let consumer = self.settings.consumer(kind).create_with_context(self.queries.watching().of_another());
         let consumer = consumer.map_err(|error| errors::translated(At::Log, error))?;
         Ok(Box::new(KafkaReader::new(consumer, from, kind)?))
     }

@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::asking::{Asking, ONE_QUESTION, listen};
 use super::context::{Reach, Watching, now_ms};
 use super::errors::{passes, translated};
 use super::known::Known;
@@ -19,20 +20,21 @@ use crate::Error;
 use crate::error::At;
 use crate::event_log::{READ_BYTES, ReaderKind, Record};
 
-/// How long one question waits for its answer.
-const ONE_QUESTION: Duration = Duration::from_secs(5);
 /// How many readings at any offset run at once; each has a consumer of its own.
 const READINGS: usize = 8;
 /// How many idle consumers are kept for reading at any offset; each holds at most a few MiB.
 const IDLE_CONSUMERS: usize = 4;
 
+/// How many partitions each topic has, where the cluster knows it.
+type Counts = [(Topic, Option<u32>); Topic::ALL.len()];
+
 /// Asks the cluster; a question that gets no answer is repeated with growing pauses for a while.
 pub(super) struct Queries {
     settings: KafkaSettings,
     watching: Watching,
-    client: BaseConsumer<Watching>,
+    client: Asking,
     /// For the last stable offsets. A reading consumer is never asked: its connection is busy waiting for records.
-    stable: BaseConsumer<Watching>,
+    stable: Asking,
     patience: Duration,
     idle: Mutex<Vec<Idle>>,
     readings: Slots,
@@ -62,12 +64,8 @@ impl Queries {
         let cluster = patiently(patience, || cluster_id(settings, &client, &reach))?;
         let partitions = agreed(settings, &found, partitions)?;
         let watching = of(partitions);
-        let client = |isolation: &str| {
-            let mut config = settings.asking();
-            config.set("isolation.level", isolation);
-            config.create_with_context(watching.clone()).map_err(|error| translated(At::Log, error))
-        };
-        let (client, stable) = (client("read_uncommitted")?, client("read_committed")?);
+        let asking = |isolation| Asking::new(settings, isolation, &watching);
+        let (client, stable) = (asking("read_uncommitted")?, asking("read_committed")?);
         let (idle, readings) = (Mutex::default(), Slots::new(READINGS));
         Ok((Queries { settings: settings.clone(), watching, client, stable, patience, idle, readings }, cluster))
     }
@@ -102,15 +100,14 @@ impl Queries {
 
     fn offsets(
         &self,
-        client: &BaseConsumer<Watching>,
+        client: &Asking,
         of: &[TopicPartition],
         which: Offset,
     ) -> Result<BTreeMap<TopicPartition, u64>, Error> {
         let names = &self.watching.names;
         let all = list(names, of.iter().map(|of| (*of, which)))?;
         patiently(self.patience, || {
-            listen(client);
-            let found = ask(client, &all).map_err(|error| self.no(error))?;
+            let found = client.offsets(&all).map_err(|error| self.no(error))?;
             self.watching.reach.answered();
             let mut offsets = BTreeMap::new();
             for element in found.elements() {
@@ -139,9 +136,9 @@ impl Queries {
         let names = &self.watching.names;
         let all = list(names, of.iter().map(|of| (*of, which(*of))))?;
         let late = |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
-        let mut found = ask(&self.client, &all);
+        let mut found = self.client.offsets(&all);
         if found.as_ref().is_err_and(late) {
-            found = ask(&self.client, &all);
+            found = self.client.offsets(&all);
         }
         self.watching.reach.heard(!found.as_ref().is_err_and(late));
         let found = found.map_err(|error| self.no(error))?;
@@ -157,7 +154,7 @@ impl Queries {
 
     /// The topics that the cluster doesn't know, which may last for a moment only.
     pub(super) fn missing_now(&self) -> Result<Vec<Topic>, Error> {
-        let counts = partition_counts(&self.settings, &self.client, &self.watching.reach)?;
+        let counts = self.client.with(|client| counts(&self.settings, client)).map_err(|error| self.no(error))?;
         Ok(counts.into_iter().filter(|(_, count)| count.is_none()).map(|(topic, _)| topic).collect())
     }
 
@@ -235,17 +232,6 @@ impl Queries {
     }
 }
 
-/// Asks where records stand. A client that only asks goes on asking a leader that is dead: after a failure it learns anew who
-/// leads.
-fn ask(client: &BaseConsumer<Watching>, list: &TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
-    let found = client.offsets_for_times(list.clone(), ONE_QUESTION);
-    if found.is_err() {
-        // Where nobody answers, the next question fails too.
-        drop(client.fetch_metadata(None, ONE_QUESTION));
-    }
-    found
-}
-
 /// So many may do something at once; the others wait.
 struct Slots {
     free: Mutex<usize>,
@@ -300,11 +286,6 @@ fn patiently<T>(patience: Duration, ask: impl FnMut() -> Result<T, Error>) -> Re
     ask.retry(pauses).when(|error| matches!(error, Error::Unavailable { .. }) && Instant::now() < deadline).call()
 }
 
-/// Takes what a client has to tell: why it finds no broker, say. Untaken it would pile up.
-fn listen(client: &BaseConsumer<Watching>) {
-    while client.poll(Duration::ZERO).is_some() {}
-}
-
 /// What the clients noticed says more than that a question timed out.
 fn no_answer(settings: &KafkaSettings, reach: &Reach, error: KafkaError) -> Error {
     match translated(At::Log, error) {
@@ -320,16 +301,16 @@ fn no_answer(settings: &KafkaSettings, reach: &Reach, error: KafkaError) -> Erro
     }
 }
 
-fn partition_counts(
-    settings: &KafkaSettings,
-    client: &BaseConsumer<Watching>,
-    reach: &Reach,
-) -> Result<[(Topic, Option<u32>); Topic::ALL.len()], Error> {
+fn partition_counts(settings: &KafkaSettings, client: &BaseConsumer<Watching>, reach: &Reach) -> Result<Counts, Error> {
     listen(client);
-    let metadata = client.fetch_metadata(None, ONE_QUESTION).map_err(|error| {
+    counts(settings, client).map_err(|error| {
         listen(client);
         no_answer(settings, reach, error)
-    })?;
+    })
+}
+
+fn counts(settings: &KafkaSettings, client: &BaseConsumer<Watching>) -> Result<Counts, KafkaError> {
+    let metadata = client.fetch_metadata(None, ONE_QUESTION)?;
     Ok(Topic::ALL.map(|topic| {
         let name = settings.topic(topic);
         let found = metadata.topics().iter().find(|found| found.name() == name && found.error().is_none());

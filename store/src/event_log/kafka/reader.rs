@@ -12,7 +12,7 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::Offset;
 
 use super::context::Watching;
-use super::errors::{passes, translated};
+use super::errors::{client_is_lost, passes, translated};
 use super::names::Names;
 use super::queries::list;
 use crate::error::At;
@@ -131,6 +131,9 @@ impl Reader for KafkaReader {
         // What is known of the cluster is locked again and again, for the stages' readers and the producer as well.
         let _turn = Turn::take();
         self.watching.check()?;
+        if self.watching.sight.is_lost() {
+            return Err(client_is_lost(At::Log));
+        }
         if let Some(error) = self.failed.take() {
             return Err(error);
         }

@@ -9,9 +9,10 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::statistics::Statistics;
 
 use super::context::{Watching, log};
-use super::errors::{producer_has_ended, translated};
+use super::errors::{client_is_lost, producer_has_ended, translated};
 use crate::error::At;
 use crate::event_log::acknowledgement::Acknowledgement;
 use crate::{Error, faults};
@@ -201,8 +202,12 @@ impl Reports {
                 let at = names.partition(message.topic(), message.partition()).map_or(At::Log, At::Partition);
                 let code = error.rdkafka_error_code();
                 let purged = matches!(code, Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight));
-                // A producer that can't go on throws away what it has not sent.
-                Err(if purged && !self.is_closed() { producer_has_ended(at) } else { translated(at, error.clone()) })
+                Err(match error {
+                    _ if purged && self.watching.sight.is_lost() => client_is_lost(at),
+                    // A producer that can't go on throws away what it has not sent.
+                    _ if purged && !self.is_closed() => producer_has_ended(at),
+                    error => translated(at, error.clone()),
+                })
             }
         }
     }
@@ -218,6 +223,10 @@ impl ClientContext for Reports {
             tracing::error!(reason, "a Kafka producer can't go on");
         }
         self.watching.reach.tell(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.watching.sight.tell(&statistics);
     }
 }
 

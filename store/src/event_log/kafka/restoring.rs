@@ -50,7 +50,7 @@ impl KafkaRestoring {
     /// Writes to the topics of these settings, which must be empty and take append times along.
     pub fn start(settings: &KafkaSettings) -> Result<KafkaRestoring, Error> {
         let mut config = settings.producer(AppenderKind::Client);
-        config.set("linger.ms", "20");
+        config.set("linger.ms", "20").set("statistics.interval.ms", "0");
         let plain = config.create_with_context(Landing::default()).map_err(|error| translated(At::Log, error))?;
         Ok(KafkaRestoring { settings: settings.clone(), plain, transactional: None, held: BTreeMap::new() })
     }
@@ -94,6 +94,7 @@ impl KafkaRestoring {
             None => {
                 let mut config = self.settings.producer(AppenderKind::Client);
                 config.set("transactional.id", self.settings.group("restore"));
+                config.set("statistics.interval.ms", "0");
                 config.set("transaction.timeout.ms", TRANSACTION_MAX_MS).set("message.timeout.ms", TRANSACTION_MAX_MS);
                 let producer: BaseProducer<Landing> = config.create_with_context(Landing::default()).map_err(wrong)?;
                 producer.init_transactions(ANSWER_WITHIN).map_err(wrong)?;

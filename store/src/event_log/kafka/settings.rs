@@ -166,6 +166,7 @@ impl KafkaSettings {
                 AppenderKind::Client => "30000",
             },
         );
+        config.set("statistics.interval.ms", "5000");
         self.unless_given(&mut config, "linger.ms", "0");
         self.unless_given(&mut config, "queue.buffering.max.kbytes", "65536");
         self.unless_given(&mut config, "queue.buffering.max.messages", "100000");

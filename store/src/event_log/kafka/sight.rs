@@ -1,0 +1,68 @@
+//! Whether a client still knows a broker.
+//!
+//! Where every broker is fenced, the cluster answers with topics and no broker, and the client forgets those that it knew. It then
+//! begins again with its bootstrap servers; but an answer that is handled at that moment takes this back, and the client is
+//! never told of a broker again (librdkafka issue 5301, as of 2.12.1). Such a client is of no use: whoever has it makes another.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rdkafka::statistics::Statistics;
+
+/// After so many statistics in a row that know no broker it won't find one: between forgetting and beginning again lie
+/// milliseconds.
+const LOOKS: u32 = 2;
+
+/// Of one client, as its statistics tell it.
+#[derive(Default)]
+pub(super) struct Sight {
+    without: AtomicU32,
+}
+
+impl Sight {
+    /// What a client's statistics say.
+    pub(super) fn tell(&self, statistics: &Statistics) {
+        // The others are no place to ask: a coordinator's connection, and where partitions without a leader wait.
+        let knows_one = statistics.brokers.values().any(|broker| matches!(&*broker.source, "learned" | "configured"));
+        let looks = if knows_one { 0 } else { self.without.load(Ordering::Acquire).saturating_add(1) };
+        self.without.store(looks, Ordering::Release);
+        if looks == LOOKS {
+            tracing::warn!(
+                client = statistics.name,
+                "a Kafka client has forgotten all brokers: another takes its place"
+            );
+        }
+    }
+
+    /// Whether it will never find a broker again.
+    pub(super) fn is_lost(&self) -> bool {
+        self.without.load(Ordering::Acquire) >= LOOKS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::Broker;
+
+    use super::*;
+
+    fn of(sources: &[&str]) -> Statistics {
+        let broker =
+            |source: &&str| (format!("{source}:9092"), Broker { source: (*source).to_owned(), ..Broker::default() });
+        Statistics { brokers: sources.iter().map(broker).collect(), ..Statistics::default() }
+    }
+
+    #[test]
+    fn a_client_is_lost_that_twice_in_a_row_knows_no_broker_to_ask() {
+        let sight = Sight::default();
+        let after = |sources: &[&str]| {
+            sight.tell(&of(sources));
+            sight.is_lost()
+        };
+        assert!(!after(&["internal", "configured"]));
+        assert!(!after(&["internal", "logical"]));
+        assert!(!after(&["internal", "logical", "learned"]));
+        assert!(!after(&["internal", "logical"]));
+        assert!(after(&[]));
+        assert!(!after(&["learned"]), "it has found one by itself");
+    }
+}
