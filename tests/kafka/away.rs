@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use orderledger_store::event_log::kafka::{KafkaSettings, topics};
+use orderledger_tests::client::until;
 use orderledger_tests::kafka::Setup;
 use orderledger_tests::ports::free_port;
 use orderledger_tests::run;
@@ -11,6 +12,10 @@ use rustix::process::Signal;
 
 /// How long a change may take to be noticed on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// As long as it takes until groups have told their positions: their connections then idle.
+const AT_REST_AFTER: Duration = Duration::from_secs(4);
+/// Clients try again several times meanwhile.
+const TOLD_FOR: Duration = Duration::from_secs(30);
 
 fn settings(brokers: String) -> KafkaSettings {
     KafkaSettings { brokers, ..KafkaSettings::default() }
@@ -111,6 +116,30 @@ fn a_broker_that_hangs_keeps_no_server_from_ending() {
     broker.signal(Signal::CONT).unwrap();
     let server = home.serve();
     server.client.deposit("u", "USD", "10");
+    server.stop();
+    home.verify();
+}
+
+/// Connections to it stay up on which nothing is asked, and the system takes new ones for it.
+#[test]
+fn a_broker_that_hangs_is_told_for_as_long_as_it_hangs() {
+    let Some(broker) = Setup::default().start().unwrap() else { return };
+    let settings = settings(broker.bootstrap());
+    topics::create(&settings, 3, None).unwrap();
+    let home = Home::on(settings);
+    let server = home.serve_with(&["--kafka-property", "socket.timeout.ms=1500"]);
+    server.client.deposit("u", "USD", "1000");
+    std::thread::sleep(AT_REST_AFTER);
+    broker.signal(Signal::STOP).unwrap();
+    until_readyz_says(&server, "log-unreachable");
+    let hangs = Instant::now();
+    while hangs.elapsed() < TOLD_FOR {
+        let answer = server.client.get("/readyz");
+        assert_eq!(answer.status, 503, "after {:?}: {}", hangs.elapsed(), server.said());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    broker.signal(Signal::CONT).unwrap();
+    until(|| server.client.get("/readyz"), |answer| answer.status == 200);
     server.stop();
     home.verify();
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderledger_domain::position::TopicPartition;
-use orderledger_store::DataDir;
 use orderledger_store::event_log::{EventLog, Reader, ReaderKind};
+use orderledger_store::{DataDir, Error};
 
 use super::filter::Filter;
 use super::{Seen, Source, newest};
@@ -22,6 +22,8 @@ pub(super) struct FromLog {
     /// Each wanted partition, and where what comes begins.
     places: Vec<(TopicPartition, u64)>,
     reader: Option<Box<dyn Reader>>,
+    /// A reader failed, and another has not read yet.
+    has_failed: bool,
     /// Held as long as the log is read.
     _data: Option<DataDir>,
 }
@@ -30,7 +32,7 @@ impl FromLog {
     pub(super) fn new(data: Option<DataDir>, log: Arc<dyn EventLog>, filter: Filter) -> Result<FromLog, Failure> {
         let partitions = filter.partitions(log.partitions());
         let places = partitions.into_iter().map(|of| Ok((of, log.stable_end(of)?))).collect::<Result<_, Failure>>()?;
-        Ok(FromLog { log, filter, places, reader: None, _data: data })
+        Ok(FromLog { log, filter, places, reader: None, has_failed: false, _data: data })
     }
 
     /// What fits of a stretch of offsets.
@@ -62,7 +64,16 @@ impl Source for FromLog {
             Some(reader) => reader,
             None => self.reader.insert(self.log.reader(&self.places, ReaderKind::Live)?),
         };
-        let fetched = reader.poll(LOOK)?;
+        let fetched = match reader.poll(LOOK) {
+            // Another may find the brokers, and goes on where this one stands.
+            Err(Error::Unavailable { .. }) if !self.has_failed => {
+                self.places.iter_mut().for_each(|(of, at)| *at = reader.position(*of));
+                (self.reader, self.has_failed) = (None, true);
+                return Ok(Vec::new());
+            }
+            fetched => fetched?,
+        };
+        self.has_failed = false;
         let records = fetched.into_iter().flat_map(|fetched| {
             let of = fetched.from;
             fetched.records.into_iter().map(move |record| (of, record))

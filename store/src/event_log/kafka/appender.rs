@@ -1,7 +1,7 @@
 //! A writer: an idempotent producer, and its thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
 use super::context::Watching;
-use super::errors::translated;
+use super::errors::{no_other_client, translated};
 use super::names::Names;
 use super::reports::{BATCH_RECORDS_MAX, Reports, number};
 use super::{KafkaSettings, MESSAGE_MAX_BYTES};
@@ -25,6 +25,8 @@ use crate::event_log::{Appender, AppenderKind, Delivered, NewRecord};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a full queue is waited for before it is tried again.
 const ROOM_WITHIN: Duration = Duration::from_millis(50);
+/// How long it may take until all that a producer gives up is reported.
+const PURGED_WITHIN: Duration = Duration::from_secs(2);
 /// What a record may take in a batch beside key and value.
 const RECORD_OVERHEAD: usize = 512;
 
@@ -33,15 +35,22 @@ const RECORD_OVERHEAD: usize = 512;
 pub(super) struct Producers(Arc<Mutex<Vec<Arc<Producing>>>>);
 
 impl Producers {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Producing>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn add(&self, producing: Arc<Producing>) {
-        let mut producers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        producers.retain(|producing| !producing.has_ended());
-        producers.push(producing);
+        self.lock().push(producing);
+    }
+
+    /// Forgets one that has ended: nobody would take what it still tells, and that would pile up.
+    fn remove(&self, ended: &Arc<Producing>) {
+        self.lock().retain(|producing| !Arc::ptr_eq(producing, ended));
     }
 
     /// Closes them all; see [`Producing::close`].
     pub(super) fn close(&self, deadline: Instant) {
-        let producers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let producers = std::mem::take(&mut *self.lock());
         for producing in producers {
             producing.close(deadline);
         }
@@ -82,9 +91,12 @@ impl KafkaAppender {
     /// Another producer, where one that can't go on has no stage that would begin again.
     fn replace_ended(&self, producing: &mut Arc<Producing>) -> Result<(), Error> {
         let can_go_on = !producing.is_lost() && producing.producer.client().fatal_error().is_none();
-        if self.kind != AppenderKind::Client || can_go_on {
+        if self.kind != AppenderKind::Client || can_go_on || producing.reports().is_closed() {
             return Ok(());
         }
+        // Its batches are answered before those of the other one.
+        producing.purge();
+        producing.reports().wait_until_empty(Instant::now() + PURGED_WITHIN);
         let another = Producing::start(&self.settings, self.kind, &self.watching, &self.producers)?;
         std::mem::replace(producing, another).dropped.store(true, Ordering::Release);
         Ok(())
@@ -101,15 +113,22 @@ impl Producing {
     ) -> Result<Arc<Producing>, Error> {
         let reports = Reports::new(watching.of_another());
         let producer: BaseProducer<Reports> =
-            settings.producer(kind).create_with_context(reports).map_err(|error| translated(At::Log, error))?;
+            settings.producer(kind).create_with_context(reports).map_err(no_other_client)?;
         let producing = Arc::new(Producing { producer, dropped: AtomicBool::new(false), thread: Mutex::default() });
-        let served = Arc::clone(&producing);
-        let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(move || served.serve());
-        let thread = thread.map_err(|error| {
-            Error::unavailable(At::Log, "the system gives no thread for a producer").with_source(error)
-        })?;
-        *producing.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        let (served, all) = (Arc::clone(&producing), producers.clone());
         producers.add(Arc::clone(&producing));
+        let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(move || {
+            served.serve();
+            all.remove(&served);
+        });
+        match thread {
+            Ok(thread) => *producing.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread),
+            Err(error) => {
+                producers.remove(&producing);
+                let what = "the system gives no thread for a producer";
+                return Err(Error::unavailable(At::Log, what).with_source(error));
+            }
+        }
         Ok(producing)
     }
 
@@ -158,12 +177,6 @@ impl Producing {
     /// Gives up what is not acknowledged: of each such record it is reported.
     fn purge(&self) {
         self.producer.purge(PurgeConfig::default().queue().inflight());
-    }
-
-    /// Whether its thread has ended: there is nothing to close.
-    fn has_ended(&self) -> bool {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Queues one record; waits while the queue is full.
@@ -251,4 +264,28 @@ fn check(batch: &[NewRecord], names: &Names) -> Result<(), Error> {
 pub(super) fn headers(of: &[(String, Bytes)]) -> OwnedHeaders {
     let headers = OwnedHeaders::new_with_capacity(of.len());
     of.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(&**value) }))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::event_log::kafka::known::Known;
+
+    #[test]
+    fn a_producer_that_nobody_has_any_more_is_forgotten() {
+        // Nobody listens there.
+        let settings = KafkaSettings { brokers: "127.0.0.1:1".to_owned(), ..KafkaSettings::default() };
+        let names = Arc::new(Names::new(&settings, 1));
+        let watching = Watching::new(names, Arc::new(Known::new(1)), Arc::default());
+        let producers = Producers::default();
+        for kind in [AppenderKind::Stage, AppenderKind::Client] {
+            drop(KafkaAppender::new(&settings, kind, &watching, &producers).unwrap());
+        }
+        let begun = Instant::now();
+        while !producers.lock().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "they are kept, and what they tell piles up");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }

@@ -9,10 +9,9 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::KafkaSettings;
 use super::context::Watching;
-use super::errors::translated;
+use super::errors::no_other_client;
 use super::reader::end;
 use crate::Error;
-use crate::error::At;
 
 /// How long one question waits for its answer.
 pub(super) const ONE_QUESTION: Duration = Duration::from_secs(5);
@@ -57,16 +56,17 @@ impl Asking {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks with the client there is.
+    /// Asks with the client there is; what is asked says whether any broker was heard, whatever it answered.
     pub(super) fn with<T>(
         &self,
-        ask: impl FnOnce(&BaseConsumer<Watching>) -> Result<T, KafkaError>,
+        ask: impl FnOnce(&BaseConsumer<Watching>) -> (Result<T, KafkaError>, bool),
     ) -> Result<T, KafkaError> {
         let asked = Arc::clone(&self.lock().client);
         let Some(client) = &asked.0 else { return Err(KafkaError::Canceled) };
         listen(client);
-        let answer = ask(client);
-        self.heard(&asked, answer.is_ok());
+        let since = Instant::now();
+        let (answer, is_heard) = ask(client);
+        self.look(&asked, is_heard, since);
         answer
     }
 
@@ -74,26 +74,27 @@ impl Asking {
     pub(super) fn offsets(&self, list: &TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
         self.with(|client| {
             let found = client.offsets_for_times(list.clone(), ONE_QUESTION);
-            if found.is_err() {
-                // Where nobody answers, the next question fails too.
-                drop(client.fetch_metadata(None, ONE_QUESTION));
-            }
-            found
+            // Where nobody answers, the next question fails too.
+            let is_heard = found.is_ok() || client.fetch_metadata(None, ONE_QUESTION).is_ok();
+            (found, is_heard)
         })
     }
 
-    fn heard(&self, asked: &Arc<Client>, answered: bool) {
+    fn look(&self, asked: &Arc<Client>, is_heard: bool, since: Instant) {
         let mut now = self.lock();
         // Another has taken its place meanwhile.
         if !Arc::ptr_eq(&now.client, asked) {
             return;
         }
-        if answered {
+        if is_heard {
             now.silent = None;
-        } else if now.silent.get_or_insert_with(Instant::now).elapsed() >= ANEW_AFTER {
+        } else if now.silent.get_or_insert(since).elapsed() >= ANEW_AFTER {
             now.silent = None;
             match client(&self.settings, self.isolation, &self.watching) {
-                Ok(another) => now.client = Arc::new(another),
+                Ok(another) => {
+                    tracing::info!("a Kafka client that asks hears nothing: another takes its place");
+                    now.client = Arc::new(another);
+                }
                 Err(error) => tracing::warn!(%error, "no other client to ask the cluster with: the old one goes on"),
             }
         }
@@ -104,10 +105,17 @@ fn client(settings: &KafkaSettings, isolation: &str, watching: &Watching) -> Res
     let mut config = settings.asking();
     config.set("isolation.level", isolation);
     let made = config.create_with_context(watching.clone());
-    made.map(|client| Client(Some(client))).map_err(|error| translated(At::Log, error))
+    made.map(|client| Client(Some(client))).map_err(no_other_client)
 }
 
-/// Takes what a client has to tell: why it finds no broker, say. Untaken it would pile up.
+/// An answer, and that one was heard.
+pub(super) fn heard<T>(answer: Result<T, KafkaError>) -> (Result<T, KafkaError>, bool) {
+    let is_heard = answer.is_ok();
+    (answer, is_heard)
+}
+
+/// Takes what a client has to tell: why it finds no broker, say. Untaken it would pile up. A poll that doesn't wait ends after the
+/// first line that the client logs.
 pub(super) fn listen(client: &BaseConsumer<Watching>) {
-    while client.poll(Duration::ZERO).is_some() {}
+    while client.poll(Duration::from_millis(1)).is_some() {}
 }

@@ -40,10 +40,8 @@ impl Reach {
     /// Why the cluster doesn't answer, if it doesn't.
     pub(super) fn away(&self) -> Option<String> {
         let state = self.lock();
-        if state.silent {
-            return Some("a question was not answered in time".to_owned());
-        }
-        state.away.as_ref().filter(|(since, _)| since.elapsed() >= GRACE).map(|(_, why)| why.clone())
+        let away = state.away.as_ref().filter(|(since, _)| since.elapsed() >= GRACE).map(|(_, why)| why.clone());
+        away.or_else(|| state.silent.then(|| "a question was not answered in time".to_owned()))
     }
 
     /// The newest error that a client told.
@@ -139,8 +137,7 @@ impl ClientContext for Watching {
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.sight.tell(&statistics);
-        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+        if self.sight.tell(&statistics) {
             self.reach.answered();
         }
         for (name, topic) in &statistics.topics {

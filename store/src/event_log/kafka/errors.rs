@@ -61,6 +61,16 @@ pub(super) fn client_is_lost(at: impl Into<At>) -> Error {
     Error::unavailable(at, "the Kafka client has forgotten all brokers; another one finds them")
 }
 
+/// Why another client can't be made, with a configuration that others were made with: for want of threads or files, say.
+pub(super) fn no_other_client(error: KafkaError) -> Error {
+    match error {
+        KafkaError::ClientCreation(why) => {
+            Error::unavailable(At::Log, format!("no other Kafka client can be made at this moment: {why}"))
+        }
+        error => translated(At::Log, error),
+    }
+}
+
 /// Whether a consumer's error passes by itself: the client goes on trying.
 pub(super) fn passes(error: &KafkaError) -> bool {
     let lasts = matches!(

@@ -123,7 +123,7 @@ impl EventLog for KafkaLog {
     fn reader(&self, from: &[(TopicPartition, u64)], kind: ReaderKind) -> Result<Box<dyn Reader>, Error> {
         self.check_positions(from)?;
         let consumer = self.settings.consumer(kind).create_with_context(self.queries.watching().of_another());
-        let consumer = consumer.map_err(|error| errors::translated(At::Log, error))?;
+        let consumer = consumer.map_err(errors::no_other_client)?;
         Ok(Box::new(KafkaReader::new(consumer, from, kind)?))
     }
 

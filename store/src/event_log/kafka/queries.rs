@@ -10,9 +10,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::asking::{Asking, ONE_QUESTION, listen};
+use super::asking::{Asking, ONE_QUESTION, heard, listen};
 use super::context::{Reach, Watching, now_ms};
-use super::errors::{passes, translated};
+use super::errors::{no_other_client, passes, translated};
 use super::known::Known;
 use super::names::Names;
 use super::{KafkaSettings, reader};
@@ -140,7 +140,10 @@ impl Queries {
         if found.as_ref().is_err_and(late) {
             found = self.client.offsets(&all);
         }
-        self.watching.reach.heard(!found.as_ref().is_err_and(late));
+        // Other failures tell of themselves, and are no answer.
+        if found.is_ok() || found.as_ref().is_err_and(late) {
+            self.watching.reach.heard(found.is_ok());
+        }
         let found = found.map_err(|error| self.no(error))?;
         let mut offsets = BTreeMap::new();
         for element in found.elements() {
@@ -154,7 +157,8 @@ impl Queries {
 
     /// The topics that the cluster doesn't know, which may last for a moment only.
     pub(super) fn missing_now(&self) -> Result<Vec<Topic>, Error> {
-        let counts = self.client.with(|client| counts(&self.settings, client)).map_err(|error| self.no(error))?;
+        let counts =
+            self.client.with(|client| heard(counts(&self.settings, client))).map_err(|error| self.no(error))?;
         Ok(counts.into_iter().filter(|(_, count)| count.is_none()).map(|(topic, _)| topic).collect())
     }
 
@@ -224,7 +228,7 @@ impl Queries {
         let mut config = self.settings.consumer(ReaderKind::Live);
         config.set("queued.max.messages.kbytes", "2048").set("statistics.interval.ms", "0");
         let consumer: BaseConsumer<Watching> =
-            config.create_with_context(self.watching.clone()).map_err(|error| translated(of, error))?;
+            config.create_with_context(self.watching.clone()).map_err(no_other_client)?;
         let offset = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
         let assigned = list(&self.watching.names, [(of, offset)])?;
         consumer.assign(&assigned).map_err(|error| translated(of, error))?;

@@ -226,7 +226,9 @@ impl ClientContext for Reports {
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.watching.sight.tell(&statistics);
+        if self.watching.sight.tell(&statistics) {
+            self.watching.reach.answered();
+        }
     }
 }
 

@@ -1,10 +1,12 @@
-//! Whether a client still knows a broker.
+//! Whether a client still hears of a broker, and knows one.
+//!
+//! A connection on which nothing is asked stays up for hours where the broker hangs: only what comes in is an answer.
 //!
 //! Where every broker is fenced, the cluster answers with topics and no broker, and the client forgets those that it knew. It then
 //! begins again with its bootstrap servers; but an answer that is handled at that moment takes this back, and the client is
 //! never told of a broker again (librdkafka issue 5301, as of 2.12.1). Such a client is of no use: whoever has it makes another.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use rdkafka::statistics::Statistics;
 
@@ -16,11 +18,13 @@ const LOOKS: u32 = 2;
 #[derive(Default)]
 pub(super) struct Sight {
     without: AtomicU32,
+    /// Responses received, by the brokers that it knew then.
+    received: AtomicI64,
 }
 
 impl Sight {
-    /// What a client's statistics say.
-    pub(super) fn tell(&self, statistics: &Statistics) {
+    /// What a client's statistics say; whether a broker answered since the ones before.
+    pub(super) fn tell(&self, statistics: &Statistics) -> bool {
         // The others are no place to ask: a coordinator's connection, and where partitions without a leader wait.
         let knows_one = statistics.brokers.values().any(|broker| matches!(&*broker.source, "learned" | "configured"));
         let looks = if knows_one { 0 } else { self.without.load(Ordering::Acquire).saturating_add(1) };
@@ -31,6 +35,7 @@ impl Sight {
                 "a Kafka client has forgotten all brokers: another takes its place"
             );
         }
+        statistics.rx > self.received.swap(statistics.rx, Ordering::AcqRel)
     }
 
     /// Whether it will never find a broker again.
@@ -49,6 +54,13 @@ mod tests {
         let broker =
             |source: &&str| (format!("{source}:9092"), Broker { source: (*source).to_owned(), ..Broker::default() });
         Statistics { brokers: sources.iter().map(broker).collect(), ..Statistics::default() }
+    }
+
+    #[test]
+    fn a_broker_has_answered_where_more_was_received_than_before() {
+        let sight = Sight::default();
+        let received = [3, 3, 5, 1, 2].map(|rx| sight.tell(&Statistics { rx, ..of(&["learned"]) }));
+        assert_eq!(received, [true, false, true, false, true], "of fewer brokers less was received");
     }
 
     #[test]
