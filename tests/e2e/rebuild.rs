@@ -1,6 +1,7 @@
 //! Rebuilding views from offset zero beside the live ones, and going back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -167,14 +168,22 @@ fn views_are_rebuilt_and_rolled_back_while_everything_goes_on() {
     server.stop();
 }
 
+/// Starts a server whose rebuilds stay before their rows are loaded for as long as the file is there: long enough to be called off.
+pub(crate) fn held<'a>(home: &'a Home, file: &Path) -> Server<'a> {
+    std::fs::write(file, "rebuild").unwrap();
+    let mut server = home.start_faulty(&[], &[("ORDERLEDGER_HANG_FILE", file.to_str().unwrap())]);
+    server.wait_until_ready();
+    server
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     let home = Home::new();
-    // A rebuild at one percent of the time is there long enough to be called off.
-    let server = home.serve_with(&["--rebuild-share", "1"]);
+    let hold = home.data().with_extension("held");
+    let server = held(&home, &hold);
     let client = &server.client;
     fund(client);
-    (0..5).for_each(|_| drop(trades(client)));
+    trades(client);
     let unknown = client.post("/v1/projections/balances/rebuild", &json!({})).send();
     let unknown = unknown.expect_problem(404, "unknown-projection");
     assert!(unknown["detail"].as_str().unwrap().contains("settlement, market, audit"), "{unknown}");
@@ -198,6 +207,7 @@ fn what_makes_no_sense_is_refused() {
     let rows = client.get("/v1/projections").expect(200)["data"].clone();
     assert_eq!((&rows[0]["state"], &rows[0]["rebuild"]["generation"]), (&json!("rebuilding"), &json!(2)), "{rows}");
     assert_eq!(client.request("DELETE", "/v1/projections/settlement/rebuild").send().expect(202)["generation"], 2);
+    std::fs::remove_file(&hold).unwrap();
     assert_eq!(ended(client, "settlement")["phase"], "canceled");
     assert_eq!(generations(client, "market"), [(1, "live".to_owned())], "all or nothing is begun");
     let again = begin();

@@ -1,8 +1,9 @@
 //! Going back to the views before, calling off a rebuild, and asking no server, by the command line.
 
+use orderledger_tests::client::until;
 use orderledger_tests::server::Home;
 
-use crate::rebuild::{ask, fund, generations, trades};
+use crate::rebuild::{ask, fund, generations, held, trades};
 
 #[test]
 fn the_command_goes_back_on_a_running_server_alone() {
@@ -35,22 +36,35 @@ fn the_command_goes_back_on_a_running_server_alone() {
     home.verify();
 }
 
+/// Whether that line counts calls that called off a rebuild, and were heard.
+fn is_of_a_call_off(line: &str) -> bool {
+    line.starts_with("orderledger_http_requests_total{")
+        && ["/rebuild\"", "method=\"DELETE\"", "status=\"2xx\""].iter().all(|label| line.contains(label))
+}
+
 #[test]
 fn the_command_calls_off_what_runs_and_says_where_nothing_does() {
     let home = Home::new();
-    // A rebuild at one percent of the time is there long enough to be called off.
-    let server = home.serve_with(&["--rebuild-share", "1"]);
+    let hold = home.data().with_extension("held");
+    let server = held(&home, &hold);
     fund(&server.client);
-    (0..10).for_each(|_| drop(trades(&server.client)));
+    trades(&server.client);
     let call_off = |name: &str| home.run(&["rebuild", name, "--cancel", "--server", server.client.base()]);
     for (name, words) in [("audit", "no rebuild of audit runs"), ("all", "no rebuild runs at http")] {
         let (code, said) = call_off(name);
         assert!(code == Some(1) && said.contains(words), "{code:?}: {said}");
     }
     ask(&server.client, "audit/rebuild");
-    let (code, said) = call_off("all");
+    let (code, said) = std::thread::scope(|scope| {
+        let command = scope.spawn(|| call_off("all"));
+        // The rebuild goes on, and so sees that it is called off, once the command has said so.
+        until(|| server.client.get("/metrics").body, |counted| counted.lines().any(is_of_a_call_off));
+        std::fs::remove_file(&hold).unwrap();
+        command.join().unwrap()
+    });
     assert!(code == Some(0) && said.starts_with("audit      generation 2: canceled"), "{code:?}: {said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    // Where that takes a while, how far it is stands beside.
+    assert_eq!(said.lines().filter(|line| line.contains("generation")).count(), 1, "{said}");
     assert_eq!(generations(&server.client, "audit"), [(1, "live".to_owned())]);
     server.stop();
 }
