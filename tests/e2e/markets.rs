@@ -20,15 +20,28 @@ fn order(number: u32, time: &str, user: &str, side: &str, quantity: u64, price: 
     record(number, time, "OrderCreated", &payload)
 }
 
+fn deposit(number: u32, user: &str, asset: &str) -> String {
+    record(number, "10:00:00", "DepositMade", &json!({"userId": user, "asset": asset, "amount": 100_000}))
+}
+
+/// A morning with four hundred trades of `b` with `s`.
+pub(crate) fn busy_morning() -> Home {
+    let home = Home::new();
+    let mut records = vec![deposit(1, "b", "USD"), deposit(2, "s", "AAPL")];
+    for number in 3..403 {
+        records.push(order(number, "10:30:00", "s", "sell", 1, "100"));
+        records.push(order(number + 400, "10:30:00", "b", "buy", 1, "100"));
+    }
+    home.import(&records.iter().map(String::as_str).collect::<Vec<_>>());
+    home
+}
+
 /// A morning with four trades.
 fn morning() -> Home {
     let home = Home::new();
-    let pay = |number, user: &str, asset: &str| {
-        record(number, "10:00:00", "DepositMade", &json!({"userId": user, "asset": asset, "amount": 100_000}))
-    };
     let records = [
-        pay(1, "b", "USD"),
-        pay(2, "s", "AAPL"),
+        deposit(1, "b", "USD"),
+        deposit(2, "s", "AAPL"),
         order(3, "10:30:00", "s", "sell", 10, "100"),
         order(4, "10:30:00", "s", "sell", 5, "101"),
         order(5, "10:30:10", "b", "buy", 4, "100"),
