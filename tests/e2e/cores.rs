@@ -11,8 +11,8 @@ use rustix::thread::{Pid, sched_getaffinity};
 
 /// More than the server counts as few.
 const ORDERS_A_SECOND: u32 = 50;
-/// The rate that it looks at is one of ten seconds; it is given twice that.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The rate that it looks at is one of ten seconds; on a loaded machine it is given several times that.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many cores each of the server's threads may have, by its name: the fewest where several have that.
 fn cores(server: &Server<'_>) -> BTreeMap<String, u32> {

@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 /// Partitions of every topic of these logs.
 pub const PARTITIONS: u32 = 2;
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Both stages, running.
 pub struct Stages {

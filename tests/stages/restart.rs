@@ -296,7 +296,7 @@ fn lose_the_first_of_books(restart: bool) {
     log.hold();
     let stages = Stages::start(&log, dir.path()).unwrap();
     // The orders records are written one batch after another until the first books record waits.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     let answered = || taken(&log, outside(id(0), &deposit("buyer", "USD", 1)).to).len();
     while answered() < 2 {
         assert!(std::time::Instant::now() < deadline, "intake did not answer");

@@ -79,7 +79,7 @@ fn who_carries_the_ledger_position_never_reads_an_earlier_state_across_kills_and
         server = home.start(&[]);
         // From the first answer on, whatever the views have applied again by then.
         for path in READS {
-            let deadline = Instant::now() + Duration::from_secs(30);
+            let deadline = Instant::now() + Duration::from_secs(120);
             while !session.read(&server.client, path) {
                 assert!(Instant::now() < deadline, "{path}");
                 std::thread::yield_now();

@@ -27,7 +27,7 @@ impl Listener {
     pub(crate) fn open(base: &str, channels: &str, last: Option<&str>) -> Listener {
         let host = base.strip_prefix("http://").unwrap();
         let mut socket = TcpStream::connect(host).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let last = last.map_or_else(String::new, |id| format!("Last-Event-ID: {id}\r\n"));
         write!(socket, "GET /v1/stream?channels={channels} HTTP/1.1\r\nHost: {host}\r\n{last}\r\n").unwrap();
         let mut listener = Listener { lines: BufReader::new(socket), status: 0, id: String::new() };
