@@ -75,6 +75,7 @@ fn without_a_log(runs: &mut Runs<'_>) {
 /// What asks a server, which can't apply the record of a user and has a webhook.
 fn of_a_server(runs: &mut Runs<'_>, client: &Client, parked: &str) {
     let server = ["--server", client.base()];
+    client.until_live("notifications");
     let hook = client.post("/v1/webhooks", &json!({"url": "http://127.0.0.1:1/"})).send().expect(201);
     let hook = hook["webhookId"].as_str().unwrap();
     for command in ["status", "health", "webhooks list", "parked list"] {

@@ -8,6 +8,7 @@ mod retries;
 mod unhappy;
 
 use orderledger_tests::client::{Client, until};
+use orderledger_tests::server::{Home, Server};
 use serde_json::{Value, json};
 
 /// One partition, so that positions are comparable; receivers here are at private addresses, and attempts come soon.
@@ -17,9 +18,16 @@ const QUICK: [&str; 7] = [
     "--webhooks-allow-private",
     "--webhooks-retry-ms=50",
     "--webhooks-attempts=4",
-    "--webhooks-timeout-ms=1000",
+    "--webhooks-timeout-ms=30000",
     "--canary=false",
 ];
+
+/// Starts a server and waits until webhooks can be spoken of: it is ready before that.
+fn serve<'a>(home: &'a Home, options: &[&str]) -> Server<'a> {
+    let server = home.serve_with(options);
+    server.client.until_live("notifications");
+    server
+}
 
 fn register(client: &Client, url: &str) -> Value {
     client.post("/v1/webhooks", &json!({"url": url})).send().expect(201)

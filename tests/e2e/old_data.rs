@@ -151,7 +151,7 @@ fn rows_of_an_older_version_are_read_while_their_successors_are_made() {
     assert_eq!(rows(client.get(SAME[0]).expect(200)), before[0]);
 
     std::fs::write(&file, "nobody").unwrap();
-    client.get(format!("{path}&waitMs=10000")).expect(200);
+    client.get_at("/v1/accounts/trader-49/balances", &last);
     server.wait_until_ready();
     for (name, generation) in [("settlement", 3), ("audit", 3)] {
         let row = until(|| projection(&client, name), |row| row["state"] == "live");

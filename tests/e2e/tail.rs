@@ -157,6 +157,7 @@ fn what_stands_in_notifications_is_shown_by_its_type_and_checked() {
     let home = Home::embedded();
     let server = home.serve();
     let at = server.client.deposit("u1", "USD", "1");
+    server.client.until_live("notifications");
     let read = server.client.post("/v1/accounts/u1/notifications/read", &json!({"upTo": at})).send().expect(200);
     server.client.get_at("/v1/audit/events", &read["position"]);
     let shown = || home.run(&["log", "tail", "--type", "NotificationsRead"]);

@@ -8,7 +8,7 @@ use orderledger_domain::timestamp::Timestamp;
 use orderledger_projections::worker::read::Read;
 use orderledger_store::event_log::embedded::{EmbeddedLog, EmbeddedOptions};
 use orderledger_store::event_log::{AppenderKind, EventLog, NewRecord};
-use orderledger_tests::client::{Client, limit, new_key};
+use orderledger_tests::client::{Client, limit, new_key, until};
 use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
@@ -21,7 +21,8 @@ fn set_rules(client: &Client, version: u32) {
     // In every partition: a deposit anywhere is judged behind it.
     for user in ["a", "b", "c", "d"] {
         client.deposit(user, "USD", "1000");
-        client.deposit(user, "AAPL", "100");
+        let at = client.deposit(user, "AAPL", "100");
+        client.get_at(&format!("/v1/accounts/{user}/balances"), &at);
     }
 }
 
@@ -66,7 +67,8 @@ fn what_a_request_belongs_to_is_carried_from_rules_version_3_on() {
     let of_desk = ["OrderCreated", "OrderAccepted", "OrderFilled"].map(|event| expected(event, "desk-7/4711"));
     assert_eq!(rows, of_desk);
     // The order that it met belongs to nothing, but this fill of it does.
-    assert_eq!(carried(client, &before).last(), Some(&expected("OrderFilled", "desk-7/4711")));
+    let filled = Some(expected("OrderFilled", "desk-7/4711"));
+    assert_eq!(until(|| carried(client, &before).last().cloned(), |last| *last == filled), filled);
     let tape = client.get("/v1/audit/events?topic=trades&type=TradeExecuted").expect(200);
     assert_eq!(tape["data"][0]["event"]["metadata"]["correlationId"], "desk-7/4711", "{tape}");
     // Without that header it is the request's own id; one of no use is as none.

@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const OUTAGE: Duration = Duration::from_secs(8);
 /// With `ORDERLEDGER_LONG` set.
 const OUTAGE_LONG: Duration = Duration::from_secs(60);
-/// Long enough for all clients to hear that there is no broker.
-const FENCED_FOR: Duration = Duration::from_secs(12);
+/// What clients of either kind have in their names.
+const KINDS: [&str; 2] = ["#producer-", "#consumer-"];
 const PARTITIONS: u32 = 3;
 
 pub(crate) fn with_topics(broker: &Broker) -> KafkaSettings {
@@ -76,6 +76,10 @@ fn a_broker_that_hangs_longer_than_a_request_may_take_costs_nothing_but_time() {
     });
 }
 
+fn has_forgotten(said: &str, kind: &str) -> bool {
+    said.lines().any(|line| line.contains("has forgotten all brokers") && line.contains(kind))
+}
+
 /// A broker of which its controller hears nothing is fenced, and names no broker any more, not even itself. Clients that hear so
 /// forget it, and now and then for ever (librdkafka issue 5301); those that may not begin again do so each time.
 #[test]
@@ -90,14 +94,13 @@ fn clients_that_have_forgotten_all_brokers_are_made_anew() {
         flow.wait_judged(100);
         proxy.set(Mode::Gone);
         flow.wait_unknown(50);
-        std::thread::sleep(FENCED_FOR);
+        until(|| server.said(), |said| KINDS.iter().all(|kind| has_forgotten(said, kind)));
         proxy.set(Mode::Pass);
         flow.wait_judged(100);
     });
     let said = server.said();
-    for kind in ["#producer-", "#consumer-"] {
-        let lost = |line: &str| line.contains("has forgotten all brokers") && line.contains(kind);
-        assert!(said.lines().any(lost), "{kind}: {said}");
+    for kind in KINDS {
+        assert!(has_forgotten(&said, kind), "{kind}: {said}");
     }
     until(|| server.client.request("GET", "/readyz").send(), |answer| answer.status == 200).expect(200);
     server.stop();

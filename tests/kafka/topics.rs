@@ -1,5 +1,6 @@
 //! Topics with one thing wrong each: found by `topics check`, and refused or warned of by `serve`.
 
+use orderledger_tests::client::until;
 use orderledger_tests::server::Home;
 use orderledger_tests::{kafka, run, run_json};
 use serde_json::Value;
@@ -58,7 +59,9 @@ fn each_wrong_property_is_found_and_what_loses_records_is_refused() {
     }
     for (topics, Wrong { property, is, refused, .. }) in made.iter().zip(&WRONG) {
         let severity = if *refused { "refused" } else { "warning" };
-        let found = findings(topics, severity);
+        // A broker tells of what was changed a moment later.
+        let found =
+            until(|| findings(topics, severity), |found| found.iter().any(|finding| finding["property"] == *property));
         let of_books: Vec<&Value> = found.iter().filter(|finding| finding["property"] == *property).collect();
         let [finding] = of_books.as_slice() else { panic!("{property}: {found:?}") };
         assert_eq!(finding["of"], topics.name("books").as_str());

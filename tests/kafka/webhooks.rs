@@ -52,6 +52,7 @@ fn two_servers_tell_a_webhook_all_of_it_in_order_under_one_id_though_one_is_kill
     let key = format!("--webhooks-key-file={}", key.display());
     let options = ["--webhooks-allow-private", "--webhooks-retry-ms=50", "--canary=false", &key];
     let (one, two) = (first.serve_with(&options), second.serve_with(&options));
+    one.client.until_live("notifications");
     let webhook = one.client.post("/v1/webhooks", &json!({"url": receiver.url()})).send().expect(201);
     for user in ["buyer", "seller"] {
         one.client.deposit(user, "USD", "1000000");

@@ -87,6 +87,7 @@ fn what_waits_is_told_once_and_its_replay_calls_no_webhook() {
     let server = ground.serve_with(&["--webhooks-allow-private", "--partitions", "1", "--canary=false"]);
     let client = &server.client;
     let first = client.deposit("alice", "USD", "100");
+    client.until_live("notifications");
     let webhook = client.post("/v1/webhooks", &json!({"url": receiver.url()})).send().expect(201);
     ground.poison(&[format!("settlement:{}", next_credit(&first))]);
     let second = client.deposit("alice", "USD", "50");

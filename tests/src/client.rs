@@ -157,6 +157,14 @@ impl Client {
         until(|| self.get(&path), |answer| answer.status != 409).expect(200)
     }
 
+    /// Waits until that projection is at the log's end: a server is ready before those are that may lag.
+    pub fn until_live(&self, name: &str) {
+        let rows = || self.get("/v1/projections").expect(200)["data"].as_array().cloned().unwrap_or_default();
+        let is_live = |rows: &Vec<Value>| rows.iter().any(|row| row["name"] == name && row["state"] == "live");
+        let rows = until(rows, is_live);
+        assert!(is_live(&rows), "{rows:?}");
+    }
+
     /// Writes, with a key of its own.
     pub fn post(&self, path: impl Into<String>, body: &Value) -> Request<'_> {
         self.request("POST", path).key(&new_key()).json(body)
@@ -177,10 +185,14 @@ impl Client {
     }
 
     /// Sends one request, under one key, until intake stands where it can answer: a server that was just started says 503
-    /// `not-ready`, which writes nothing, and to come back.
+    /// `not-ready`, which writes nothing, and to come back; one on a machine that is too busy for its time to answer says
+    /// `outcome-unknown`, and the same key books it once.
     fn written<'a>(&'a self, request: impl Fn(&str) -> Request<'a>) -> Answer {
         let key = new_key();
-        until(|| request(&key).send(), |answer| answer.status != 503 || !answer.body.contains("/not-ready\""))
+        let come_back = |answer: &Answer| {
+            answer.status == 503 && ["/not-ready\"", "/outcome-unknown\""].iter().any(|code| answer.body.contains(code))
+        };
+        until(|| request(&key).send(), |answer| !come_back(answer))
     }
 
     /// Total, available and reserved of every asset, at these positions.

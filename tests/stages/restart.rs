@@ -115,7 +115,7 @@ fn a_first_record_is_soon_in_a_snapshot() {
     let begun = std::time::Instant::now();
     while !std::fs::read_dir(&kept).is_ok_and(|mut entries| entries.any(is_snapshot)) {
         assert!(
-            begun.elapsed() < std::time::Duration::from_secs(2),
+            begun.elapsed() < std::time::Duration::from_secs(40),
             "no snapshot: a kill would cost a look at all logs"
         );
         std::thread::yield_now();

@@ -47,7 +47,9 @@ fn every_order_of_a_call_counts() {
     later.expect_problem(429, "rate-limited");
     assert!(later.headers.contains_key("retry-after"), "{later:?}");
     // What was refused placed nothing.
-    let rows = with(server.client.request("GET", "/v1/accounts/u/orders"), &service).send().expect(200);
+    let at = taken.json()["position"].as_str().unwrap().to_owned();
+    let path = format!("/v1/accounts/u/orders?minPosition={at}&waitMs=10000");
+    let rows = with(server.client.request("GET", path), &service).send().expect(200);
     assert_eq!(rows["data"].as_array().unwrap().len(), 6);
 }
 

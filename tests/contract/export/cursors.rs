@@ -60,6 +60,9 @@ fn cursors_go_on_after_a_kill_a_rebuild_and_new_records() {
     server.kill();
     let server = home.serve_with(&[]);
     let client = &server.client;
+    // The trail may lag, and is asked for nothing here that it doesn't have yet.
+    let newest: serde_json::Value = serde_json::from_str(rows[0].last().unwrap()).unwrap();
+    client.get_at("/v1/accounts/u/transactions?limit=1", &newest["position"]);
     for round in 0..2 {
         for ((list, cursor), rows) in cursors.iter().zip(&rows) {
             let rest = rows_of_pages(client, &format!("{list}&cursor={cursor}"), 1000);

@@ -4,7 +4,7 @@ use orderledger_tests::client::{Client, until};
 use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
-use super::QUICK;
+use super::{QUICK, serve};
 use crate::streams::listener::Listener;
 
 fn types(page: &Value) -> Vec<&str> {
@@ -24,7 +24,7 @@ fn trade(client: &Client) -> Value {
 #[test]
 fn a_user_is_told_what_happened_reads_it_and_mutes_what_is_too_much() {
     let home = Home::new();
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let client = &server.client;
     let filled = trade(client);
     let inbox = |query: &str| client.get_at(&format!("/v1/accounts/ann/notifications{query}"), &filled);
@@ -101,7 +101,7 @@ fn a_user_is_told_what_happened_reads_it_and_mutes_what_is_too_much() {
     server.stop();
     home.verify();
     std::fs::remove_dir_all(home.data().join("views")).unwrap();
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     assert_eq!(rows(&server.client), before);
     server.stop();
 }

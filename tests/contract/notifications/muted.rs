@@ -4,12 +4,12 @@ use orderledger_tests::receiver::{Receiver, Seen};
 use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
-use super::{QUICK, register, until_marked};
+use super::{QUICK, register, serve, until_marked};
 
 #[test]
 fn a_users_own_webhook_is_not_told_what_is_muted_and_one_for_everybody_is() {
     let (home, own, all) = (Home::new(), Receiver::start(), Receiver::start());
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let client = &server.client;
     let of_ann = client.post("/v1/webhooks", &json!({"url": own.url(), "userId": "ann"})).send().expect(201);
     let of_all = register(client, &all.url());

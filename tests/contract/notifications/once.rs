@@ -7,7 +7,7 @@ use orderledger_tests::receiver::{Receiver, Seen};
 use orderledger_tests::server::Home;
 use serde_json::json;
 
-use super::{QUICK, register, until_marked};
+use super::{QUICK, register, serve, until_marked};
 
 fn ids(seen: &[Seen]) -> BTreeSet<&str> {
     seen.iter().map(|seen| seen.id.as_str()).collect()
@@ -16,7 +16,7 @@ fn ids(seen: &[Seen]) -> BTreeSet<&str> {
 #[test]
 fn a_rebuild_a_kill_a_rollback_and_lost_views_tell_nothing_again() {
     let (home, receiver) = (Home::new(), Receiver::start());
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let client = &server.client;
     client.deposit("ann", "USD", "1");
     let webhook = register(client, &receiver.url());
@@ -54,13 +54,13 @@ fn a_rebuild_a_kill_a_rollback_and_lost_views_tell_nothing_again() {
     server.kill();
 
     // Another life, and one without any view.
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let at = server.client.deposit("ann", "USD", "7").as_str().unwrap().to_owned();
     assert_eq!(receiver.until(6).len(), 6);
     until_marked(&server.client, id, &at);
     server.kill();
     std::fs::remove_dir_all(home.data().join("views")).unwrap();
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let client = &server.client;
     client.deposit("bob", "USD", "8");
     let seen = receiver.until(7);
@@ -86,7 +86,7 @@ fn a_rebuild_a_kill_a_rollback_and_lost_views_tell_nothing_again() {
 #[test]
 fn what_a_crash_repeats_has_the_same_id() {
     let (home, receiver) = (Home::new(), Receiver::start());
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     register(&server.client, &receiver.url());
     let mut told = BTreeSet::new();
     let mut server = Some(server);
@@ -99,7 +99,7 @@ fn what_a_crash_repeats_has_the_same_id() {
         running.kill();
         let positions: BTreeSet<String> = seen.iter().map(Seen::position).collect();
         assert_eq!((&positions, ids(&seen).len()), (&told, round), "{seen:#?}");
-        server = Some(home.serve_with(&QUICK));
+        server = Some(serve(&home, &QUICK));
     }
     server.unwrap().stop();
     let seen = receiver.seen();
@@ -110,7 +110,7 @@ fn what_a_crash_repeats_has_the_same_id() {
 fn the_canary_s_accounts_send_no_webhooks() {
     let (home, receiver) = (Home::new(), Receiver::start());
     let with_canary: Vec<&str> = QUICK.into_iter().filter(|option| *option != "--canary=false").collect();
-    let server = home.serve_with(&[&with_canary[..], &["--canary"]].concat());
+    let server = serve(&home, &[&with_canary[..], &["--canary"]].concat());
     let client = &server.client;
     let webhook = register(client, &receiver.url());
     // Both ways: its accounts have been filled.

@@ -5,7 +5,7 @@ use orderledger_tests::receiver::Receiver;
 use orderledger_tests::server::Home;
 use serde_json::{Value, json};
 
-use super::QUICK;
+use super::{QUICK, serve};
 
 fn post(client: &Client, path: &str, key: &str, body: &Value) -> Answer {
     client.request("POST", path).key(key).json(body).send()
@@ -18,7 +18,7 @@ fn is_replayed(answer: &Answer) -> bool {
 #[test]
 fn a_late_retry_changes_nothing_and_no_key_is_used_twice() {
     let (home, receiver) = (Home::new(), Receiver::start());
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let client = &server.client;
     let hook = json!({"url": receiver.url()});
     let webhook = post(client, "/v1/webhooks", "k-register", &hook).expect(201);
@@ -70,13 +70,13 @@ fn a_late_retry_changes_nothing_and_no_key_is_used_twice() {
 #[test]
 fn a_server_with_another_key_tells_nothing_and_shows_no_secret_until_it_is_rotated() {
     let (home, receiver) = (Home::new(), Receiver::start());
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let hook = json!({"url": receiver.url()});
     let webhook = post(&server.client, "/v1/webhooks", "hook", &hook).expect(201);
     server.stop();
     // A directory whose key is lost gets another one.
     std::fs::remove_file(home.data().join("webhooks.key")).unwrap();
-    let server = home.serve_with(&QUICK);
+    let server = serve(&home, &QUICK);
     let client = &server.client;
     let path = format!("/v1/webhooks/{}", webhook["webhookId"].as_str().unwrap());
     let at = client.deposit("ann", "USD", "1");

@@ -50,8 +50,11 @@ impl Session {
 
     /// Reads; no answer is of an earlier state than any before it.
     fn read(&mut self, client: &Client, path: &str) -> bool {
-        let request = client.request("GET", format!("{path}?waitMs=10000")).header("ledger-position", self.carried());
-        let Ok(answer) = request.try_send() else { return false };
+        let path = format!("{path}?waitMs=10000");
+        let ask = || client.request("GET", path.clone()).header("ledger-position", self.carried()).try_send();
+        // A view that may lag is not there within these ten seconds on every machine.
+        let is_late = |answer: &Result<Answer, _>| answer.as_ref().is_ok_and(|answer| answer.status == 409);
+        let Ok(answer) = until(ask, |answer| !is_late(answer)) else { return false };
         if answer.status == 503 {
             return false;
         }

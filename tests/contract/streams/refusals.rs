@@ -49,6 +49,7 @@ fn muted_notifications_count_among_those_that_were_missed() {
     let server = home.serve_with(&["--stream-resume", "5"]);
     let client = &server.client;
     client.deposit("ann", "USD", "1");
+    client.until_live("notifications");
     let mute = client.request("PUT", "/v1/accounts/ann/notifications/preferences").key("m");
     mute.json(&json!({"muted": ["AccountCredited"]})).send().expect(200);
     let begin = client.deposit("ann", "USD", "1").as_str().unwrap().to_owned();

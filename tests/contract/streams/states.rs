@@ -77,6 +77,8 @@ fn balances_candles_and_lag_begin_with_what_is_and_go_on_with_what_changes() {
     let server = home.serve();
     let client = &server.client;
     fund(client);
+    let at = client.deposit("buyer", "USD", "1");
+    client.get_at("/v1/accounts/buyer/balances", &at);
     let mut balances = Listener::open(client.base(), "balances:buyer", None);
     let rows: Vec<Value> = balances.take(2).into_iter().map(|event| event.data).collect();
     assert_eq!(json!(rows), client.get("/v1/accounts/buyer/balances").expect(200)["data"]);
