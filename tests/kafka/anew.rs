@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use orderledger_domain::position::Topic;
 use orderledger_store::event_log::kafka::{KafkaLog, topics};
 use orderledger_store::event_log::{AppenderKind, EventLog, NewRecord};
-use orderledger_tests::client::until;
+use orderledger_tests::client::until_within;
 use orderledger_tests::kafka;
 use orderledger_tests::server::{Home, Server};
 
@@ -95,7 +95,8 @@ fn check_halts(brokers: &str, topic: Topic) {
         rows.iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let have_ended = |states: &Vec<String>| states.iter().all(|state| ["halted", "stopped"].contains(&state.as_str()));
-    let states = until(states, have_ended);
+    // Who found no topic at all tries again after longer and longer pauses, for about five minutes.
+    let states = until_within(Duration::from_secs(400), states, have_ended);
     assert!(have_ended(&states), "{states:?}");
     let body = serde_json::json!({"asset": "USD", "amount": "1"});
     let answer = server.client.post("/v1/accounts/buyer/deposits", &body).send();

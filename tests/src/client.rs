@@ -218,7 +218,12 @@ pub fn new_key() -> String {
 /// Asks again until the answer is right, or hardly can become so any more: work that goes last may get nothing of a loaded
 /// machine for half a minute.
 pub fn until<T>(ask: impl Fn() -> T, right: impl Fn(&T) -> bool) -> T {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    until_within(Duration::from_secs(120), ask, right)
+}
+
+/// The same for what may take longer.
+pub fn until_within<T>(limit: Duration, ask: impl Fn() -> T, right: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         let answer = ask();
         if right(&answer) || Instant::now() > deadline {
