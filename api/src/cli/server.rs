@@ -162,7 +162,8 @@ impl Server {
     pub(super) fn look<A: DeserializeOwned>(&self, path: &str) -> Result<Look<A>, Failure> {
         let url = format!("{}{path}", self.url);
         let mut answer = match self.signed(self.agent.get(&url)).call() {
-            Ok(answer) if answer.status().is_server_error() => {
+            // 409: after a restart a view may not yet be where it was (`position-not-reached`).
+            Ok(answer) if answer.status().is_server_error() || answer.status() == ureq::http::StatusCode::CONFLICT => {
                 return Ok(Look::Away(format!("{url} answers {}", answer.status().as_u16())));
             }
             Ok(answer) => answer,
