@@ -92,7 +92,7 @@ fn trades_never_go_back_in_time_and_what_is_dated_too_far_ahead_is_refused() {
     assert!(times.is_sorted_by_key(|(_, time)| time), "{times:?}");
     let latest = Timestamp::from_millis(now_ms());
     assert!(times.iter().all(|(_, time)| *time <= latest), "a trade in the future: {times:?}, now {latest}");
-    let refused = desk.send("buyer", &order("buyer", "late", Side::Buy), now_ms() + 10 * MINUTE);
+    let refused = desk.send("buyer", &order("buyer", "late", Side::Buy), now_ms() + 5 * MINUTE + 10_000);
     let events = format!("/v1/audit/events?topic=orders&partition={}", of_key(b"buyer", PARTITIONS));
     let said = server.client.get_at(&format!("{events}&type=RecordRefused"), &refused.into()).to_string();
     assert!(said.contains("timestamp_in_future"), "{said}");

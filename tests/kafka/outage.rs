@@ -81,7 +81,7 @@ fn has_forgotten(said: &str, kind: &str) -> bool {
 }
 
 /// A broker of which its controller hears nothing is fenced, and names no broker any more, not even itself. Clients that hear so
-/// forget it, and now and then for ever (librdkafka issue 5301); those that may not begin again do so each time.
+/// forget it, and now and then for ever (librdkafka's #5301); those that may not begin again do so each time.
 #[test]
 fn clients_that_have_forgotten_all_brokers_are_made_anew() {
     let setup = Setup::default();
